@@ -1,0 +1,213 @@
+"""Blocks: the pieces a recommender is chained from, each carrying its own search space.
+
+A block is a frozen dataclass. A field that holds a plain value is fixed; a field that holds a
+`Choice` is searched. Two verbs, never mixed: `resolve` meets the tuner and replaces every `Choice`
+by a value, `connect` meets Keras and builds tensors from plain values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from autorec_core.errors import BlockError, listed
+
+if TYPE_CHECKING:
+    import keras_tuner
+
+Scalar = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The candidates of one hyperparameter.
+
+    Args:
+        values: The candidates, all of one type.
+        default: The candidate a search tries first.
+        name: Blocks whose choices have the same name share one hyperparameter of that name.
+    """
+
+    values: tuple[Scalar, ...]
+    default: Scalar
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise BlockError("A choice needs at least one candidate.")
+        if len({type(value) for value in self.values}) > 1:
+            raise BlockError(f"The candidates of a choice must be of one type. Got {self.values}.")
+        if self.default not in self.values:
+            raise BlockError(f"The default {self.default!r} is not among {self.values}.")
+
+
+def choice(*values: Scalar, default: Scalar | None = None, name: str | None = None) -> Any:
+    """A field's search space: one of `values`, beginning with `default` (the first, if not given).
+
+    Typed `Any` so that `units: int = choice(16, 32)` reads as what the field will hold.
+    """
+    return Choice(values, values[0] if default is None else default, name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A piece of a recommender whose fields are its hyperparameters.
+
+    Subclasses are registered by class name. `THESIS` holds the candidates of the thesis for the
+    fields whose defaults here reach further.
+    """
+
+    THESIS: ClassVar[Mapping[str, Any]] = {}
+    registry: ClassVar[dict[str, type[Block]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        Block.registry[cls.__name__] = cls
+
+    @classmethod
+    def configured(cls, settings: Mapping[str, Any]) -> Self:
+        """This block with fields from outside: a value fixes a field, a list narrows its search.
+
+        Raises:
+            BlockError: A setting that this block does not have.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        for name in settings:
+            if name not in known:
+                raise BlockError(
+                    f"{cls.__name__} has no setting {name!r}. Known settings: {listed(known)}."
+                )
+        return cls(**{name: _narrowed(value) for name, value in settings.items()})
+
+    @classmethod
+    def thesis(cls, **settings: Any) -> Self:
+        """This block with the search space that the thesis gives it, fixed where `settings` say."""
+        return cls(**{**cls.THESIS, **settings})
+
+    def resolve(self, hp: keras_tuner.HyperParameters) -> Block:
+        """This block with every `Choice` replaced by the value that `hp` holds for it."""
+        chosen = {
+            field.name: ask(hp, field.name, value)
+            for field in dataclasses.fields(self)
+            if isinstance(value := getattr(self, field.name), Choice)
+        }
+        return dataclasses.replace(self, **chosen)
+
+    def connect(self, inputs: Sequence[Any]) -> Any:
+        """Builds this block's Keras layers on `inputs`.
+
+        Args:
+            inputs: Keras tensors, one for each node the block was called on.
+
+        Returns:
+            One Keras tensor.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how it connects.")
+
+    def __call__(self, nodes: Node | Sequence[Node]) -> Node:
+        """Chains this block behind `nodes`; nothing is built until the search has decided."""
+        parents = (nodes,) if isinstance(nodes, Node) else tuple(nodes)
+        if not parents or not all(isinstance(parent, Node) for parent in parents):
+            raise BlockError(
+                f"{type(self).__name__} is called on an Input, on another block's output, or on a "
+                f"list of those. Received: {nodes!r}."
+            )
+        return Node(block=self, parents=parents)
+
+    def get_config(self) -> dict[str, Any]:
+        """This block as JSON-serialisable data; `Block.from_config` gives it back."""
+        fields = {
+            field.name: _to_config(getattr(self, field.name)) for field in dataclasses.fields(self)
+        }
+        return {"block": type(self).__name__, **fields}
+
+    @staticmethod
+    def from_config(config: Mapping[str, Any]) -> Block:
+        """The block that `get_config` described."""
+        settings = dict(config)
+        name = settings.pop("block")
+        if name not in Block.registry:
+            raise BlockError(f"Unknown block {name!r}. Known blocks: {listed(Block.registry)}.")
+        return Block.registry[name](**{key: _from_config(value) for key, value in settings.items()})
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A place in a chain of blocks: the output of `block` called on `parents`, or an input.
+
+    An input has no block; it has a `name` of the model's inputs, a `shape` without the batch axis
+    and a `dtype`.
+    """
+
+    block: Block | None = None
+    parents: tuple[Node, ...] = ()
+    name: str = ""
+    shape: tuple[int, ...] = ()
+    dtype: str = "float32"
+
+
+def ask(hp: keras_tuner.HyperParameters, name: str, value: Any) -> Any:
+    """The value of one hyperparameter; what is not a `Choice`, or has one candidate, is not asked.
+
+    Args:
+        hp: The tuner's hyperparameters, inside the name scope of the asking block.
+        name: The hyperparameter's name within that scope.
+        value: A plain value or a `Choice`.
+    """
+    if not isinstance(value, Choice):
+        return value
+    if len(value.values) == 1:
+        return value.values[0]
+    if value.name is None:
+        return _ask(hp, name, value)
+    # A shared hyperparameter stands outside every block's scope, so that all who share it meet.
+    scopes, hp._name_scopes = hp._name_scopes, []
+    conditions, hp._conditions = hp._conditions, []
+    try:
+        return _ask(hp, value.name, value)
+    finally:
+        hp._name_scopes, hp._conditions = scopes, conditions
+
+
+def _ask(hp: keras_tuner.HyperParameters, name: str, value: Choice) -> Scalar:
+    if isinstance(value.default, bool):  # KerasTuner's Choice would answer 0 or 1
+        return hp.Boolean(name, default=value.default)
+    return hp.Choice(name, list(value.values), default=value.default)
+
+
+def candidates(value: Any) -> tuple[Any, ...]:
+    """All values that a field may take: its choice's candidates, or its one fixed value."""
+    return value.values if isinstance(value, Choice) else (value,)
+
+
+def snake_case(name: str) -> str:
+    """`FMInteraction` as `fm_interaction`: how a class is named in hyperparameter paths."""
+    words = re.sub(r"([A-Z]+)([A-Z][a-z])|([a-z0-9])([A-Z])", r"\1\3_\2\4", name)
+    return words.lower()
+
+
+def _narrowed(value: Any) -> Any:
+    return choice(*value) if isinstance(value, list) else value
+
+
+def _to_config(value: Any) -> Any:
+    if isinstance(value, Choice):
+        return {"choice": list(value.values), "default": value.default, "name": value.name}
+    if isinstance(value, Block):
+        return value.get_config()
+    if isinstance(value, tuple):
+        return [_to_config(element) for element in value]
+    return value
+
+
+def _from_config(value: Any) -> Any:
+    if isinstance(value, dict) and "choice" in value:
+        return Choice(tuple(value["choice"]), value["default"], value["name"])
+    if isinstance(value, dict) and "block" in value:
+        return Block.from_config(value)
+    if isinstance(value, list):
+        return tuple(_from_config(element) for element in value)
+    return value

