@@ -1,0 +1,46 @@
+"""AutoRec's library: recommenders chained from searchable Keras blocks.
+
+Importing this package is cheap; TensorFlow is loaded with the first name that needs it. Every
+block is a name of this package. Saved models load after `import autorec_core` with nothing else
+said (see `registration`).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from autorec_core import registration
+
+_HOMES = {
+    "CTRRecommender": "recommender",
+    "Input": "recommender",
+    "RPRecommender": "recommender",
+    "Recommender": "recommender",
+    "Schema": "data.schema",
+    "Scorer": "scorer",
+    "Search": "search",
+    "choice": "block",
+}
+
+registration.install()
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    registration.register_layers()
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    from autorec_core.block import Block
+
+    if name in Block.registry:
+        return Block.registry[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    registration.register_layers()
+    from autorec_core.block import Block
+
+    return sorted({*_HOMES, *Block.registry})

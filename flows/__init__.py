@@ -1,0 +1,1 @@
+"""The pipeline around the core: stages, checks, flows, registry, command line."""
