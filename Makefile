@@ -1,0 +1,50 @@
+# The commands of this project. Needs git, make and Python 3.11, 3.12 or 3.13; nothing else.
+DATASET ?= movielens-100k
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,\
+	$(shell $(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(name))))
+BIN := .venv/bin
+export PYTHONUNBUFFERED = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint typecheck format lock clean
+
+help:  ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/.installed  ## Create .venv from the hash-pinned lock.
+
+# uv comes from the lock too. Where its client finds no index but pip's does, pip does the work.
+.venv/.installed: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "AutoRec needs Python 3.11, 3.12 or 3.13 on PATH (or PYTHON=/its/path)."; exit 1; }
+	@echo "Installing into .venv from requirements.lock ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@awk '/^uv==/{on=1} on{print} on&&!/\\$$/{exit}' requirements.lock > .venv/uv.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.lock
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync -q --require-hashes --compile-bytecode requirements.lock || \
+		$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install -q --offline --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: install  ## Fetch, check, split, search, evaluate, register DATASET (movielens-100k).
+	@$(BIN)/autorec run $(DATASET)
+
+test: lint typecheck  ## Lint, types, import rules and every test.
+	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+
+typecheck: install
+	$(BIN)/mypy
+
+format: install  ## Bring the code into the house's form.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: install  ## Pin all packages anew, with hashes and without any address.
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-header -q -o requirements.lock
+
+clean:  ## Remove .venv and tool caches; data, models and the tracking store stay.
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

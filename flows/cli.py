@@ -1,0 +1,81 @@
+"""The command `autorec`. Heavy imports stand inside the commands, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from autorec_core.errors import AutoRecError
+from flows.environment import prepare_environment
+
+app = typer.Typer(
+    name="autorec",
+    help="Searches deep recommender models by itself and keeps the winner live.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Dataset = Annotated[str, typer.Argument(help="A data set of params.yaml.", show_default=False)]
+
+
+def main() -> None:
+    """Runs the command line; what the user can mend is one sentence and exit code 1."""
+    prepare_environment()
+    try:
+        app()
+    except AutoRecError as error:
+        sys.exit(_said(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _said(error: AutoRecError) -> str:
+    return "\n".join(f"Error: {line}" for line in str(error).splitlines())
+
+
+@app.command()
+def run(dataset: Dataset) -> None:
+    """Fetch, check, split, search, evaluate and register a data set's model."""
+    from flows.train import run_flow
+
+    run_flow(dataset)
+
+
+@app.command()
+def datasets() -> None:
+    """List the data sets of params.yaml and what this workspace has of each."""
+    from flows.listing import show_datasets
+
+    show_datasets()
+
+
+@app.command()
+def models(
+    dataset: Annotated[str | None, typer.Argument(help="Only this data set's.")] = None,
+) -> None:
+    """List the registered models: versions, aliases, figures, why promoted or not."""
+    from flows.listing import show_models
+
+    show_models(dataset)
+
+
+@app.command()
+def score(
+    dataset: Dataset,
+    input_: Annotated[
+        Path, typer.Option("--input", help="CSV, TSV or Parquet file of raw rows.")
+    ],
+    output: Annotated[Path, typer.Option("--output", help="File for the rows and their scores.")],
+    alias: Annotated[str, typer.Option(help="Which registered model scores.")] = "champion",
+) -> None:
+    """Score a file of raw rows with the live model; unknown ids are fine."""
+    from flows.scoring import score_file
+
+    score_file(dataset, input_, output, alias=alias)
+
+
+if __name__ == "__main__":
+    main()
