@@ -229,6 +229,20 @@ class Params(Section):
             )
         return self.datasets[name]
 
+    def buildable(self, name: str) -> DatasetParams:
+        """The entry of a data set that dvc.yaml has stages for.
+
+        Raises:
+            ConfigError: No data set has this name, or `pipeline.datasets` does not list it.
+        """
+        entry = self.dataset(name)
+        if name not in self.pipeline.datasets:
+            raise ConfigError(
+                f"{name!r} is known but not built: add it to `pipeline.datasets` in params.yaml, "
+                f"which has {listed(self.pipeline.datasets)}."
+            )
+        return entry
+
     def flat(self, dataset: str) -> dict[str, Any]:
         """One run's parameters by dotted path, for a tracker; of the data sets only `dataset`."""
         content = self.model_dump()

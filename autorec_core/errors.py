@@ -28,6 +28,10 @@ class SearchError(AutoRecError):
     """A search cannot go on, for instance because too many trials in a row have failed."""
 
 
+class UnreachableError(AutoRecError):
+    """Something outside, a data source or a server, did not answer; trying again may help."""
+
+
 def listed(names: Iterable[object]) -> str:
     """Names in a sentence: sorted and separated by commas; 'none' where there are none."""
     return ", ".join(sorted(map(str, names))) or "none"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -65,9 +65,7 @@ def models(
 @app.command()
 def score(
     dataset: Dataset,
-    input_: Annotated[
-        Path, typer.Option("--input", help="CSV, TSV or Parquet file of raw rows.")
-    ],
+    input_: Annotated[Path, typer.Option("--input", help="CSV, TSV or Parquet file of raw rows.")],
     output: Annotated[Path, typer.Option("--output", help="File for the rows and their scores.")],
     alias: Annotated[str, typer.Option(help="Which registered model scores.")] = "champion",
 ) -> None:

@@ -10,13 +10,15 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from autorec_core.errors import AutoRecError
+from autorec_core.errors import AutoRecError, UnreachableError
 
 BUSY_CODE = 255
 BUSY_TEXT = "is busy"
 DVC_ADVICE = "Use `dvc push`"
 ERROR_MARK = "Error: "
 """What a stage puts before each line of its last word, so that whoever ran it can repeat it."""
+UNREACHABLE_CODE = 75
+"""How a stage ends when something outside did not answer (sysexits' EX_TEMPFAIL)."""
 
 
 class StageError(AutoRecError):
@@ -42,6 +44,7 @@ def reproduce(
 
     Raises:
         StageError: The stage, or one before it, failed.
+        UnreachableError: It failed because something outside did not answer.
     """
     command = [sys.executable, "-m", "dvc", "repro", f"{stage}@{dataset}"]
     deadline = time.monotonic() + busy_wait
@@ -50,7 +53,7 @@ def reproduce(
         if code == 0:
             return
         if code != BUSY_CODE or BUSY_TEXT not in said or time.monotonic() > deadline:
-            raise StageError(_last_word(said) or f"`dvc repro {stage}@{dataset}` ended with {code}.")
+            raise _failure(said, f"`dvc repro {stage}@{dataset}` ended with code {code}.")
         time.sleep(2)
 
 
@@ -84,7 +87,10 @@ def _run(command: list[str], root: Path, log: Callable[[str], None] | None) -> t
         raise
 
 
-def _last_word(said: str) -> str:
-    """What the failed stage itself said, without what DVC says about it."""
+def _failure(said: str, otherwise: str) -> AutoRecError:
+    """The error that a failed stage itself told of, without what DVC says about it."""
     lines = [line for line in said.splitlines() if line.startswith(ERROR_MARK)]
-    return "\n".join(line.removeprefix(ERROR_MARK) for line in lines)
+    message = "\n".join(line.removeprefix(ERROR_MARK) for line in lines) or otherwise
+    if f"exited with {UNREACHABLE_CODE}" in said:
+        return UnreachableError(message)
+    return StageError(message)
