@@ -39,6 +39,9 @@ def _said(error: AutoRecError) -> str:
 @app.command()
 def run(dataset: Dataset) -> None:
     """Fetch, check, split, search, evaluate and register a data set's model."""
+    from autorec_core.config import Params
+
+    Params.load().buildable(dataset)  # what is wrong here is said before the servers start
     from flows.train import run_flow
 
     run_flow(dataset)

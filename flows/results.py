@@ -1,0 +1,48 @@
+"""What a run came to, read from the files its stages wrote, for artifacts and the terminal."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from flows.paths import Places
+
+_TITLES = {"model": "AutoRec"}
+
+
+def leaderboard_rows(places: Places) -> list[dict[str, str]]:
+    """The search's trials, best first, as the leaderboard file has them."""
+    with (places.search / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_figures(places: Places) -> dict[str, dict[str, float]]:
+    """The test metrics of the model and of each baseline, by their names."""
+    return _read(places.evaluation / "metrics.json")
+
+
+def result_markdown(places: Places, *, decision: str) -> str:
+    """A run's result as Markdown: test figures beside the baselines, winner, decision."""
+    figures = test_figures(places)
+    winner = _read(places.search / "winner" / "result.json")
+    metrics = list(figures["model"])
+    lines = [
+        f"# {places.dataset}",
+        "",
+        "| test | " + " | ".join(metric.upper() for metric in metrics) + " |",
+        "|---|" + "---:|" * len(metrics),
+    ]
+    for name, values in figures.items():
+        cells = " | ".join(
+            f"{values[metric]:.4f}" if metric in values else "" for metric in metrics
+        )
+        lines.append(f"| {_TITLES.get(name, name)} | {cells} |")
+    lines += ["", f"**{decision}**", "", "| winning hyperparameter | value |", "|---|---|"]
+    lines += [f"| `{name}` | {value} |" for name, value in winner["hyperparameters"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
