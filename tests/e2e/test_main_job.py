@@ -1,0 +1,149 @@
+"""The main job on real data: from nothing to a live model that scores raw rows.
+
+One workspace is built once by `autorec run` on MovieLens 100K with a small budget; the tests look
+at what it left behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("main_job")]
+
+DATASET = "movielens-100k"
+
+
+def command(workspace: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    """Runs `python -m ...` in the workspace as a user would, with its own tracking store."""
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=workspace,
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PREFECT_HOME": str(workspace / ".prefect"),
+            "COLUMNS": "160",
+            **environment,
+        },
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def workspace(make_workspace) -> Path:
+    def edit(params: dict[str, Any]) -> None:
+        params["search"] |= {"max_trials": 2}
+        params["train"] |= {"epochs": 4}
+
+    return make_workspace(edit)
+
+
+@pytest.fixture(scope="module")
+def first_run(workspace) -> subprocess.CompletedProcess:
+    return command(workspace, "flows.cli", "run", DATASET)
+
+
+def test_one_command_ends_with_a_champion(workspace, first_run):
+    assert first_run.returncode == 0, first_run.stdout + first_run.stderr
+    assert "Traceback" not in first_run.stdout + first_run.stderr
+
+    models = command(workspace, "flows.cli", "models", DATASET)
+
+    assert models.returncode == 0, models.stderr
+    assert "champion" in models.stdout
+
+
+def test_the_model_beats_both_baselines_even_on_a_small_budget(workspace, first_run):
+    figures = json.loads(
+        (workspace / "data" / "evaluation" / DATASET / "metrics.json").read_text(encoding="utf-8")
+    )
+
+    assert figures["model"]["mse"] < figures["bias"]["mse"] < figures["mean"]["mse"]
+    assert figures["model"]["rmse"] == pytest.approx(figures["model"]["mse"] ** 0.5, rel=1e-6)
+
+
+def test_a_second_repro_finds_nothing_to_do(workspace, first_run):
+    again = command(workspace, "dvc", "repro")
+
+    assert again.returncode == 0, again.stderr
+    assert "Data and pipelines are up to date." in again.stdout
+
+
+def test_dvc_shows_metrics_and_plots(workspace, first_run):
+    metrics = command(workspace, "dvc", "metrics", "show", "--json")
+    plots = command(workspace, "dvc", "plots", "show", "--json")
+
+    assert "mse" in metrics.stdout
+    assert "curves.csv" in plots.stdout
+
+
+def test_raw_rows_are_scored_with_unknown_users_too(workspace, first_run):
+    rows = pd.DataFrame({"user_id": [196, 999_999, 196], "item_id": [242, 242, 888_888]})
+    rows.to_csv(workspace / "rows.csv", index=False)
+
+    answer = command(
+        workspace, "flows.cli", "score", DATASET, "--input", "rows.csv", "--output", "scores.csv"
+    )
+
+    assert answer.returncode == 0, answer.stderr
+    scores = pd.read_csv(workspace / "scores.csv")
+    assert list(scores.columns) == ["user_id", "item_id", "score"]
+    assert scores["user_id"].tolist() == [196, 999_999, 196]
+    assert scores["score"].between(1, 5).all()
+
+
+CONSUMER = """
+import mlflow, pandas
+mlflow.set_tracking_uri("sqlite:///mlflow.db")
+model = mlflow.pyfunc.load_model("models:/autorec-movielens-100k@champion")
+print(list(model.predict(pandas.DataFrame({"user_id": [196, 999999], "item_id": [242, 242]}))))
+"""
+
+
+def test_a_consumer_loads_the_champion_with_pickle_forbidden(workspace, first_run):
+    script = workspace / "consumer.py"
+    script.write_text(CONSUMER, encoding="utf-8")
+    answer = subprocess.run(
+        [sys.executable, "-I", str(script)],
+        cwd=workspace,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"},
+        check=False,
+    )
+
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.startswith("[")
+
+
+def test_a_rating_out_of_range_stops_everything_behind_the_check(workspace, first_run):
+    incoming = workspace / "data" / "incoming" / DATASET
+    incoming.mkdir(parents=True)
+    text = (workspace / "data" / "raw" / DATASET / "u.data").read_text(encoding="utf-8")
+    first, _, rest = text.partition("\n")
+    user, item, _, time = first.split("\t")
+    (incoming / "u.data").write_text(f"{user}\t{item}\t9\t{time}\n{rest}", encoding="utf-8")
+    before = (workspace / "data" / "evaluation" / DATASET / "metrics.json").read_bytes()
+    params = workspace / "params.yaml"
+    untouched = params.read_text(encoding="utf-8")
+    kept = [line for line in untouched.splitlines() if "06416e597f82" not in line]
+    changed = "\n".join(kept).replace("file: u.data", "file: u.data\n    sha256: null")
+    params.write_text(changed + "\n", encoding="utf-8")
+
+    answer = command(workspace, "flows.cli", "run", DATASET)
+    params.write_text(untouched, encoding="utf-8")
+
+    assert answer.returncode == 1
+    assert "rating" in answer.stderr
+    assert "Traceback" not in answer.stdout + answer.stderr
+    assert (workspace / "data" / "evaluation" / DATASET / "metrics.json").read_bytes() == before
