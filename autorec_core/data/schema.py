@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -42,6 +43,22 @@ class Schema:
     user: str | None
     item: str | None
     label_range: tuple[float, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """This schema as JSON-serialisable data."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Schema:
+        """The schema that `to_dict` described."""
+        return cls(
+            **{
+                **content,
+                "categorical": tuple(Field(**field) for field in content["categorical"]),
+                "numeric": tuple(content["numeric"]),
+                "label_range": tuple(content["label_range"]),
+            }
+        )
 
     def position(self, column: str) -> int:
         """The place of a categorical column among the encoded ids."""
