@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from autorec_core.config import DatasetParams, PreprocessParams, SplitParams
@@ -12,7 +13,7 @@ from autorec_core.data.preprocessor import Preprocessor
 from autorec_core.data.raw import read_raw
 from autorec_core.data.schema import Examples
 from autorec_core.data.split import PARTS, stratified_split
-from autorec_core.data.store import save_examples
+from autorec_core.data.store import save_examples, save_rows
 from autorec_core.errors import DataError
 from autorec_core.files import whole_folder, write_json
 
@@ -59,7 +60,7 @@ def prepare(
         for part, raw_rows in rows.items():
             examples = preprocessor.encode(raw_rows)
             save_examples(folder, part, examples, preprocessor.schema)
-            raw_rows.to_parquet(folder / f"rows_{part}.parquet")
+            save_rows(folder, part, raw_rows, np.flatnonzero(membership == PARTS.index(part)))
             profile["splits"][part] = _profile(raw_rows, examples, preprocessor)
         write_json(folder / "profile.json", profile)
     return profile

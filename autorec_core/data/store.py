@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 from autorec_core.data.schema import Examples, Schema
 from autorec_core.errors import DataError
 
+ROW_NUMBER = "__row__"
+"""The column that says which row of the raw file, counted from 0, a split's row is."""
+
 
 def save_examples(folder: Path, part: str, examples: Examples, schema: Schema) -> None:
     """Writes one part's encoded rows as `<part>.parquet`: int32 ids, float32 numbers, label."""
@@ -55,9 +58,15 @@ def load_schema(folder: Path) -> Schema:
         raise DataError(f"{folder} holds no prepared data: {error}.") from error
 
 
-def load_rows(folder: Path, part: str) -> pd.DataFrame:
-    """Reads one part's raw rows, as they stood in the raw file."""
-    return _table(folder / f"rows_{part}.parquet").to_pandas()
+def save_rows(folder: Path, part: str, rows: pd.DataFrame, numbers: np.ndarray) -> None:
+    """Writes one part's raw rows as `rows_<part>.parquet`, with their numbers in the raw file."""
+    rows.assign(**{ROW_NUMBER: numbers}).to_parquet(folder / f"rows_{part}.parquet", index=False)
+
+
+def load_rows(folder: Path, part: str, *, numbered: bool = False) -> pd.DataFrame:
+    """Reads one part's raw rows, as they stood in the raw file; `numbered`, with their numbers."""
+    rows = _table(folder / f"rows_{part}.parquet").to_pandas()
+    return rows if numbered else rows.drop(columns=ROW_NUMBER)
 
 
 def _table(path: Path) -> pa.Table:
