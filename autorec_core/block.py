@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -87,14 +87,28 @@ class Block:
         """This block with the search space that the thesis gives it, fixed where `settings` say."""
         return cls(**{**cls.THESIS, **settings})
 
-    def resolve(self, hp: keras_tuner.HyperParameters) -> Block:
-        """This block with every `Choice` replaced by the value that `hp` holds for it."""
-        chosen = {
+    def asked(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+        """What `hp` holds for each `Choice` of this block; None where it is not active."""
+        return {
             field.name: ask(hp, field.name, value)
             for field in dataclasses.fields(self)
             if isinstance(value := getattr(self, field.name), Choice)
         }
-        return dataclasses.replace(self, **chosen)
+
+    def resolve(self, hp: keras_tuner.HyperParameters) -> Block:
+        """This block with every `Choice` replaced by the value that `hp` holds for it."""
+        return dataclasses.replace(self, **self.asked(hp))
+
+    def undecided(self) -> list[str]:
+        """The names of the fields, also of blocks within this one, that still hold a `Choice`."""
+        names = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Choice):
+                names.append(field.name)
+            for inner in value if isinstance(value, tuple) else ():
+                names += inner.undecided() if isinstance(inner, Block) else []
+        return names
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds this block's Keras layers on `inputs`.
@@ -103,9 +117,43 @@ class Block:
             inputs: Keras tensors, one for each node the block was called on.
 
         Returns:
-            One Keras tensor.
+            One Keras tensor, or a list of them: then whatever is chained behind this block is
+            called on all of them.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how it connects.")
+
+    def require(
+        self,
+        name: str,
+        *,
+        among: Collection[Scalar] | None = None,
+        least: float | None = None,
+        below: float | None = None,
+    ) -> None:
+        """Checks every candidate (or element) of one field as soon as the block is made.
+
+        Args:
+            name: The field.
+            among: The values that are allowed.
+            least: The smallest number that is allowed.
+            below: The number that a value must stay under.
+
+        Raises:
+            BlockError: A candidate is not allowed; the message says what is.
+        """
+        found = getattr(self, name)
+        for value in found if isinstance(found, tuple) else candidates(found):
+            if among is not None and value not in among:
+                allowed = f"one of {listed(among)}"
+            elif least is not None and not (_is_number(value) and value >= least):
+                allowed = f"a number of at least {least:g}"
+            elif below is not None and not (_is_number(value) and value < below):
+                allowed = f"a number below {below:g}"
+            else:
+                continue
+            raise BlockError(
+                f"`{name}` of {type(self).__name__} must be {allowed}. Received: {value!r}."
+            )
 
     def __call__(self, nodes: Node | Sequence[Node]) -> Node:
         """Chains this block behind `nodes`; nothing is built until the search has decided."""
@@ -116,6 +164,11 @@ class Block:
                 f"list of those. Received: {nodes!r}."
             )
         return Node(block=self, parents=parents)
+
+    def __str__(self) -> str:
+        """This block with its fields' values: how a drawing of a recommender shows it."""
+        fields = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
+        return f"{type(self).__name__}({', '.join(f'{name}={_drawn(v)}' for name, v in fields)})"
 
     def get_config(self) -> dict[str, Any]:
         """This block as JSON-serialisable data; `Block.from_config` gives it back."""
@@ -191,6 +244,21 @@ def snake_case(name: str) -> str:
 
 def _narrowed(value: Any) -> Any:
     return choice(*value) if isinstance(value, list) else value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _drawn(value: Any) -> str:
+    if isinstance(value, Choice):
+        return " | ".join(map(str, value.values))
+    if isinstance(value, tuple):
+        shown = [_drawn(element) for element in (value if len(value) < 5 else value[:3])]
+        return (
+            f"({', '.join(shown)}{', … ' + str(len(value)) + ' in all' if len(value) > 4 else ''})"
+        )
+    return str(value)
 
 
 def _to_config(value: Any) -> Any:

@@ -7,13 +7,15 @@ tower is the list of the two.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 
 from autorec_core.block import Block
+from autorec_core.errors import BlockError
 
 
 @keras.saving.register_keras_serializable(package="autorec")
@@ -21,25 +23,25 @@ class Offset(keras.layers.Layer):
     """Adds one trained number, which `adapt` sets to the training rows' mean before training.
 
     Args:
-        logit: Whether the mean is a click rate, to be added as its logit.
+        span: The range into which a sigmoid will put the sum afterwards; the mean is then added as
+            the number that the sigmoid turns into it. None where no sigmoid follows.
     """
 
-    def __init__(self, *, logit: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, span: Sequence[float] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.logit = logit
+        self.span = None if span is None else list(span)
 
     def build(self, input_shape: Any) -> None:
         """Makes the offset's weight."""
         self.offset = self.add_weight(name="offset", shape=(), initializer="zeros")
 
-    def adapt(self, inputs: Any, labels: Any) -> None:
+    def adapt(self, inputs: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
         """Sets the offset to the mean of `labels`, shape (rows,)."""
-        import numpy as np
-
         mean = float(np.mean(labels, dtype=np.float64))
-        if self.logit:
-            mean = min(max(mean, 1e-6), 1 - 1e-6)
-            mean = float(np.log(mean / (1 - mean)))
+        if self.span is not None:
+            low, high = self.span
+            share = min(max((mean - low) / (high - low), 1e-6), 1 - 1e-6)
+            mean = float(np.log(share / (1 - share)))
         self.offset.assign(mean)
 
     def call(self, inputs: Any) -> Any:
@@ -48,7 +50,40 @@ class Offset(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {**super().get_config(), "logit": self.logit}
+        return {**super().get_config(), "span": self.span}
+
+
+@keras.saving.register_keras_serializable(package="autorec")
+class IntoRange(keras.layers.Layer):
+    """Keeps predictions inside the range of the labels.
+
+    Args:
+        low: The least label.
+        high: The greatest label.
+        smooth: Whether a sigmoid maps every number into the range. If not, numbers outside are
+            clipped, and only when predicting: a clipped number would have no gradient.
+    """
+
+    def __init__(self, low: float, high: float, smooth: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.low = low
+        self.high = high
+        self.smooth = smooth
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Numbers of any shape to numbers of the same shape."""
+        if self.smooth:
+            return self.low + (self.high - self.low) * keras.ops.sigmoid(inputs)
+        return inputs if training else keras.ops.clip(inputs, self.low, self.high)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "low": self.low,
+            "high": self.high,
+            "smooth": self.smooth,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +96,15 @@ class TaskOptimizer(Block):
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """The task's output, shape (batch_size, 1), from tensors of any rank of at least 2."""
+        if not inputs:
+            raise BlockError(f"{type(self).__name__} is called on at least one tensor.")
         heads = [self._head(tensor) for tensor in inputs]
         total = heads[0] if len(heads) == 1 else keras.layers.Add()(heads)
-        score = Offset(logit=self.probability, name="score")(total)
-        if self.probability:
-            return keras.layers.Activation("sigmoid", name="click_probability")(score)
-        return score
+        return self.output(total)
+
+    def output(self, total: Any) -> Any:
+        """The prediction from the sum of the heads, both of shape (batch_size, 1)."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it predicts.")
 
     def loss(self) -> keras.losses.Loss:
         """The Keras loss of the task's output."""
@@ -86,10 +124,37 @@ class RatingPredictionOptimizer(TaskOptimizer):
     """Rating prediction: a number a row, trained on the mean squared error.
 
     The output is linear: the thesis' ReLU on a rating dies where it meets zero.
+
+    Args:
+        label_range: The least and the greatest rating, where predictions shall stay between them.
+        scaling: How they do: "clip" cuts predictions off (training goes on beyond the range),
+            "sigmoid" maps every number into it.
     """
 
     task: ClassVar[str] = "rating"
     objective: ClassVar[str] = "val_mse"
+
+    label_range: tuple[float, float] | None = None
+    scaling: str = "clip"
+
+    def __post_init__(self) -> None:
+        self.require("scaling", among=("clip", "sigmoid"))
+        if self.label_range is not None:
+            object.__setattr__(self, "label_range", tuple(self.label_range))
+            if len(self.label_range) != 2 or not self.label_range[0] < self.label_range[1]:
+                raise BlockError(
+                    "`label_range` of RatingPredictionOptimizer is the least and the greatest "
+                    f"rating. Received: {self.label_range}."
+                )
+
+    def output(self, total: Any) -> Any:
+        """The global mean added, and the range kept where there is one."""
+        if self.label_range is None:
+            return Offset(name="score")(total)
+        low, high = self.label_range
+        smooth = self.scaling == "sigmoid"
+        score = Offset(span=self.label_range if smooth else None, name="score")(total)
+        return IntoRange(low, high, smooth, name="rating")(score)
 
     def loss(self) -> keras.losses.Loss:
         """Mean squared error."""
@@ -107,6 +172,11 @@ class CTRPredictionOptimizer(TaskOptimizer):
     task: ClassVar[str] = "ctr"
     objective: ClassVar[str] = "val_ce"
     probability: ClassVar[bool] = True
+
+    def output(self, total: Any) -> Any:
+        """The click rate's logit added, and the sigmoid of the sum."""
+        score = Offset(span=(0.0, 1.0), name="score")(total)
+        return keras.layers.Activation("sigmoid", name="click_probability")(score)
 
     def loss(self) -> keras.losses.Loss:
         """The full binary cross entropy."""

@@ -6,7 +6,9 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+
+import numpy as np
 
 from autorec_core.block import Block, Node, snake_case
 from autorec_core.errors import BlockError, listed
@@ -33,6 +35,21 @@ def Input(  # noqa: N802 - the thesis' name, as Keras' own Input
         dtype: Its type: "int32" for ids, "float32" for numbers.
     """
     return Node(name=name, shape=tuple(shape), dtype=dtype)
+
+
+def adapt(model: keras.Model, inputs: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
+    """Lets every layer that wants to look at the training rows before training do so, once.
+
+    A task optimizer's offset takes the labels' mean, a history mapper its table.
+
+    Args:
+        model: A recommender's model.
+        inputs: The training rows by the name of the model input they feed.
+        labels: Their labels, shape (rows,).
+    """
+    for layer in model.layers:
+        if hasattr(layer, "adapt"):
+            layer.adapt(inputs, np.asarray(labels).reshape(-1))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,6 +89,11 @@ class Recommender:
         """The task optimizer at the chain's end: its loss, objective and output."""
         return self.outputs.block  # type: ignore[return-value]
 
+    def undecided(self) -> list[str]:
+        """The paths of everything a search has still to decide."""
+        blocks = {**self.blocks(), "training": self.training}
+        return [f"{name}/{field}" for name, block in blocks.items() for field in block.undecided()]
+
     def blocks(self) -> dict[str, Block]:
         """The chain's blocks by the name that their place gives them, in chain order."""
         return {name: node.block for name, node in self._named_nodes() if node.block is not None}
@@ -82,7 +104,7 @@ class Recommender:
         for name, block in self.blocks().items():
             with hp.name_scope(name):
                 resolved[name] = block.resolve(hp)
-        training = self.training.resolve(hp)
+        training = cast(Training, self.training.resolve(hp))
         return dataclasses.replace(self._with_blocks(resolved), training=training)
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
@@ -97,24 +119,46 @@ class Recommender:
         """
         import keras
 
-        tensors: dict[Node, Any] = {}
+        if open_fields := self.undecided():
+            raise BlockError(
+                f"This recommender is still to be searched; `build(hp)` decides. Open: "
+                f"{listed(open_fields)}."
+            )
+        tensors: dict[Node, list[Any]] = {}
         for name, node in self._named_nodes():
             if node.block is None:
-                tensors[node] = keras.Input(node.shape, name=node.name, dtype=node.dtype)
+                tensors[node] = [keras.Input(node.shape, name=node.name, dtype=node.dtype)]
                 continue
             try:
-                tensors[node] = node.block.connect([tensors[parent] for parent in node.parents])
+                output = node.block.connect([t for parent in node.parents for t in tensors[parent]])
             except BlockError as error:
                 raise BlockError(f"{name}: {error}") from error
-        inputs = {node.name: tensors[node] for node in self.inputs if node in tensors}
+            tensors[node] = output if isinstance(output, list) else [output]
+        inputs = {
+            node.name: tensors[node][0]
+            for node in cast(tuple[Node, ...], self.inputs)
+            if node in tensors
+        }
         only = next(iter(inputs.values()))
-        model = keras.Model(inputs if len(inputs) > 1 else only, tensors[self.outputs])
+        model = keras.Model(inputs if len(inputs) > 1 else only, tensors[self.outputs][0])
         model.compile(
             optimizer=self.training.keras_optimizer(),
             loss=self.optimizer.loss(),
             metrics=self.optimizer.metrics(),
         )
         return model
+
+    def __str__(self) -> str:
+        """The chain as text: a line a block, with its values and what it is called on."""
+        names = {node: name for name, node in self._named_nodes()}
+        lines = [type(self).__name__]
+        for node, name in names.items():
+            if node.block is None:
+                lines.append(f"  {name}: Input(shape={list(node.shape)}, dtype={node.dtype})")
+            else:
+                parents = ", ".join(names[parent] for parent in node.parents)
+                lines.append(f"  {name}: {node.block} <- {parents}")
+        return "\n".join([*lines, f"  training: {self.training}"])
 
     def get_config(self) -> dict[str, Any]:
         """This recommender as JSON-serialisable data; `Recommender.from_config` gives it back."""
@@ -149,7 +193,7 @@ class Recommender:
         return Recommender.registry[config["recommender"]](
             inputs=tuple(node for node in nodes.values() if node.block is None),
             outputs=nodes[config["nodes"][-1]["name"]],
-            training=Block.from_config(config["training"]),
+            training=cast(Training, Block.from_config(config["training"])),
         )
 
     def _nodes(self) -> list[Node]:

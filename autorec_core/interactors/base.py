@@ -4,24 +4,78 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 
 from autorec_core.block import Block
+from autorec_core.errors import BlockError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interactor(Block):
     """A block from feature vectors to information.
 
-    Inputs are tensors of rank 2, (batch_size, width), or rank 3, (batch_size, fields, dim).
+    Inputs are tensors of rank 2, (batch_size, width), or rank 3, (batch_size, fields, dim). How an
+    interactor brings several of them to one shape is one of three rules: `flat`, `aligned` and
+    `fields`. Where widths must agree and do not, a trained linear map without bias makes them.
+
+    `searched` says whether a HyperInteraction may choose it.
     """
+
+    searched: ClassVar[bool] = True
 
 
 def flat(tensors: Sequence[Any]) -> Any:
     """All inputs side by side, shape (batch_size, sum of widths)."""
-    flattened = [
-        tensor if len(tensor.shape) == 2 else keras.layers.Flatten()(tensor) for tensor in tensors
-    ]
+    flattened = [_flattened(tensor) for tensor in _checked(tensors)]
     return flattened[0] if len(flattened) == 1 else keras.layers.Concatenate()(flattened)
+
+
+def aligned(tensors: Sequence[Any]) -> Any:
+    """Each input as one vector, shape (batch_size, inputs, width).
+
+    Inputs of rank 3 are flattened first, and wider vectors mapped to the narrowest width. A single
+    input of rank 3 stands for its fields.
+    """
+    if len(_checked(tensors)) == 1 and len(tensors[0].shape) == 3:
+        return tensors[0]
+    return fields([_flattened(tensor) for tensor in tensors])
+
+
+def fields(tensors: Sequence[Any], dim: int = 0) -> Any:
+    """All inputs' fields below each other, shape (batch_size, sum of fields, dim).
+
+    An input of rank 2 is one field.
+
+    Args:
+        tensors: Tensors of rank 2 or 3.
+        dim: The width to which the fields of another width are mapped; 0 for the narrowest.
+    """
+    tables = [
+        tensor if len(tensor.shape) == 3 else keras.layers.Reshape((1, tensor.shape[-1]))(tensor)
+        for tensor in _checked(tensors)
+    ]
+    width = dim or min(table.shape[-1] for table in tables)
+    tables = [
+        table if table.shape[-1] == width else keras.layers.Dense(width, use_bias=False)(table)
+        for table in tables
+    ]
+    return tables[0] if len(tables) == 1 else keras.layers.Concatenate(axis=1)(tables)
+
+
+def _flattened(tensor: Any) -> Any:
+    return tensor if len(tensor.shape) == 2 else keras.layers.Flatten()(tensor)
+
+
+def _checked(tensors: Sequence[Any]) -> Sequence[Any]:
+    if not tensors:
+        raise BlockError("It is called on no tensor at all; it needs at least one.")
+    for tensor in tensors:
+        shape = tuple(tensor.shape)
+        if len(shape) not in (2, 3) or not all(shape[1:]):
+            raise BlockError(
+                "It works on tensors of shape (batch_size, width) or (batch_size, fields, dim). "
+                f"Received: {shape}."
+            )
+    return tensors

@@ -6,52 +6,51 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import keras
-
-from autorec_core.block import Block, choice
-
-
-@keras.saving.register_keras_serializable(package="autorec")
-class Column(keras.layers.Layer):
-    """Picks one column of a table.
-
-    Args:
-        index: The column, counted from 0.
-    """
-
-    def __init__(self, index: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.index = index
-
-    def call(self, inputs: Any) -> Any:
-        """(batch_size, columns) to (batch_size,)."""
-        return inputs[:, self.index]
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "index": self.index}
+from autorec_core.block import choice
+from autorec_core.errors import BlockError
+from autorec_core.mappers.base import Column, Mapper, embedding
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatentFactorMapper(Block):
+class LatentFactorMapper(Mapper):
     """Maps one id column to its latent vectors.
+
+    A one-hot vector times a matrix is a row of the matrix, so the vector is looked up.
 
     Args:
         feat_column_id: The id column's place in the input, counted from 0.
         id_num: Number of ids, "unknown" (id 0) included.
         embedding_dim: Width of the vectors.
+        l2: Weight of the squared norm of the vectors looked up, averaged over the batch. All
+            mappers share this hyperparameter.
 
     Returns:
         Tensor of shape (batch_size, embedding_dim).
     """
 
-    THESIS: ClassVar[Mapping[str, Any]] = {"embedding_dim": choice(8, 16, 32, 64, 128, default=32)}
+    THESIS: ClassVar[Mapping[str, Any]] = {
+        "embedding_dim": choice(8, 16, 32, 64, 128, default=32),
+        "l2": 0.0,
+    }
 
     feat_column_id: int
     id_num: int
     embedding_dim: int = choice(8, 16, 32, 64, 128, default=32)
+    l2: float = choice(0.0, 0.01, 0.03, 0.1, default=0.03, name="embedding_l2")
+
+    def __post_init__(self) -> None:
+        self.require("feat_column_id", least=0)
+        self.require("id_num", least=1)
+        self.require("embedding_dim", least=1)
+        self.require("l2", least=0)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the embedding on the first (and only) input, shape (batch_size, columns)."""
-        ids = Column(self.feat_column_id)(inputs[0])
-        return keras.layers.Embedding(self.id_num, self.embedding_dim)(ids)
+        table = self.only(inputs)
+        if self.feat_column_id >= table.shape[1]:
+            raise BlockError(
+                f"`feat_column_id` is {self.feat_column_id}, the input has columns 0 to "
+                f"{table.shape[1] - 1}."
+            )
+        ids = Column(self.feat_column_id)(table)
+        return embedding(self.id_num, self.embedding_dim, self.l2)(ids)

@@ -1,0 +1,22 @@
+"""Concatenation: no interaction at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autorec_core.interactors.base import Interactor, flat
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConcatenateInteraction(Interactor):
+    """All inputs side by side: whatever follows sees each of them.
+
+    Returns:
+        Tensor of shape (batch_size, sum of widths).
+    """
+
+    def connect(self, inputs: Sequence[Any]) -> Any:
+        """Flattens and concatenates."""
+        return flat(inputs)

@@ -1,0 +1,68 @@
+"""Elementwise interaction: vectors combined number by number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from autorec_core.block import choice
+from autorec_core.interactors.base import Interactor, aligned
+
+OPERATIONS = {
+    "sum": keras.ops.sum,
+    "average": keras.ops.mean,
+    "multiply": keras.ops.prod,
+    "max": keras.ops.max,
+    "min": keras.ops.min,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ElementwiseInteraction(Interactor):
+    """Combines vectors number by number; multiplied, two vectors are the GMF tower of NeuMF.
+
+    Inputs of different widths are mapped to the narrowest; a single input of rank 3 stands for its
+    fields.
+
+    Args:
+        operation: "sum", "average", "multiply", "max" or "min".
+
+    Returns:
+        Tensor of shape (batch_size, narrowest width).
+
+    References:
+        [He et al., 2017](https://arxiv.org/abs/1708.05031)
+    """
+
+    operation: str = choice("sum", "average", "multiply", "max", "min", default="average")
+
+    def __post_init__(self) -> None:
+        self.require("operation", among=OPERATIONS)
+
+    def connect(self, inputs: Sequence[Any]) -> Any:
+        """Builds the operation over the aligned inputs."""
+        return Elementwise(self.operation)(aligned(inputs))
+
+
+@keras.saving.register_keras_serializable(package="autorec")
+class Elementwise(keras.layers.Layer):
+    """One operation over the fields.
+
+    Args:
+        operation: A name of `OPERATIONS`.
+    """
+
+    def __init__(self, operation: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.operation = operation
+
+    def call(self, inputs: Any) -> Any:
+        """(batch_size, fields, dim) to (batch_size, dim)."""
+        return OPERATIONS[self.operation](inputs, axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "operation": self.operation}

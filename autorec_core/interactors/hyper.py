@@ -1,0 +1,156 @@
+"""The interactor that searches for interactors."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from autorec_core.block import Block, Choice, ask, candidates, choice, snake_case
+from autorec_core.errors import BlockError, listed
+from autorec_core.interactors.base import Interactor
+from autorec_core.interactors.parallel import Parallel
+
+if TYPE_CHECKING:
+    import keras_tuner
+
+THESIS_TYPES = (
+    "InnerProductInteraction",
+    "RandomSelectInteraction",
+    "ConcatenateInteraction",
+    "ElementwiseInteraction",
+    "FMInteraction",
+    "MLPInteraction",
+    "CrossNetInteraction",
+    "SelfAttentionInteraction",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HyperInteraction(Interactor):
+    """Chooses how many interactors stand side by side, which, and each one's hyperparameters.
+
+    Branch `n` asks for `interactor_type_n` and for its interactor's own hyperparameters below
+    `fm_interaction_n` and the like. A hyperparameter is active only where its branch exists and
+    has that type.
+
+    Args:
+        meta_interactor_num: Number of branches; with 0 the inputs pass as they are.
+        interactor_type: The candidates' class names; None for those of `interactors`, or for all
+            registered interactors if there are none of those either.
+        interactors: Candidates with settings of their own, in place of their class' search space.
+
+    Returns:
+        One tensor a branch.
+    """
+
+    searched: ClassVar[bool] = False
+
+    meta_interactor_num: int = choice(1, 2, 3, 4, 5, 6, default=3)
+    interactor_type: str | None = None
+    interactors: tuple[Interactor, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.require("meta_interactor_num", least=0)
+        object.__setattr__(self, "interactors", tuple(self.interactors))
+        own = [type(interactor).__name__ for interactor in self.interactors]
+        if self.interactor_type is None:
+            object.__setattr__(self, "interactor_type", choice(*(own or _preferred(searchable()))))
+        self.require("interactor_type", among=searchable())
+        if strangers := set(own) - set(candidates(self.interactor_type)):
+            raise BlockError(
+                f"`interactors` of HyperInteraction has settings for {listed(strangers)}, which "
+                f"`interactor_type` does not offer: {listed(candidates(self.interactor_type))}."
+            )
+        if len(set(own)) < len(own):
+            raise BlockError(
+                f"`interactors` of HyperInteraction names a type twice: {listed(own)}."
+            )
+
+    @classmethod
+    def configured(cls, settings: Mapping[str, Any]) -> Self:
+        """This block with fields from outside; an interactor's name opens its own settings.
+
+        `{"interactor_type": ["FMInteraction", "MLPInteraction"], "MLPInteraction": {"units": 32}}`
+        restricts the types and fixes one hyperparameter of one of them.
+        """
+        known = {name: Block.registry[name] for name in searchable()}
+        inner = tuple(
+            known[name].configured(value)
+            for name, value in settings.items()
+            if name in known and isinstance(value, Mapping)
+        )
+        fields = {name: value for name, value in settings.items() if name not in known}
+        if inner and "interactor_type" not in fields:
+            fields["interactor_type"] = list(_preferred(known))
+        block = super().configured(fields)
+        return dataclasses.replace(block, interactors=inner) if inner else block  # type: ignore[arg-type]
+
+    @classmethod
+    def thesis(cls, **settings: Any) -> Self:
+        """The eight interactors of the thesis, each with the thesis' own search space."""
+        names = settings.pop("interactor_type", choice(*THESIS_TYPES))
+        interactors = tuple(Block.registry[name].thesis() for name in candidates(names))
+        return cls(interactor_type=names, interactors=interactors, **settings)  # type: ignore[arg-type]
+
+    def resolve(self, hp: keras_tuner.HyperParameters) -> Parallel:
+        """The branches that `hp` decides for; asks for all others too, as inactive."""
+        number = ask(hp, "meta_interactor_num", self.meta_interactor_num)
+        counts = candidates(self.meta_interactor_num)
+        branches = []
+        for position in range(max(counts)):
+            reaching = [count for count in counts if count > position]
+            with _only_when(hp, "meta_interactor_num", self.meta_interactor_num, reaching):
+                branches.append(self._resolve_branch(hp, position))
+        return Parallel(branches=tuple(b for b in branches[:number] if b is not None))
+
+    def connect(self, inputs: Sequence[Any]) -> Any:
+        """Not possible before the search has decided."""
+        raise BlockError("A HyperInteraction is still to be searched: resolve it first.")
+
+    def undecided(self) -> list[str]:
+        """Everything: only the `Parallel` that `resolve` returns can be connected."""
+        return ["meta_interactor_num", "interactor_type"]
+
+    def _resolve_branch(self, hp: keras_tuner.HyperParameters, position: int) -> Interactor | None:
+        own = {type(interactor).__name__: interactor for interactor in self.interactors}
+        asked = f"interactor_type_{position}"
+        decided = ask(hp, asked, self.interactor_type)
+        chosen = None
+        for name in candidates(self.interactor_type):
+            candidate = own.get(name) or Block.registry[name]()
+            with (
+                _only_when(hp, asked, self.interactor_type, [name]),
+                hp.name_scope(f"{snake_case(name)}_{position}"),
+            ):
+                values = candidate.asked(hp)
+            if name == decided:
+                chosen = dataclasses.replace(candidate, **values)
+        return chosen  # type: ignore[return-value]
+
+
+def searchable() -> list[str]:
+    """The class names of all registered interactors that a HyperInteraction may choose."""
+    return sorted(
+        name
+        for name, block in Block.registry.items()
+        if issubclass(block, Interactor) and block is not Interactor and block.searched
+    )
+
+
+def _preferred(names: Iterable[str]) -> list[str]:
+    """The names in the thesis' order, then those beyond it: the first is the default."""
+    return sorted(
+        names, key=lambda n: (THESIS_TYPES.index(n) if n in THESIS_TYPES else len(THESIS_TYPES), n)
+    )
+
+
+def _only_when(
+    hp: keras_tuner.HyperParameters, name: str, value: Any, values: list[Any]
+) -> contextlib.AbstractContextManager[Any]:
+    """A scope that is active where hyperparameter `name` has one of `values`, if it is searched."""
+    if isinstance(value, Choice) and len(value.values) > 1:
+        return hp.conditional_scope(name, values)
+    return contextlib.nullcontext()

@@ -1,0 +1,58 @@
+"""The bias mapper: what each id, and each number, adds to the score by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import keras
+
+from autorec_core.block import choice
+from autorec_core.mappers.base import StackedIds, embedding
+from autorec_core.mappers.sparse_feature import ColumnsMapper
+
+
+@dataclass(frozen=True, kw_only=True)
+class BiasMapper(ColumnsMapper):
+    """Maps every categorical column to a bias and adds them up: user bias plus item bias.
+
+    With the global mean that a task optimizer adds, this is the baseline predictor of matrix
+    factorisation and the linear part of Wide & Deep, DeepFM and factorisation machines.
+
+    Args:
+        vocabulary_sizes: Number of ids of each mapped column, "unknown" (id 0) included.
+        columns: The mapped columns' places in the input, counted from 0; empty for all.
+        l2: Weight of the biases looked up, squared, summed over the columns and averaged over the
+            batch.
+
+    Returns:
+        Tensor of shape (batch_size, 1).
+
+    References:
+        [Koren et al., 2009](https://doi.org/10.1109/MC.2009.263)
+    """
+
+    THESIS: ClassVar[Mapping[str, Any]] = {"l2": 0.0}
+
+    l2: float = choice(0.0, 0.003, 0.01, 0.03, default=0.01, name="bias_l2")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require("l2", least=0)
+
+    def connect(self, inputs: Sequence[Any]) -> Any:
+        """Builds the biases on the one input of ids, shape (batch_size, columns)."""
+        table = self.only(inputs)
+        ids = StackedIds(self.picked(table), self.vocabulary_sizes)(table)
+        biases = embedding(sum(self.vocabulary_sizes), 1, self.l2, initializer="zeros")(ids)
+        return Total()(biases)
+
+
+@keras.saving.register_keras_serializable(package="autorec")
+class Total(keras.layers.Layer):
+    """Adds up the fields' numbers."""
+
+    def call(self, inputs: Any) -> Any:
+        """(batch_size, fields, 1) to (batch_size, 1)."""
+        return keras.ops.sum(inputs, axis=1)

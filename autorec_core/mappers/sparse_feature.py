@@ -1,0 +1,96 @@
+"""The sparse mapper: many categorical columns to one embedding each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import keras
+
+from autorec_core.block import choice
+from autorec_core.errors import BlockError
+from autorec_core.mappers.base import Column, Mapper, StackedIds, embedding
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnsMapper(Mapper):
+    """A mapper of several id columns.
+
+    Args:
+        vocabulary_sizes: Number of ids of each mapped column, "unknown" (id 0) included.
+        columns: The mapped columns' places in the input, counted from 0; empty for all.
+    """
+
+    vocabulary_sizes: tuple[int, ...]
+    columns: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vocabulary_sizes", tuple(self.vocabulary_sizes))
+        object.__setattr__(self, "columns", tuple(self.columns))
+        self.require("vocabulary_sizes", least=1)
+        self.require("columns", least=0)
+        if self.columns and len(self.columns) != len(self.vocabulary_sizes):
+            raise BlockError(
+                f"{type(self).__name__} has {len(self.columns)} columns and "
+                f"{len(self.vocabulary_sizes)} vocabulary sizes; it needs one for each."
+            )
+
+    def picked(self, table: Any) -> tuple[int, ...]:
+        """The mapped columns of an input of shape (batch_size, columns).
+
+        Raises:
+            BlockError: The input does not have these columns.
+        """
+        columns = self.columns or tuple(range(table.shape[1]))
+        if len(columns) != len(self.vocabulary_sizes) or max(columns) >= table.shape[1]:
+            raise BlockError(
+                f"{type(self).__name__} maps {len(self.vocabulary_sizes)} columns"
+                f"{f', the last at place {max(self.columns)}' if self.columns else ''}; the input "
+                f"has {table.shape[1]}."
+            )
+        return columns
+
+
+@dataclass(frozen=True, kw_only=True)
+class SparseFeatureMapper(ColumnsMapper):
+    """Maps every categorical column to an embedding of its own.
+
+    Args:
+        vocabulary_sizes: Number of ids of each mapped column, "unknown" (id 0) included.
+        columns: The mapped columns' places in the input, counted from 0; empty for all.
+        embedding_dim: Width of the vectors.
+        l2: Weight of the squared norms of the vectors looked up, summed over the columns and
+            averaged over the batch. All mappers share this hyperparameter.
+        one_table: Whether the columns' rows stand below each other in one table, which makes one
+            lookup of many; the model is the same.
+
+    Returns:
+        Tensor of shape (batch_size, columns, embedding_dim).
+    """
+
+    THESIS: ClassVar[Mapping[str, Any]] = {"embedding_dim": choice(8, 16), "l2": 0.0}
+
+    embedding_dim: int = choice(4, 8, 16, 32, default=8)
+    l2: float = choice(0.0, 0.01, 0.03, 0.1, default=0.03, name="embedding_l2")
+    one_table: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require("embedding_dim", least=1)
+        self.require("l2", least=0)
+
+    def connect(self, inputs: Sequence[Any]) -> Any:
+        """Builds the embeddings on the one input of ids, shape (batch_size, columns)."""
+        table = self.only(inputs)
+        columns = self.picked(table)
+        if self.one_table:
+            ids = StackedIds(columns, self.vocabulary_sizes)(table)
+            return embedding(sum(self.vocabulary_sizes), self.embedding_dim, self.l2)(ids)
+        vectors = [
+            keras.layers.Reshape((1, self.embedding_dim))(
+                embedding(size, self.embedding_dim, self.l2)(Column(column)(table))
+            )
+            for column, size in zip(columns, self.vocabulary_sizes, strict=True)
+        ]
+        return vectors[0] if len(vectors) == 1 else keras.layers.Concatenate(axis=1)(vectors)

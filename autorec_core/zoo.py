@@ -1,0 +1,261 @@
+"""Ready models: each a few lines of chained blocks, tuned by any searcher.
+
+A model is a function from the `Parts` that the data offer to the nodes that its task optimizer
+adds up. In the thesis' space a model is what the thesis says; the extended space adds what helps
+on real data to every model: biases of all ids, L2 on looked-up embeddings, and predictions that
+stay in the range of the ratings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from autorec_core.block import Block, Choice, Node, choice
+from autorec_core.data.schema import Schema
+from autorec_core.errors import ConfigError
+from autorec_core.interactors.cross_net import CrossNetInteraction
+from autorec_core.interactors.elementwise import ElementwiseInteraction
+from autorec_core.interactors.fm import FMInteraction
+from autorec_core.interactors.hyper import HyperInteraction
+from autorec_core.interactors.inner_product import InnerProductInteraction
+from autorec_core.interactors.mlp import MLPInteraction
+from autorec_core.interactors.pairwise_dot import PairwiseDotInteraction
+from autorec_core.interactors.self_attention import SelfAttentionInteraction
+from autorec_core.mappers.bias import BiasMapper
+from autorec_core.mappers.dense_feature import DenseFeatureMapper
+from autorec_core.mappers.latent_factor import LatentFactorMapper
+from autorec_core.mappers.sparse_feature import SparseFeatureMapper
+from autorec_core.optimizers import CTRPredictionOptimizer, RatingPredictionOptimizer
+from autorec_core.recipe import Training
+from autorec_core.recommender import CTRRecommender, Input, Recommender, RPRecommender
+
+Space = Literal["extended", "thesis"]
+Nodes = list[Node]
+
+
+@dataclass
+class Parts:
+    """What the models are chained from, for one data set in one space.
+
+    Args:
+        schema: What the data look like.
+        space: The search space that every block of the chain takes.
+        embedding_dim: Width of all embeddings: a number, or one shared hyperparameter.
+    """
+
+    schema: Schema
+    space: Space
+    embedding_dim: Any
+    ids: Node = field(init=False)
+    numbers: Node = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ids = Input(shape=[len(self.schema.categorical)], name="categorical", dtype="int32")
+        self.numbers = Input(shape=[len(self.schema.numeric)], name="numeric", dtype="float32")
+
+    def block(self, kind: type[Block], **settings: Any) -> Block:
+        """A block of this kind with the search space that `space` names."""
+        return kind.thesis(**settings) if self.space == "thesis" else kind(**settings)
+
+    def latent(self, role: Literal["user", "item"]) -> Node:
+        """A latent vector of the row's user or item."""
+        column = self.schema.position(getattr(self.schema, role))
+        size = self.schema.categorical[column].vocabulary_size
+        mapper = self.block(
+            LatentFactorMapper,
+            feat_column_id=column,
+            id_num=size,
+            embedding_dim=self.embedding_dim,
+        )
+        return mapper(self.ids)
+
+    def sparse(self, *, besides: tuple[str | None, ...] = ()) -> Nodes:
+        """An embedding of every categorical column."""
+        kept = [
+            (place, column.vocabulary_size)
+            for place, column in enumerate(self.schema.categorical)
+            if column.name not in besides
+        ]
+        if not kept:
+            return []
+        columns, sizes = zip(*kept, strict=True)
+        mapper = self.block(
+            SparseFeatureMapper,
+            columns=columns,
+            vocabulary_sizes=sizes,
+            embedding_dim=self.embedding_dim,
+        )
+        return [mapper(self.ids)]
+
+    def dense(self, output: Any = "fields") -> Nodes:
+        """An embedding of every numeric column, or one of all of them (`output="mlp"`)."""
+        if not self.schema.numeric:
+            return []
+        settings = {"embedding_dim": self.embedding_dim, "output": output}
+        return [self.block(DenseFeatureMapper, **settings)(self.numbers)]
+
+    def embeddings(self) -> Nodes:
+        """An embedding of every column."""
+        return [*self.sparse(), *self.dense()]
+
+    def linear(self) -> Nodes:
+        """What every id and every number adds to the score by itself."""
+        sizes = tuple(column.vocabulary_size for column in self.schema.categorical)
+        biases = [self.block(BiasMapper, vocabulary_sizes=sizes)(self.ids)] if sizes else []
+        return [*biases, *([self.numbers] if self.schema.numeric else [])]
+
+    def needs_user_and_item(self, model: str) -> None:
+        """Checks that the data say which columns hold the user and the item."""
+        if self.schema.user is None or self.schema.item is None:
+            raise ConfigError(
+                f"{model} is made for a user and an item column, and this data set names none. "
+                f"Name them in its entry of params.yaml (`user`, `item`), or choose another model."
+            )
+
+
+def mf(parts: Parts) -> Nodes:
+    """Matrix factorisation: the dot product of a user's and an item's latent vector."""
+    parts.needs_user_and_item("mf")
+    product = parts.block(InnerProductInteraction)
+    return [product([parts.latent("user"), parts.latent("item")])]
+
+
+def mlp(parts: Parts) -> Nodes:
+    """The embeddings of all columns (user and item) side by side in a multilayer perceptron."""
+    return [parts.block(MLPInteraction)(parts.embeddings())]
+
+
+def neumf(parts: Parts) -> Nodes:
+    """Neural matrix factorisation: an MF tower beside an MLP tower, each on its own embeddings."""
+    parts.needs_user_and_item("neumf")
+    mf_tower = parts.block(ElementwiseInteraction, operation="multiply")
+    mlp_tower = parts.block(MLPInteraction)
+    return [
+        mf_tower([parts.latent("user"), parts.latent("item")]),
+        mlp_tower([parts.latent("user"), parts.latent("item")]),
+    ]
+
+
+def wide_deep(parts: Parts) -> Nodes:
+    """Wide & Deep: a linear part beside a multilayer perceptron."""
+    deep = parts.block(MLPInteraction)(parts.embeddings())
+    return [deep] if parts.space == "extended" else [deep, *parts.linear()]
+
+
+def deepfm(parts: Parts) -> Nodes:
+    """DeepFM: a factorisation machine added to a multilayer perceptron on the same embeddings."""
+    embeddings = parts.embeddings()
+    fm = parts.block(FMInteraction)
+    return [fm(embeddings), parts.block(MLPInteraction)(embeddings)]
+
+
+def dlrm(parts: Parts) -> Nodes:
+    """DLRM: dot products of all pairs of embeddings, with a bottom MLP's output, in a top MLP."""
+    bottom = parts.dense(output="mlp")
+    dots = parts.block(PairwiseDotInteraction)([*parts.sparse(), *bottom])
+    return [parts.block(MLPInteraction)([*bottom, dots])]
+
+
+def dcn(parts: Parts) -> Nodes:
+    """Deep & Cross: a cross network beside a multilayer perceptron on the same embeddings."""
+    embeddings = parts.embeddings()
+    cross = parts.block(CrossNetInteraction)
+    return [cross(embeddings), parts.block(MLPInteraction)(embeddings)]
+
+
+def autoint(parts: Parts) -> Nodes:
+    """AutoInt: multi-head self-attention between the embeddings of all columns."""
+    return [parts.block(SelfAttentionInteraction)(parts.embeddings())]
+
+
+def autorec_rp(parts: Parts) -> Nodes:
+    """AutoRec for ratings: interactors searched over two user and two item latent mappers."""
+    parts.needs_user_and_item("autorec_rp")
+    latent = [
+        parts.latent("user"),
+        parts.latent("user"),
+        parts.latent("item"),
+        parts.latent("item"),
+    ]
+    others = [*parts.sparse(besides=(parts.schema.user, parts.schema.item)), *parts.dense()]
+    return [parts.block(HyperInteraction)([*latent, *others])]
+
+
+def autorec_ctr(parts: Parts) -> Nodes:
+    """AutoRec for clicks: interactors searched over the embeddings of all columns."""
+    return [parts.block(HyperInteraction)(parts.embeddings())]
+
+
+MODELS: dict[str, Callable[[Parts], Nodes]] = {
+    "mf": mf,
+    "mlp": mlp,
+    "neumf": neumf,
+    "wide_deep": wide_deep,
+    "deepfm": deepfm,
+    "dlrm": dlrm,
+    "dcn": dcn,
+    "autoint": autoint,
+    "autorec_rp": autorec_rp,
+    "autorec_ctr": autorec_ctr,
+}
+
+
+def build(
+    name: str, schema: Schema, space: Space = "extended", training: Training | None = None
+) -> Recommender:
+    """The ready model `name` for data of this schema, not yet decided.
+
+    Args:
+        name: A key of `MODELS`, or "auto": AutoRec for the schema's task.
+        schema: What the data look like.
+        space: "thesis" for the search space of the thesis, "extended" for what helps beyond it.
+        training: How candidates are trained; by default as `space` has it.
+
+    Raises:
+        ConfigError: There is no such model or space, or the model cannot work with such data.
+    """
+    if name == "auto":
+        named = schema.task == "rating" and schema.user is not None and schema.item is not None
+        name = "autorec_rp" if named else "autorec_ctr"
+    if name not in MODELS:
+        known = ", ".join(["auto", *MODELS])
+        raise ConfigError(f"Unknown model {name!r} in `model.name`. Known models: {known}.")
+    if space not in ("extended", "thesis"):
+        raise ConfigError(f"Unknown space {space!r} in `model.space`. Known: extended, thesis.")
+    parts = Parts(schema, space, _embedding_dim(name, schema, space))
+    nodes = MODELS[name](parts)
+    if space == "extended":
+        nodes = [*nodes, *parts.linear()]
+    optimizer, kind = _task(schema, space)
+    inputs = tuple(
+        node
+        for node, columns in ((parts.ids, schema.categorical), (parts.numbers, schema.numeric))
+        if columns
+    )
+    if training is None:
+        training = Training.thesis() if space == "thesis" else Training()
+    return kind(inputs=inputs, outputs=optimizer(nodes), training=training)
+
+
+def _embedding_dim(name: str, schema: Schema, space: Space) -> int | Choice:
+    """One width for all embeddings of a model; the thesis' experiments fix it.
+
+    Of matrix factorisation, which has nothing else to search, the thesis' space keeps the width
+    open: with everything fixed its ten trials would measure nothing but their seeds.
+    """
+    if space == "thesis":
+        return LatentFactorMapper.THESIS["embedding_dim"] if name == "mf" else 64
+    dims = (8, 16, 32, 64, 128) if schema.task == "rating" else (4, 8, 16, 32)
+    default = 64 if schema.task == "rating" else 8
+    return choice(*dims, default=default, name="embedding_dim")
+
+
+def _task(
+    schema: Schema, space: Space
+) -> tuple[RatingPredictionOptimizer | CTRPredictionOptimizer, type[Recommender]]:
+    if schema.task == "ctr":
+        return CTRPredictionOptimizer(), CTRRecommender
+    label_range = schema.label_range if space == "extended" else None
+    return RatingPredictionOptimizer(label_range=label_range), RPRecommender
