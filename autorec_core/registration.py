@@ -15,7 +15,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from autorec_core.quiet import import_tensorflow
+from autorec_core.quiet import import_tensorflow, quiet_start
 
 
 def register_layers() -> None:
@@ -47,7 +47,8 @@ class _KerasWatcher(MetaPathFinder):
             load = spec.loader.exec_module
 
             def load_and_register(module: ModuleType) -> None:
-                load(module)
+                with quiet_start():
+                    load(module)
                 if not _importing_ourselves():
                     register_layers()
 

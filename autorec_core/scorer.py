@@ -1,0 +1,123 @@
+"""The scorer: raw rows in, scores out; preprocessing and model as one thing to save and load."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from autorec_core.data.preprocessor import Preprocessor
+from autorec_core.errors import DataError
+from autorec_core.files import whole_folder, write_json
+from autorec_core.registration import register_layers
+
+if TYPE_CHECKING:
+    import keras
+
+MODEL_FILE = "model.keras"
+MANIFEST = "scorer.json"
+BATCH = 8192
+SMALL = 64
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A trained model with the preprocessing it was trained on.
+
+    Args:
+        preprocessor: Encodes raw rows as in training.
+        model: The Keras model: a rating or a click probability a row.
+    """
+
+    preprocessor: Preprocessor
+    model: keras.Model
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that rows must have."""
+        schema = self.preprocessor.schema
+        return [*(field.name for field in schema.categorical), *schema.numeric]
+
+    def score(self, rows: pd.DataFrame) -> np.ndarray:
+        """Scores raw rows.
+
+        Args:
+            rows: The columns of the raw file that the model reads, in any order; others are
+                ignored. Ids the training split did not have are scored as unknown.
+
+        Returns:
+            float32, shape (rows,): predicted ratings, held to the range of the training ratings,
+            or click probabilities.
+
+        Raises:
+            DataError: A column is missing, or a number is no number.
+        """
+        return self.score_encoded(self.preprocessor.encode(rows).inputs(), len(rows))
+
+    def score_encoded(self, inputs: dict[str, np.ndarray], count: int) -> np.ndarray:
+        """Scores `count` encoded rows, given as `Examples.inputs()` has them."""
+        parts = [self._batch(inputs, start) for start in range(0, count, BATCH)]
+        scores = np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
+        schema = self.preprocessor.schema
+        return np.clip(scores, *schema.label_range) if schema.task == "rating" else scores
+
+    def _batch(self, inputs: dict[str, np.ndarray], start: int) -> np.ndarray:
+        """One batch, padded to one of two sizes so that the compiled function fits all."""
+        batch = {name: array[start : start + BATCH] for name, array in inputs.items()}
+        count = len(next(iter(batch.values())))
+        size = SMALL if count <= SMALL else BATCH
+        padded = {
+            name: np.concatenate([array, np.zeros((size - count, *array.shape[1:]), array.dtype)])
+            if count < size
+            else array
+            for name, array in batch.items()
+        }
+        given = padded if len(padded) > 1 else next(iter(padded.values()))
+        return self.model.predict_on_batch(given).reshape(-1)[:count]
+
+    def save(self, folder: Path) -> None:
+        """Writes model, preprocessing and their hashes as a folder, whole or not at all."""
+        with whole_folder(folder) as made:
+            self.preprocessor.save(made)
+            self.model.save(made / MODEL_FILE)
+            write_json(made / MANIFEST, {"files": dict(_hashes(made))})
+
+    @classmethod
+    def load(cls, folder: Path) -> Scorer:
+        """Reads what `save` wrote, after holding every file against its hash.
+
+        Raises:
+            DataError: A file is missing, was altered, or does not belong.
+        """
+        try:
+            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{folder} holds no scorer: {error}.") from error
+        found = dict(_hashes(folder))
+        for name, expected in manifest["files"].items():
+            if name not in found:
+                raise DataError(f"{folder / name} is missing.")
+            if found[name] != expected:
+                raise DataError(
+                    f"{folder / name} was altered: its SHA-256 is not the recorded one."
+                )
+        register_layers()
+        import keras
+
+        model: Any = keras.saving.load_model(folder / MODEL_FILE, safe_mode=True)
+        return cls(Preprocessor.load(folder), model)
+
+
+def _hashes(folder: Path) -> Iterator[tuple[str, str]]:
+    """The SHA-256 of each file but the manifest, by its path inside the folder."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != MANIFEST:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            yield path.relative_to(folder).as_posix(), digest
