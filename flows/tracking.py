@@ -19,10 +19,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from autorec_core.files import write_text
+from flows.paths import Places
+
 logger = logging.getLogger(__name__)
 
 STORE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
+RUN_FILE = "mlflow_run.txt"
 
 Result = TypeVar("Result")
 _own_stores: set[str] = set()
@@ -116,6 +120,32 @@ def _start(
     run = mlflow.start_run(run_name=name, tags=dict(tags))
     mlflow.log_params({key: str(value)[:6000] for key, value in params.items()})
     return run.info.run_id
+
+
+def remember_run(places: Places, run: str | None) -> None:
+    """Notes which run the search of this workspace is; not a result, so DVC does not keep it."""
+    if run:
+        write_text(places.search / RUN_FILE, run + "\n")
+
+
+def search_run(places: Places) -> str | None:
+    """The MLflow run of the last search here, if MLflow still knows it."""
+    import mlflow
+
+    try:
+        run = (places.search / RUN_FILE).read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+
+    def known() -> str | None:
+        connect(places.root)
+        active = mlflow.MlflowClient().search_runs(
+            [one.experiment_id for one in mlflow.search_experiments()],
+            f"attributes.run_id = '{run}'",
+        )
+        return run if active else None
+
+    return attempt(known)
 
 
 def log_trial(

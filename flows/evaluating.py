@@ -1,0 +1,80 @@
+"""The evaluate stage: winner and preprocessing become a scorer, which meets the test rows once."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+
+import numpy as np
+
+from autorec_core.config import Params
+from autorec_core.data.preprocessor import Preprocessor
+from autorec_core.data.schema import Examples
+from autorec_core.data.store import load_examples, load_rows
+from autorec_core.evaluation import evaluate as evaluate_scores
+from autorec_core.files import write_json, write_text
+from autorec_core.metrics import calibration_curve
+from autorec_core.registration import register_layers
+from autorec_core.scorer import Scorer
+from flows import tracking
+from flows.paths import Places
+
+logger = logging.getLogger(__name__)
+
+
+def evaluate(params: Params, places: Places) -> None:
+    """Writes the scorer and its test figures.
+
+    The rows are scored as a consumer would: raw, through the scorer as it was saved.
+    """
+    register_layers()
+    import keras
+
+    preprocessor = Preprocessor.load(places.prepared)
+    model = keras.saving.load_model(places.search / "winner" / "model.keras", safe_mode=True)
+    Scorer(preprocessor, model).save(places.model)
+
+    scorer, schema = Scorer.load(places.model), preprocessor.schema
+    train, valid = (load_examples(places.prepared, part) for part in ("train", "valid"))
+    known = joined(train, valid) if params.train.refit else train
+    test = load_examples(places.prepared, "test")
+    scores = scorer.score(load_rows(places.prepared, "test").drop(columns=schema.label))
+    outcome = evaluate_scores(scores, known, test, schema, params.seed)
+    if outcome.warning:
+        logger.warning(outcome.warning)
+    write_text(places.evaluation / "calibration.csv", _calibration(test.label, scores))
+    write_json(places.evaluation / "metrics.json", outcome.figures)
+    _track(places, outcome.figures)
+
+
+def joined(first: Examples, second: Examples) -> Examples:
+    """The rows of both."""
+    return Examples(
+        np.concatenate([first.categorical, second.categorical]),
+        np.concatenate([first.numeric, second.numeric]),
+        np.concatenate([first.label, second.label]),
+    )
+
+
+def _calibration(labels: np.ndarray, scores: np.ndarray) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["predicted", "observed", "rows"])
+    writer.writerows(zip(*calibration_curve(labels, scores, bins=20), strict=True))
+    return text.getvalue()
+
+
+def _track(places: Places, figures: dict[str, dict[str, float]]) -> None:
+    """Adds the test figures to the run of the search, where MLflow has one."""
+    run = tracking.search_run(places)
+    if run is None:
+        return
+    flat = {
+        f"test_{metric}" if name == "model" else f"test_{metric}_{name}": value
+        for name, values in figures.items()
+        for metric, value in values.items()
+    }
+    tracking.attempt(
+        lambda: tracking.log_figures(places.root, run, flat, [places.evaluation / "metrics.json"])
+    )
