@@ -46,7 +46,7 @@ class PipelineParams(Section):
 class SplitParams(Section):
     """How rows are divided into train, valid and test."""
 
-    strategy: Literal["stratified"]
+    strategy: Literal["stratified", "by_time", "by_user"]
     ratios: list[PositiveFloat] = Field(min_length=3, max_length=3)
 
     @field_validator("ratios")
@@ -61,7 +61,9 @@ class PreprocessParams(Section):
     """How columns become ids and numbers."""
 
     min_count: PositiveInt
-    numeric: Literal["log", "standard"]
+    max_vocabulary: PositiveInt | None
+    numeric: Literal["log", "standard", "quantile"]
+    missing_flag: bool
 
 
 class ModelParams(Section):
@@ -101,7 +103,30 @@ class DelimitedFormat(Section):
     kind: Literal["delimited"]
     separator: str = Field(min_length=1)
     header: bool
+    quoted: bool
     columns: list[str]
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        if not self.header and not self.columns:
+            raise ValueError("a file without a header line needs its `columns` named")
+        return self
+
+
+class NetflixFormat(Section):
+    """The Netflix Prize's text: `movie:` lines, each above its `user,rating,date` lines."""
+
+    kind: Literal["netflix"]
+    columns: list[str] = Field(min_length=4, max_length=4)
+
+
+class ParquetFormat(Section):
+    """Parquet files; they name their columns themselves."""
+
+    kind: Literal["parquet"]
+
+
+Format = Annotated[DelimitedFormat | NetflixFormat | ParquetFormat, Field(discriminator="kind")]
 
 
 class ArchiveSource(Section):
@@ -149,13 +174,17 @@ class DatasetParams(Section):
     file: str
     sha256: Sha256 | None
     sources: list[Source] = Field(min_length=1)
-    format: DelimitedFormat
+    format: Format
     label: str
     categorical: list[str]
     numeric: list[str]
     ignored: list[str]
     user: str | None
     item: str | None
+    time: str | None
+    sample: PositiveInt | None
+    on_bad_rows: Literal["fail", "quarantine"]
+    max_bad_rows: PositiveInt
     facts: Facts
 
     @model_validator(mode="after")

@@ -41,8 +41,7 @@ class Scorer:
     @property
     def columns(self) -> list[str]:
         """The columns that rows must have."""
-        schema = self.preprocessor.schema
-        return [*(field.name for field in schema.categorical), *schema.numeric]
+        return self.preprocessor.schema.columns
 
     def score(self, rows: pd.DataFrame) -> np.ndarray:
         """Scores raw rows.

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from autorec_core.config import DatasetParams
-from autorec_core.data.raw import read_raw
+from autorec_core.data.raw import read_raw, used_columns
 from autorec_core.data.schema import Schema
 from autorec_core.data.split import PARTS
 from autorec_core.data.store import ROW_NUMBER, load_rows, load_schema
@@ -44,7 +44,7 @@ def check_raw(name: str, entry: DatasetParams, raw: Path, results: Path, docs: P
 
     rows = read_raw(entry, raw)
     facts = entry.facts
-    columns = [entry.label, *entry.categorical, *entry.numeric]
+    columns = used_columns(entry)
     expectations: list[Any] = [
         gxe.ExpectTableColumnsToMatchSet(column_set=columns),
         gxe.ExpectTableRowCountToBeBetween(min_value=facts.min_rows),

@@ -1,4 +1,4 @@
-"""From a raw file to encoded splits: split, fit on train, encode."""
+"""From a raw file of any size to encoded splits: split, fit on train, encode."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
 
 from autorec_core.config import DatasetParams, PreprocessParams, SplitParams
-from autorec_core.data.preprocessor import Preprocessor
-from autorec_core.data.raw import read_raw
-from autorec_core.data.schema import Examples
-from autorec_core.data.split import PARTS, stratified_split
-from autorec_core.data.store import save_examples, save_rows
-from autorec_core.errors import DataError
+from autorec_core.data.preprocessor import Preprocessor, TrainStatistics
+from autorec_core.data.profile import PartProfile
+from autorec_core.data.raw import bad_rows_of, read_chunks
+from autorec_core.data.split import PARTS, stratified_sample
+from autorec_core.data.store import ROW_NUMBER, encoded_table, read_tables, table_writer
+from autorec_core.data.survey import Survey, survey
+from autorec_core.data.values import plain
 from autorec_core.files import whole_folder, write_json
+
+SPOOL = "spool.parquet"
 
 
 def prepare(
@@ -28,12 +32,16 @@ def prepare(
 ) -> dict[str, Any]:
     """Writes encoded splits, raw rows of each split, schema, vocabularies and a profile.
 
+    Rows pass in chunks: once from the raw file, to be seen to be right and to learn the labels;
+    then to their split, where those of train are counted; then through the preprocessor. What is
+    kept of every row meanwhile is a byte or two.
+
     Args:
         entry: The data set's entry in params.yaml.
         split: How rows are divided.
         preprocess: How columns become ids and numbers.
-        seed: Seeds the split.
-        raw: The raw file.
+        seed: Seeds the split, and the sample where the entry asks for one.
+        raw: The raw file, or a pattern for several.
         out: The folder to appear; an earlier one is replaced at the end, or stays.
 
     Returns:
@@ -42,43 +50,89 @@ def prepare(
     Raises:
         DataError: The raw file is not what the entry says, or `out` cannot be written.
     """
-    frame = read_raw(entry, raw)
-    labels = frame[entry.label]
-    if labels.nunique() < 2:
-        raise DataError(
-            f"{raw}: {entry.label} is {labels.iloc[0]:g} in every row; nothing to learn."
-        )
-    membership = stratified_split(labels.to_numpy(), split.ratios, seed)
-    rows = {
-        part: frame[membership == number].reset_index(drop=True)
-        for number, part in enumerate(PARTS)
-    }
-    preprocessor = Preprocessor.fit(entry, preprocess, rows["train"])
-    profile: dict[str, Any] = {"splits": {}}
     with whole_folder(out) as folder:
+        bad = bad_rows_of(entry)
+        found = _spool(entry, split, seed, raw, folder / SPOOL, bad)
+        parts = found.parts(split, seed)
+        preprocessor = _divide(entry, preprocess, folder, parts)
+        (folder / SPOOL).unlink()
         preprocessor.save(folder)
-        for part, raw_rows in rows.items():
-            examples = preprocessor.encode(raw_rows)
-            save_examples(folder, part, examples, preprocessor.schema)
-            save_rows(folder, part, raw_rows, np.flatnonzero(membership == PARTS.index(part)))
-            profile["splits"][part] = _profile(raw_rows, examples, preprocessor)
+        profile: dict[str, Any] = {
+            "split": {"strategy": split.strategy, "ratios": split.ratios, "seed": seed},
+            "bad_rows": len(bad.rows),
+            "splits": {part: _encode(folder, part, preprocessor) for part in PARTS},
+        }
+        if bad.rows:
+            pyarrow.csv.write_csv(bad.table(), folder / "bad_rows.csv")
         write_json(folder / "profile.json", profile)
     return profile
 
 
-def _profile(rows: pd.DataFrame, examples: Examples, preprocessor: Preprocessor) -> dict[str, Any]:
-    """Sizes, label distribution and unknown rates of one split; no raw ids."""
+def _spool(
+    entry: DatasetParams, split: SplitParams, seed: int, raw: Path, spool: Path, bad: Any
+) -> Survey:
+    """Reads the raw file; its rows, or a sample of them, go to `spool`."""
+    chosen = None
+    if entry.sample is not None:
+        labels = survey(entry, split, read_chunks(entry, raw, bad=bad_rows_of(entry)), place=raw)
+        chosen = stratified_sample(labels.labels, entry.sample, seed)
+    with table_writer(spool) as writer:
+        chunks = read_chunks(entry, raw, bad=bad)
+        return survey(entry, split, chunks, place=raw, writer=writer, chosen=chosen)
+
+
+def _divide(
+    entry: DatasetParams, preprocess: PreprocessParams, folder: Path, parts: np.ndarray
+) -> Preprocessor:
+    """Brings each row to its split, and learns from those of train."""
+    statistics = TrainStatistics(entry, preprocess)
+    with (
+        table_writer(_rows_file(folder, "train")) as train,
+        table_writer(_rows_file(folder, "valid")) as valid,
+        table_writer(_rows_file(folder, "test")) as test,
+    ):
+        start = 0
+        for table in read_tables(folder / SPOOL, coded=entry.categorical):
+            of_rows = parts[start : start + table.num_rows]
+            start += table.num_rows
+            for number, writer in enumerate((train, valid, test)):
+                rows = table.filter(pa.array(of_rows == number))
+                writer.write(rows)
+                if writer is train:
+                    statistics.update(_coded_columns(rows))
+    return statistics.finish()
+
+
+def _encode(folder: Path, part: str, preprocessor: Preprocessor) -> dict[str, Any]:
+    """Encodes one split's rows; returns their profile."""
     schema = preprocessor.schema
-    labels = rows[schema.label]
+    profile = PartProfile(preprocessor)
+    coded = [field.name for field in schema.categorical]
+    with table_writer(folder / f"{part}.parquet") as writer:
+        for table in read_tables(_rows_file(folder, part), coded=coded):
+            columns = _coded_columns(table.drop_columns(ROW_NUMBER))
+            examples = preprocessor.encode_columns(columns, table.num_rows)
+            writer.write(encoded_table(examples, schema))
+            profile.update(columns, examples)
+    return profile.finish()
+
+
+def _coded_columns(table: pa.Table) -> dict[str, pa.Array]:
+    """A table's columns in one piece each; dictionaries stay."""
     return {
-        "rows": len(rows),
-        "label_mean": float(labels.mean()),
-        "label_counts": {f"{value:g}": int(n) for value, n in labels.value_counts().items()}
-        if labels.nunique() <= 100
-        else {},
-        "categories": {field.name: int(rows[field.name].nunique()) for field in schema.categorical},
-        "unknown_rate": {
-            field.name: float((examples.categorical[:, position] == 0).mean())
-            for position, field in enumerate(schema.categorical)
-        },
+        name: _one(table[name]) if pa.types.is_dictionary(table[name].type) else plain(table[name])
+        for name in table.column_names
     }
+
+
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    pieces = column.unify_dictionaries().combine_chunks()
+    if not isinstance(pieces, pa.ChunkedArray):
+        return pieces
+    if pieces.num_chunks:
+        return pieces.chunk(0)
+    return pa.DictionaryArray.from_arrays(pa.array([], pa.int32()), pa.array([], pa.string()))
+
+
+def _rows_file(folder: Path, part: str) -> Path:
+    return folder / f"rows_{part}.parquet"

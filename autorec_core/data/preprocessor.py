@@ -6,73 +6,51 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from autorec_core.config import DatasetParams, PreprocessParams
+from autorec_core.data import few, values
+from autorec_core.data.numeric import NumericStatistics, NumericTransform
 from autorec_core.data.schema import Examples, Field, Schema
+from autorec_core.data.vocabulary import Vocabulary, VocabularyCounter
 from autorec_core.errors import DataError, listed
 from autorec_core.files import write_json
 
-UNKNOWN = 0
+FLAG = " missing"
+"""What the name of a 0/1 column adds to that of the numeric column whose gaps it shows."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Preprocessor:
     """Vocabularies and numeric statistics of the training split.
 
     Args:
         schema: What the model knows of the data.
-        vocabularies: For each categorical column the known categories; the first has id 1.
-        numeric: "log" (sign-safe log1p) or "standard", before which nothing is done.
-        means: The mean of each numeric column after the transform, which fills what is missing.
-        scales: The standard deviation of each, 1 where it is 0.
+        vocabularies: The known categories of each categorical column.
+        numeric: The transform of the numeric columns.
     """
 
     schema: Schema
-    vocabularies: Mapping[str, pd.Index]
-    numeric: str
-    means: np.ndarray
-    scales: np.ndarray
+    vocabularies: Mapping[str, Vocabulary]
+    numeric: NumericTransform
 
-    @classmethod
-    def fit(
-        cls, entry: DatasetParams, settings: PreprocessParams, train: pd.DataFrame
-    ) -> Preprocessor:
+    @staticmethod
+    def fit(entry: DatasetParams, settings: PreprocessParams, train: pd.DataFrame) -> Preprocessor:
         """Learns vocabularies and statistics from the training rows alone.
 
         Args:
             entry: The data set's entry in params.yaml.
             settings: How columns become ids and numbers.
-            train: The training rows, as `read_raw` gives them.
+            train: The training rows: the entry's columns, ids as text or numbers.
         """
-        vocabularies = {}
-        for name in entry.categorical:
-            counts = train[name].astype("str").value_counts()
-            known = counts[counts >= settings.min_count].index
-            vocabularies[name] = pd.Index(sorted(known, key=_natural), dtype="str")
-        transformed = _transform(train[list(entry.numeric)].to_numpy("float64"), settings.numeric)
-        with np.errstate(invalid="ignore"):
-            filled = np.isfinite(transformed).any(axis=0) if len(entry.numeric) else []
-        if not np.all(filled):
-            empty = [name for name, full in zip(entry.numeric, filled, strict=True) if not full]
-            raise DataError(f"Numeric columns without a single value in train: {listed(empty)}.")
-        means = np.nanmean(transformed, axis=0) if len(entry.numeric) else np.zeros(0)
-        scales = np.nanstd(transformed, axis=0) if len(entry.numeric) else np.zeros(0)
-        labels = train[entry.label]
-        schema = Schema(
-            task=entry.task,
-            label=entry.label,
-            categorical=tuple(
-                Field(name, len(vocabulary) + 1) for name, vocabulary in vocabularies.items()
-            ),
-            numeric=tuple(entry.numeric),
-            user=entry.user,
-            item=entry.item,
-            label_range=(float(labels.min()), float(labels.max())),
-        )
-        return cls(schema, vocabularies, settings.numeric, means, np.where(scales > 0, scales, 1.0))
+        statistics = TrainStatistics(entry, settings)
+        columns = [entry.label, *entry.categorical, *entry.numeric]
+        statistics.update({name: _column(train, name) for name in columns})
+        return statistics.finish()
 
     def encode(self, frame: pd.DataFrame) -> Examples:
         """Encodes raw rows.
@@ -82,47 +60,62 @@ class Preprocessor:
                 columns are ignored. Ids may be numbers or text: 196 and "196" are the same.
 
         Returns:
-            The encoded rows; a category not seen in training, or missing, has id 0; a label that
-            is not there is NaN.
+            The encoded rows; a category not seen in training has id 0; a label that is not there
+            is NaN.
 
         Raises:
             DataError: A column is missing, or a number is no number.
         """
-        names = [field.name for field in self.schema.categorical]
-        if missing := [name for name in (*names, *self.schema.numeric) if name not in frame]:
+        needed = self.schema.columns
+        if missing := [name for name in needed if name not in frame]:
             raise DataError(
                 f"The rows lack the columns {listed(missing)}. They have: {listed(frame.columns)}."
             )
-        ids = np.empty((len(frame), len(names)), dtype=np.int32)
-        for position, name in enumerate(names):
-            ids[:, position] = self.vocabularies[name].get_indexer(_as_text(frame[name])) + 1
-        numbers = np.empty((len(frame), len(self.schema.numeric)), dtype=np.float64)
-        for position, name in enumerate(self.schema.numeric):
-            numbers[:, position] = _as_numbers(frame[name])
-        scaled = (_transform(numbers, self.numeric) - self.means) / self.scales
-        label = (
-            frame[self.schema.label].to_numpy("float32")
-            if self.schema.label in frame
-            else np.full(len(frame), np.nan, dtype=np.float32)
-        )
-        return Examples(ids, np.nan_to_num(scaled, nan=0.0).astype("float32"), label)
+        names = [*needed, *([self.schema.label] if self.schema.label in frame else [])]
+        columns: dict[str, Any] = {}
+        for name in names:
+            plain = self._plain(name, frame[name]) if len(frame) <= few.FEW else None
+            columns[name] = _column(frame, name) if plain is None else plain
+        return self.encode_columns(columns, len(frame))
+
+    def _plain(self, name: str, column: pd.Series) -> list[str | None] | np.ndarray | None:
+        found = column.tolist()
+        known = name in self.vocabularies
+        return few.plain_categories(found) if known else few.plain_numbers(found)
+
+    def encode_columns(
+        self, columns: Mapping[str, pa.Array | list[str | None] | np.ndarray], count: int
+    ) -> Examples:
+        """Encodes `count` rows given as columns; see `encode`.
+
+        Args:
+            columns: Arrow columns, or what `few` makes of a few rows' columns.
+            count: Number of rows.
+        """
+        ids = np.empty((count, len(self.schema.categorical)), dtype=np.int32)
+        for position, one in enumerate(self.schema.categorical):
+            column = columns[one.name]
+            if isinstance(column, pa.Array) and not pa.types.is_dictionary(column.type):
+                column = values.categories(column)
+            ids[:, position] = self.vocabularies[one.name].lookup(column)
+        numbers = np.empty((count, len(self.numeric.names)), dtype=np.float64)
+        for position, name in enumerate(self.numeric.names):
+            numbers[:, position] = _numbers(name, columns[name])
+        label = np.full(count, np.nan, dtype=np.float32)
+        if self.schema.label in columns:
+            label = _numbers(self.schema.label, columns[self.schema.label]).astype(np.float32)
+        return Examples(ids, self.numeric.apply(numbers), label)
 
     def save(self, folder: Path) -> None:
         """Writes `schema.json`, `preprocessing.json` and a vocabulary file a column."""
         write_json(folder / "schema.json", self.schema.to_dict())
-        statistics = {
-            "numeric": self.numeric,
-            "means": self.means.tolist(),
-            "scales": self.scales.tolist(),
-        }
-        write_json(folder / "preprocessing.json", statistics)
-        vocabularies = folder / "vocabulary"
-        vocabularies.mkdir(exist_ok=True)
+        write_json(folder / "preprocessing.json", {"numeric": self.numeric.to_dict()})
+        (folder / "vocabulary").mkdir(exist_ok=True)
         for name, vocabulary in self.vocabularies.items():
-            pd.DataFrame({name: vocabulary}).to_parquet(vocabularies / f"{name}.parquet")
+            vocabulary.save(_vocabulary_file(folder, name))
 
     @classmethod
-    def load(cls, folder: Path) -> Preprocessor:
+    def load(cls, folder: Path) -> Self:
         """Reads what `save` wrote.
 
         Raises:
@@ -132,49 +125,105 @@ class Preprocessor:
             schema = Schema.from_dict(json.loads((folder / "schema.json").read_text("utf-8")))
             statistics = json.loads((folder / "preprocessing.json").read_text("utf-8"))
             vocabularies = {
-                field.name: pd.Index(
-                    pd.read_parquet(folder / "vocabulary" / f"{field.name}.parquet")[field.name],
-                    dtype="str",
-                )
+                field.name: Vocabulary.load(_vocabulary_file(folder, field.name))
                 for field in schema.categorical
             }
-        except (OSError, ValueError, KeyError) as error:
+            return cls(schema, vocabularies, NumericTransform.from_dict(statistics["numeric"]))
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
             raise DataError(f"{folder} holds no whole preprocessor: {error}.") from error
-        return cls(
-            schema,
-            vocabularies,
-            statistics["numeric"],
-            np.asarray(statistics["means"], dtype=np.float64),
-            np.asarray(statistics["scales"], dtype=np.float64),
+
+
+class TrainStatistics:
+    """Collects from training rows, chunk by chunk, what a preprocessor must know.
+
+    Args:
+        entry: The data set's entry in params.yaml.
+        settings: How columns become ids and numbers.
+    """
+
+    def __init__(self, entry: DatasetParams, settings: PreprocessParams) -> None:
+        self._entry = entry
+        self._settings = settings
+        self._counters = {name: VocabularyCounter() for name in entry.categorical}
+        self._numbers = NumericStatistics(entry.numeric, settings.numeric)
+        self._low, self._high = np.inf, -np.inf
+
+    def update(self, columns: Mapping[str, pa.Array]) -> None:
+        """Takes in one chunk of training rows, given as Arrow columns."""
+        for name, counter in self._counters.items():
+            column = columns[name]
+            is_coded = pa.types.is_dictionary(column.type)
+            counter.update(column if is_coded else values.categories(column))
+        numeric = [_numbers(name, columns[name]) for name in self._entry.numeric]
+        if numeric:
+            self._numbers.update(np.stack(numeric, axis=1))
+        labels = _numbers(self._entry.label, columns[self._entry.label])
+        if len(labels):
+            self._low = min(self._low, float(labels.min()))
+            self._high = max(self._high, float(labels.max()))
+
+    def finish(self) -> Preprocessor:
+        """The preprocessor of the training rows taken in.
+
+        Raises:
+            DataError: A column has no value at all.
+        """
+        entry, settings = self._entry, self._settings
+        vocabularies = {
+            name: counter.finish(settings.min_count, settings.max_vocabulary)
+            for name, counter in self._counters.items()
+        }
+        empty = [
+            name
+            for name, vocabulary in vocabularies.items()
+            if len(vocabulary.values) == 1 and not vocabulary.values[0].is_valid
+        ]
+        if empty:
+            raise DataError(
+                f"Categorical columns without a single value in train: {listed(empty)}. "
+                "List them as `ignored`."
+            )
+        numeric = self._numbers.finish(missing_flag=settings.missing_flag)
+        schema = Schema(
+            task=entry.task,
+            label=entry.label,
+            categorical=tuple(Field(name, one.size) for name, one in vocabularies.items()),
+            numeric=(*entry.numeric, *(name + FLAG for name in numeric.flagged)),
+            user=entry.user,
+            item=entry.item,
+            label_range=(self._low, self._high),
+            flags=len(numeric.flagged),
         )
+        return Preprocessor(schema, vocabularies, numeric)
 
 
-def _natural(category: str) -> tuple[int, int, str]:
-    """Orders numbers by value and before words, so that ids do not depend on the rows' order."""
-    return (0, int(category), category) if category.isdecimal() else (1, 0, category)
+def _vocabulary_file(folder: Path, name: str) -> Path:
+    # A column may be called anything; a file may not.
+    safe = "".join(c if c.isalnum() or c in "-_. " else f"%{ord(c):02x}" for c in name)
+    return folder / "vocabulary" / f"{safe}.parquet"
 
 
-def _as_text(column: pd.Series) -> pd.Series:
-    """Ids as text: whole numbers without a fraction, so that 196, 196.0 and "196" meet."""
-    if pd.api.types.is_float_dtype(column):
-        whole = column.to_numpy("float64", na_value=np.nan)
-        known = np.isfinite(whole) & (whole == np.floor(whole))
-        text = column.astype("str")
-        text[known] = whole[known].astype("int64").astype("str")
-        return text
-    return column.astype("str")
+def _column(frame: pd.DataFrame, name: str) -> pa.Array:
+    """A frame's column as Arrow has it; one of mixed types as text."""
+    column = frame[name]
+    try:
+        return values.plain(pa.array(column, from_pandas=True))
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        text = column.map(str, na_action="ignore").astype(object)
+        return pa.array(text, pa.string(), from_pandas=True)
 
 
-def _as_numbers(column: pd.Series) -> np.ndarray:
-    numbers = pd.to_numeric(column, errors="coerce")
-    if (wrong := (numbers.isna() & column.notna() & column.ne("")).to_numpy()).any():
+def _numbers(name: str, column: Any) -> np.ndarray:
+    if isinstance(column, np.ndarray):
+        return column
+    if pa.types.is_float64(column.type) and not column.null_count:
+        found = column.to_numpy(zero_copy_only=False)
+        if np.isfinite(found).all():
+            return found
+    numbers, wrong = values.numbers(column)
+    if wrong.any():
         at = int(wrong.argmax())
         raise DataError(
-            f"Row {at + 1}: {column.name} is {column.iloc[at]!r}; a number is expected."
+            f"Row {at + 1}: {name} is {column[at].as_py()!r}; a finite number is expected."
         )
-    return numbers.to_numpy("float64", na_value=np.nan)
-
-
-def _transform(numbers: np.ndarray, kind: str) -> np.ndarray:
-    """Sign-safe log1p against skew, monotone on all numbers; "standard" leaves them."""
-    return np.sign(numbers) * np.log1p(np.abs(numbers)) if kind == "log" else numbers
+    return numbers.to_numpy(zero_copy_only=False).astype(np.float64)

@@ -1,102 +1,207 @@
-"""Reads raw files in their owners' formats, and says which line is wrong."""
+"""Reads raw files in their owners' formats, chunk by chunk, and says which line is wrong."""
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from autorec_core.config import DatasetParams
+from autorec_core.config import DatasetParams, DelimitedFormat, NetflixFormat, ParquetFormat
+from autorec_core.data import values
+from autorec_core.data.bad_rows import BadRows
+from autorec_core.data.delimited import TextRows, read_delimited, read_netflix
+from autorec_core.data.lines import BLOCK_BYTES, read_blocks
 from autorec_core.errors import DataError, listed
 
+# A row of a Parquet file weighs about this much, so that blocks of all formats are alike.
+PARQUET_ROW_BYTES = 128
 
-def read_raw(entry: DatasetParams, path: Path) -> pd.DataFrame:
-    """The rows of a raw file: categories as they stand there, label and numbers as numbers.
+
+@dataclass(frozen=True)
+class RawRows:
+    """Some rows of a raw file, in its order.
+
+    Args:
+        table: Label and numeric columns as float64, categorical columns as strings, the time
+            column as float64; null where a value is missing. Ignored columns are absent.
+        numbers: int64 row numbers over all files, bad rows counted, from 0; shape (rows,).
+    """
+
+    table: pa.Table
+    numbers: np.ndarray
+
+
+def read_raw(entry: DatasetParams, path: Path, *, check_labels: bool = False) -> pd.DataFrame:
+    """All rows of a raw file that fits into memory.
 
     Args:
         entry: The data set's entry in params.yaml.
-        path: The raw file.
+        path: The raw file, or a pattern for several.
+        check_labels: Whether a label that the entry's facts do not allow is a bad row.
 
     Returns:
-        A row a line, with the declared columns except the ignored ones; categorical columns as
-        strings, label and numeric columns as float64.
+        A row a line: categorical columns as strings, label and numeric columns as float64.
 
     Raises:
         DataError: The file is missing, empty or malformed; the message names the line.
     """
-    first_line = 2 if entry.format.header else 1
-    table = _table(entry, path, _checked_text(path))
-    if table.empty:
-        raise DataError(f"{path} has a header but no rows.")
-    kept = [entry.label, *entry.categorical, *entry.numeric]
-    if missing := [name for name in kept if name not in table.columns]:
-        raise DataError(
-            f"{path} lacks the columns {listed(missing)}. It has: {listed(table.columns)}."
-        )
-    rows = {
-        name: table[name]
-        if name in entry.categorical
-        else _numbers(table[name], f"{path}, line", first_line, required=name == entry.label)
-        for name in table.columns
-        if name in kept
-    }
-    return pd.DataFrame(rows)
+    chunks = read_chunks(entry, path, bad=bad_rows_of(entry), check_labels=check_labels)
+    return pa.concat_tables([rows.table for rows in chunks]).to_pandas()
 
 
-def _checked_text(path: Path) -> str:
-    """The file's text, seen to be there, not empty, and text."""
+def bad_rows_of(entry: DatasetParams) -> BadRows:
+    """The collector of bad rows that an entry asks for."""
+    return BadRows(entry.max_bad_rows if entry.on_bad_rows == "quarantine" else 0)
+
+
+def read_chunks(
+    entry: DatasetParams,
+    path: Path,
+    *,
+    bad: BadRows,
+    check_labels: bool = True,
+    block_bytes: int = BLOCK_BYTES,
+) -> Iterator[RawRows]:
+    """A raw file's rows in bounded memory.
+
+    Args:
+        entry: The data set's entry in params.yaml.
+        path: The raw file, or a pattern for several.
+        bad: Receives the rows that cannot be used.
+        check_labels: Whether a label that the entry's facts do not allow is a bad row.
+        block_bytes: About how much is read at once; no result may depend on it.
+
+    Raises:
+        DataError: A file is missing, empty or malformed; the message names the line.
+    """
+    count = 0
+    for file in raw_files(path):
+        base, found = count, 0
+        for rows in _text_rows(entry, file, bad, block_bytes):
+            typed = _typed(entry, file, rows, bad, check_labels=check_labels)
+            found += typed.table.num_rows
+            if len(rows.lines):
+                count = base + int(rows.lines[-1])
+            if typed.table.num_rows:
+                yield RawRows(typed.table, base + typed.lines - 1)
+        if not found:
+            raise DataError(f"{file} has no usable row{' below its header' * _has_header(entry)}.")
+
+
+def raw_files(path: Path) -> list[Path]:
+    """The files of a raw path, which may be a pattern such as `combined_data_*.txt`.
+
+    Raises:
+        DataError: There is none.
+    """
+    if path.is_file():
+        return [path]
+    files = sorted(file for file in path.parent.glob(path.name) if file.is_file())
+    if not files:
+        raise DataError(f"{path} cannot be read: no such file.")
+    return files
+
+
+def _has_header(entry: DatasetParams) -> bool:
+    return isinstance(entry.format, DelimitedFormat) and entry.format.header
+
+
+def _text_rows(
+    entry: DatasetParams, file: Path, bad: BadRows, block_bytes: int
+) -> Iterator[TextRows]:
+    match entry.format:
+        case DelimitedFormat() as form:
+            return read_delimited(
+                file,
+                read_blocks(file, block_bytes),
+                names=form.columns,
+                separator=form.separator,
+                header=form.header,
+                quoted=form.quoted,
+                bad=bad,
+            )
+        case NetflixFormat() as form:
+            return read_netflix(file, read_blocks(file, block_bytes), names=form.columns, bad=bad)
+        case ParquetFormat():
+            return _parquet_rows(entry, file, block_bytes)
+
+
+def _parquet_rows(entry: DatasetParams, file: Path, block_bytes: int) -> Iterator[TextRows]:
+    wanted = used_columns(entry)
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-    if not content.strip():
-        raise DataError(f"{path} is empty.")
-    if (place := content.find(b"\0")) >= 0:
-        line = content.count(b"\n", 0, place) + 1
-        raise DataError(f"{path}, line {line}: a NUL byte; text is expected.")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}, line {line}: not UTF-8 text.") from error
+        with pq.ParquetFile(file) as opened:
+            names = [name for name in opened.schema_arrow.names if name in wanted]
+            _no_column_lacks(file, wanted, opened.schema_arrow.names)
+            first = 1
+            rows = max(1, block_bytes // PARQUET_ROW_BYTES)
+            for batch in opened.iter_batches(batch_size=rows, columns=names):
+                lines = np.arange(first, first + batch.num_rows, dtype=np.int64)
+                first += batch.num_rows
+                yield TextRows(pa.table(batch), lines)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{file} is not a whole Parquet file: {error}.") from error
 
 
-def _table(entry: DatasetParams, path: Path, text: str) -> pd.DataFrame:
-    """The file's columns as strings, after each line was seen to have as many as it should."""
-    lines = text.splitlines()
-    names = entry.format.columns
-    separator = entry.format.separator
-    if entry.format.header:
-        names = names or lines[0].split(separator)
-        lines = lines[1:]
-    parts = (
-        list(csv.reader(lines, delimiter=separator))
-        if len(separator) == 1
-        else [line.split(separator) for line in lines]
-    )
-    first_line = 2 if entry.format.header else 1
-    found = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
-    wrong = found != len(names)
-    if wrong.any():
-        at = int(wrong.argmax())
-        raise DataError(
-            f"{path}, line {at + first_line}: {found[at]} columns; "
-            f"{len(names)} are expected ({', '.join(names)})."
-        )
-    return pd.DataFrame(parts, columns=names, dtype="str")
+def used_columns(entry: DatasetParams) -> list[str]:
+    """The columns that rows keep: label, categorical, numeric and time."""
+    names = [entry.label, *entry.categorical, *entry.numeric]
+    return names if entry.time is None or entry.time in names else [*names, entry.time]
 
 
-def _numbers(column: pd.Series, place: str, first_line: int, *, required: bool) -> pd.Series:
-    """A column's numbers; empty is missing where the column is not `required`."""
-    numbers = pd.to_numeric(column, errors="coerce").astype("float64")
-    empty = column.str.strip().eq("")
-    wrong = ~np.isfinite(numbers) & (required | ~empty)
-    if wrong.any():
-        at = int(wrong.to_numpy().argmax())
-        raise DataError(
-            f"{place} {at + first_line}: {column.name} is {column.iloc[at]!r}; "
-            "a finite number is expected."
-        )
-    return numbers
+def _no_column_lacks(file: Path, wanted: list[str], found: list[str]) -> None:
+    if missing := [name for name in wanted if name not in found]:
+        raise DataError(f"{file} lacks the columns {listed(missing)}. It has: {listed(found)}.")
+
+
+def _typed(
+    entry: DatasetParams, file: Path, rows: TextRows, bad: BadRows, *, check_labels: bool
+) -> TextRows:
+    """Rows with typed columns, without those that have a value of the wrong kind."""
+    wanted = used_columns(entry)
+    _no_column_lacks(file, wanted, rows.table.column_names)
+    columns: dict[str, pa.Array] = {}
+    faults: list[tuple[np.ndarray, str, str]] = []
+    for name in wanted:
+        raw = values.plain(rows.table[name])
+        if name in entry.categorical:
+            columns[name] = values.categories(raw)
+            limit = f"at most {values.LONGEST_CATEGORY:,} characters are allowed"
+            faults.append((values.too_long(columns[name]), name, limit))
+            required = name in (entry.user, entry.item)
+        else:
+            columns[name], wrong = values.numbers(raw, dates=name == entry.time)
+            kind = "a number or an ISO date" if name == entry.time else "a finite number"
+            faults.append((wrong, name, f"{kind} is expected"))
+            required = name in (entry.label, entry.time)
+        if required:
+            empty = columns[name].is_null().to_numpy(zero_copy_only=False)
+            faults.append((empty & ~faults[-1][0], name, "a value is expected"))
+    if check_labels and (allowed := allowed_labels(entry)):
+        known = columns[entry.label].is_valid().to_numpy(zero_copy_only=False)
+        wrong = values.outside(columns[entry.label], allowed) & known
+        shown = ", ".join(f"{value:g}" for value in allowed)
+        faults.append((wrong, entry.label, f"allowed: {shown}"))
+    table = pa.table(columns)
+    any_wrong = np.logical_or.reduce([wrong for wrong, _, _ in faults])
+    if not any_wrong.any():
+        return TextRows(table, rows.lines)
+    unit = "row" if isinstance(entry.format, ParquetFormat) else "line"
+    for place in np.flatnonzero(any_wrong):
+        name, rule = next((name, rule) for wrong, name, rule in faults if wrong[place])
+        value = rows.table[name][int(place)].as_py()
+        shown = repr(value) if len(str(value)) <= 40 else f"{len(str(value)):,} characters long"
+        reason = f"{name} is {'empty' if value in (None, '') else shown}; {rule}"
+        bad.add(file, int(rows.lines[place]), reason, unit=unit)
+    return TextRows(table.filter(pa.array(~any_wrong)), rows.lines[~any_wrong])
+
+
+def allowed_labels(entry: DatasetParams) -> list[float] | None:
+    """The labels that may occur: those of the entry's facts, 0 and 1 for clicks."""
+    if entry.facts.label_values is not None:
+        return entry.facts.label_values
+    return [0.0, 1.0] if entry.task == "ctr" else None

@@ -30,10 +30,12 @@ class Schema:
         task: "rating" or "ctr".
         label: The label column's name.
         categorical: The categorical columns, in the order of the encoded ids.
-        numeric: The numeric columns' names, in the order of the encoded numbers.
+        numeric: The numeric columns' names, in the order of the encoded numbers; the last of them
+            may be 0/1 columns that say where a numeric column has a gap.
         user: The categorical column that holds the user, where there is one.
         item: The categorical column that holds the item, where there is one.
         label_range: The least and the greatest label of the training split.
+        flags: How many of the numeric columns are such 0/1 columns, which raw rows do not have.
     """
 
     task: Literal["rating", "ctr"]
@@ -43,6 +45,13 @@ class Schema:
     user: str | None
     item: str | None
     label_range: tuple[float, float]
+    flags: int = 0
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that raw rows must have to be encoded."""
+        raw_numeric = self.numeric[: len(self.numeric) - self.flags]
+        return [*(field.name for field in self.categorical), *raw_numeric]
 
     def to_dict(self) -> dict[str, Any]:
         """This schema as JSON-serialisable data."""

@@ -1,0 +1,243 @@
+"""Delimited text, block by block: fast where all is well, line by line where something is not."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from autorec_core.data.bad_rows import BadRows
+from autorec_core.data.lines import Block
+from autorec_core.errors import DataError, listed
+
+# Arrow splits at one byte only; a longer separator is first replaced by this one.
+MARK = "\x1f"
+
+
+@dataclass(frozen=True)
+class TextRows:
+    """Rows of a text file before their columns have types.
+
+    Args:
+        table: Every column as strings; nothing is null yet.
+        lines: int64 line numbers, shape (rows,).
+    """
+
+    table: pa.Table
+    lines: np.ndarray
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the fields of a line stand in it.
+
+    Args:
+        file: The file, for messages.
+        names: The columns.
+        separator: What stands between two fields.
+        quoted: Whether a field may stand in double quotes, to hold the separator.
+    """
+
+    file: Path
+    names: tuple[str, ...]
+    separator: str
+    quoted: bool
+
+    def parse(self, content: bytes, lines: np.ndarray, bad: BadRows) -> TextRows:
+        """The fields of whole lines.
+
+        Args:
+            content: The lines, each ending with a line feed.
+            lines: Their int64 numbers in the file, shape (lines,).
+            bad: Receives the lines that do not have the columns they should.
+        """
+        table = self._table(content, len(lines))
+        if table is not None:
+            return TextRows(table, lines)
+        texts = content.split(b"\n")[:-1]
+        kept = []
+        for place, text in enumerate(texts):
+            if reason := self._fault(text):
+                bad.add(self.file, int(lines[place]), reason, text.decode("utf-8", "replace"))
+            else:
+                kept.append(place)
+        content = b"".join(texts[place] + b"\n" for place in kept)
+        table = self._table(content, len(kept))
+        if table is None:
+            raise DataError(
+                f"{self.file}, lines {lines[0]} to {lines[-1]}: quotes do not match up."
+            )
+        return TextRows(table, lines[kept])
+
+    def fields(self, text: str) -> list[str]:
+        """The fields of one line."""
+        if self.quoted and len(self.separator) == 1:
+            return next(csv.reader([text], delimiter=self.separator), [])
+        return text.split(self.separator)
+
+    def _table(self, content: bytes, count: int) -> pa.Table | None:
+        """All lines at once; None where any of them needs a closer look."""
+        if not count:
+            return pa.table({name: pa.array([], pa.string()) for name in self.names})
+        if content.startswith(b"\n") or any(mark in content for mark in (b"\n\n", b"\0", b"\r")):
+            return None
+        separator = self.separator
+        if len(separator) > 1:
+            if MARK.encode() in content:
+                return None
+            content = content.replace(separator.encode(), MARK.encode())
+            separator = MARK
+        try:
+            table = pyarrow.csv.read_csv(
+                pa.BufferReader(content),
+                read_options=pyarrow.csv.ReadOptions(column_names=self.names),
+                parse_options=pyarrow.csv.ParseOptions(
+                    delimiter=separator,
+                    quote_char='"' if self.quoted else False,
+                    ignore_empty_lines=False,
+                ),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    column_types={name: pa.string() for name in self.names},
+                    strings_can_be_null=False,
+                ),
+            )
+        except pa.ArrowInvalid:
+            return None
+        return table if table.num_rows == count else None
+
+    def _fault(self, text: bytes) -> str | None:
+        """What is wrong with a line, if anything is."""
+        if not text:
+            return f"an empty line; {self._expected()}"
+        if b"\0" in text:
+            return "a NUL byte; text is expected"
+        if b"\r" in text:
+            return "a carriage return inside the line; lines end with a line feed"
+        try:
+            line = text.decode("utf-8")
+        except UnicodeDecodeError:
+            return "not UTF-8 text"
+        if len(self.separator) > 1 and MARK in line:
+            return "a control character (0x1f); text is expected"
+        try:
+            count = self._count(line)
+        except csv.Error:
+            return "a quote that is not closed on its line"
+        if count != len(self.names):
+            return f"{count} column{'s' * (count != 1)}; {self._expected()}"
+        return None
+
+    def _count(self, line: str) -> int:
+        if not (self.quoted and '"' in line and len(self.separator) == 1):
+            return line.count(self.separator) + 1
+        try:
+            return len(next(csv.reader([line], delimiter=self.separator, strict=True)))
+        except csv.Error as error:
+            if "unexpected end" in str(error):
+                raise
+            return len(self.fields(line))
+
+    def _expected(self) -> str:
+        shown = ", ".join(self.names[:6]) + (", ..." if len(self.names) > 6 else "")
+        return f"{len(self.names)}, separated by {self.separator!r}, are expected ({shown})"
+
+
+def read_delimited(
+    file: Path,
+    blocks: Iterator[Block],
+    *,
+    names: Sequence[str],
+    separator: str,
+    header: bool,
+    quoted: bool,
+    bad: BadRows,
+) -> Iterator[TextRows]:
+    """The rows of a delimited text file.
+
+    Args:
+        file: The file, for messages.
+        blocks: Its lines.
+        names: Its columns; with a header they may be left out, and must agree with it otherwise.
+        separator: What stands between two fields.
+        header: Whether the first line names the columns.
+        quoted: Whether a field may stand in double quotes.
+        bad: Receives the lines that do not have the columns they should.
+
+    Raises:
+        DataError: The header is not what it should be.
+    """
+    layout = Layout(file, tuple(names), separator, quoted)
+    for block in blocks:
+        content, first = block.content, block.first_line
+        if header and first == 1:
+            head, _, content = content.partition(b"\n")
+            layout = Layout(file, _header(layout, head), separator, quoted)
+            first = 2
+        lines = np.arange(first, first + content.count(b"\n"), dtype=np.int64)
+        if len(lines):
+            yield layout.parse(content, lines, bad)
+
+
+def read_netflix(
+    file: Path, blocks: Iterator[Block], *, names: Sequence[str], bad: BadRows
+) -> Iterator[TextRows]:
+    """The rows of a Netflix Prize file: `movie:` lines, each above its `user,rating,date` rows.
+
+    Args:
+        file: The file, for messages.
+        blocks: Its lines.
+        names: What to call movie, user, rating and date.
+        bad: Receives the lines that are neither.
+    """
+    layout = Layout(file, tuple(names[1:]), ",", quoted=False)
+    movie: str | None = None
+    for block in blocks:
+        content = block.content
+        buffer = np.frombuffer(content, dtype=np.uint8)
+        ends = np.flatnonzero(buffer == ord("\n"))
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        lines = np.arange(block.first_line, block.first_line + len(ends), dtype=np.int64)
+        heads = np.flatnonzero((ends > starts) & (buffer[ends - 1] == ord(":")))
+        movies: list[str | None] = [movie]
+        for head in heads:
+            text = content[starts[head] : ends[head] - 1]
+            if text.isdigit():
+                movie = text.decode("ascii")
+            else:
+                reason = "a line that ends in ':' but is no movie number"
+                bad.add(file, int(lines[head]), reason, text.decode("utf-8", "replace"))
+            movies.append(movie)
+        is_row = np.ones(len(ends), dtype=bool)
+        is_row[heads] = False
+        cuts = [0, *(edge for head in heads for edge in (starts[head], ends[head] + 1)), None]
+        rows = b"".join(content[cuts[i] : cuts[i + 1]] for i in range(0, len(cuts), 2))
+        parsed = layout.parse(rows, lines[is_row], bad)
+        above = np.searchsorted(lines[heads], parsed.lines)
+        if movies[0] is None and (orphans := above == 0).any():
+            for line in parsed.lines[orphans]:
+                bad.add(file, int(line), "a rating above the first movie line")
+            parsed = TextRows(parsed.table.filter(pa.array(~orphans)), parsed.lines[~orphans])
+            above = above[~orphans]
+        column = pa.array(movies, pa.string()).take(pa.array(above))
+        yield TextRows(parsed.table.add_column(0, names[0], column), parsed.lines)
+
+
+def _header(layout: Layout, head: bytes) -> tuple[str, ...]:
+    """The columns that the header line names, held against those the entry names."""
+    try:
+        found = tuple(layout.fields(head.decode("utf-8")))
+    except UnicodeDecodeError as error:
+        raise DataError(f"{layout.file}, line 1: the header is not UTF-8 text.") from error
+    if doubled := {name for name in found if found.count(name) > 1}:
+        raise DataError(f"{layout.file}, line 1: the header names {listed(doubled)} twice.")
+    if layout.names and found != layout.names:
+        raise DataError(
+            f"{layout.file}, line 1: the header has {', '.join(found)}; "
+            f"{', '.join(layout.names)} is expected, separated by {layout.separator!r}."
+        )
+    return found

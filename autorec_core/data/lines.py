@@ -1,0 +1,102 @@
+"""Text files of any size, compressed or not, as blocks of whole lines."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+
+from autorec_core.errors import DataError
+
+BLOCK_BYTES = 16 << 20
+LONGEST_LINE = 64 << 20
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some whole lines of a file.
+
+    Args:
+        content: The lines, each ending with a line feed.
+        first_line: The number of the first, counted from 1.
+    """
+
+    content: bytes
+    first_line: int
+
+
+def _zstandard(file: IO[bytes]) -> Any:
+    return pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")
+
+
+# By the first bytes, since a file's name may say nothing.
+_COMPRESSIONS: dict[bytes, tuple[str, Callable[[Any], Any]]] = {
+    b"\x1f\x8b": ("gzip", gzip.open),
+    b"BZh": ("bzip2", bz2.BZ2File),
+    b"\xfd7zXZ\x00": ("xz", lzma.LZMAFile),
+    b"\x28\xb5\x2f\xfd": ("zstandard", _zstandard),
+}
+
+
+def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+    """A text file's lines, about `block_bytes` at a time, with Windows line ends made plain.
+
+    Args:
+        path: The file; gzip, bzip2, xz and zstandard are told by their first bytes.
+        block_bytes: How much is read at once; no result may depend on it.
+
+    Raises:
+        DataError: The file cannot be read, is empty, its compression is broken, or a line is
+            absurdly long.
+    """
+    kind = "file"
+    line, rest, blocks = 1, b"", 0
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            file.seek(0)
+            stream: Any = file
+            for magic, (name, opener) in _COMPRESSIONS.items():
+                if start.startswith(magic):
+                    kind = f"{name} file"
+                    stream = opener(file)
+            while data := stream.read(block_bytes):
+                whole, end, tail = data.rpartition(b"\n")
+                if not end:
+                    rest += data
+                    if len(rest) > LONGEST_LINE:
+                        raise DataError(f"{path}, line {line}: longer than {LONGEST_LINE:,} bytes.")
+                    continue
+                block = _block(rest + whole + end, line, first=not blocks)
+                rest = tail
+                line += block.content.count(b"\n")
+                blocks += 1
+                yield block
+    except EOFError as error:
+        raise DataError(f"{path}: the {kind} is cut off; fetch or copy it again.") from error
+    except (zlib.error, lzma.LZMAError, gzip.BadGzipFile, pa.ArrowInvalid) as error:
+        raise DataError(f"{path}: the {kind} is damaged ({error}).") from error
+    except OSError as error:
+        if kind != "file":
+            raise DataError(f"{path}: the {kind} is damaged ({error}).") from error
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if rest:
+        blocks += 1
+        yield _block(rest + b"\n", line, first=line == 1)
+    if not blocks:
+        raise DataError(f"{path} is empty.")
+
+
+def _block(content: bytes, first_line: int, *, first: bool) -> Block:
+    if first:
+        content = content.removeprefix(b"\xef\xbb\xbf")
+    if b"\r" in content:
+        content = content.replace(b"\r\n", b"\n")
+    return Block(content, first_line)

@@ -1,0 +1,99 @@
+"""What a split holds, in figures that name no one: shares, counts, quantiles."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from autorec_core.data.preprocessor import Preprocessor
+from autorec_core.data.schema import Examples
+from autorec_core.data.vocabulary import UNKNOWN
+
+TOP = 10
+HISTOGRAM_LABELS = 100
+QUANTILES = (0.0, 0.01, 0.25, 0.5, 0.75, 0.99, 1.0)
+SAMPLE_ROWS = 200_000
+
+
+class PartProfile:
+    """Collects the profile of one split, chunk by chunk.
+
+    Args:
+        preprocessor: What encoded the split.
+    """
+
+    def __init__(self, preprocessor: Preprocessor) -> None:
+        self._preprocessor = preprocessor
+        self._rows = 0
+        self._label_sum = 0.0
+        self._labels: dict[float, int] = {}
+        self._ids = {
+            field.name: np.zeros(field.vocabulary_size, dtype=np.int64)
+            for field in preprocessor.schema.categorical
+        }
+        names = preprocessor.numeric.names
+        self._missing = dict.fromkeys(names, 0)
+        self._samples: dict[str, list[np.ndarray]] = {name: [] for name in names}
+
+    def update(self, columns: Mapping[str, pa.Array], examples: Examples) -> None:
+        """Takes in one chunk: its raw columns and what they were encoded to."""
+        self._rows += len(examples)
+        self._label_sum += float(examples.label.sum(dtype=np.float64))
+        if len(self._labels) <= HISTOGRAM_LABELS:
+            values, counts = np.unique(examples.label, return_counts=True)
+            for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+                self._labels[value] = self._labels.get(value, 0) + count
+        for position, (name, totals) in enumerate(self._ids.items()):
+            ids = examples.categorical[:, position]
+            self._ids[name] = totals + np.bincount(ids, minlength=len(totals))
+        for name in self._missing:
+            self._missing[name] += columns[name].null_count
+            if sum(map(len, self._samples[name])) < SAMPLE_ROWS:
+                known = columns[name].drop_null()
+                self._samples[name].append(known.to_numpy(zero_copy_only=False))
+
+    def finish(self) -> dict[str, Any]:
+        """The profile as JSON's types; categories appear as hashes only."""
+        rows = max(self._rows, 1)
+        few = len(self._labels) <= HISTOGRAM_LABELS
+        return {
+            "rows": self._rows,
+            "label_mean": self._label_sum / rows,
+            "label_counts": {f"{value:g}": self._labels[value] for value in sorted(self._labels)}
+            if few
+            else {},
+            "categories": {name: int((ids > 0).sum()) for name, ids in self._ids.items()},
+            "unknown_rate": {name: float(ids[UNKNOWN] / rows) for name, ids in self._ids.items()},
+            "top": {name: self._top(name, ids) for name, ids in self._ids.items()},
+            "missing_rate": {name: count / rows for name, count in self._missing.items()},
+            "quantiles": {name: self._quantiles(name) for name in self._missing},
+        }
+
+    def _top(self, name: str, ids: np.ndarray) -> list[dict[str, Any]]:
+        """The most frequent categories: a hash of each, and its share of the rows."""
+        known = ids[1:]
+        first = np.argsort(-known, kind="stable")[:TOP]
+        values = self._preprocessor.vocabularies[name].values
+        return [
+            {"hash": _hashed(name, values[int(place)].as_py()), "share": known[place] / self._rows}
+            for place in first
+            if known[place]
+        ]
+
+    def _quantiles(self, name: str) -> dict[str, float]:
+        sample = np.concatenate(self._samples[name]) if self._samples[name] else np.zeros(0)
+        if not len(sample):
+            return {}
+        found = np.quantile(sample, QUANTILES)
+        return {f"{q:g}": float(value) for q, value in zip(QUANTILES, found, strict=True)}
+
+
+def _hashed(name: str, category: str | None) -> str:
+    """A short name for a category that does not give it away at a glance."""
+    if category is None:
+        return "missing"
+    return hashlib.sha256(f"{name}={category}".encode()).hexdigest()[:12]

@@ -1,0 +1,92 @@
+"""From what stands in a file or a frame to numbers and categories, and which rows are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+LONGEST_CATEGORY = 10_000
+NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+
+
+def plain(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """A column in one piece, its dictionary, where it has one, resolved."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+        if isinstance(column, pa.ChunkedArray):  # no chunk at all
+            column = pa.array([], column.type)
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def categories(column: pa.Array) -> pa.Array:
+    """Categories as text; what is null or empty is null, and whole numbers have no fraction.
+
+    So 196, 196.0 and "196" are the same category, whichever type a file or a frame gives it.
+    """
+    kind = column.type
+    if pa.types.is_floating(kind):
+        whole = pc.and_(pc.is_finite(column), pc.equal(pc.floor(column), column))
+        small = pc.and_(whole, pc.less(pc.abs(column), 2.0**63))
+        as_whole = pc.cast(pc.if_else(small, column, 0.0), pa.int64())
+        column = pc.if_else(small, pc.cast(as_whole, pa.string()), pc.cast(column, pa.string()))
+        column = pc.if_else(pc.equal(column, "nan"), None, column)
+    elif not pa.types.is_string(kind):
+        column = pc.cast(column, pa.string())
+    return pc.if_else(pc.equal(column, ""), None, column)
+
+
+def numbers(column: pa.Array, *, dates: bool = False) -> tuple[pa.Array, np.ndarray]:
+    """A column's finite numbers.
+
+    Args:
+        column: Text or numbers; null and empty text are missing.
+        dates: Whether text may be ISO dates or times too; they become seconds since 1970.
+
+    Returns:
+        float64 numbers with nulls for what is missing or wrong, and a bool array, shape (rows,),
+        that says which values are no finite number.
+    """
+    if pa.types.is_temporal(column.type):
+        column = pc.divide(pc.cast(pc.cast(column, pa.timestamp("ms")), pa.int64()), 1000)
+    if pa.types.is_large_string(column.type):
+        column = pc.cast(column, pa.string())
+    if pa.types.is_string(column.type):
+        column = pc.if_else(pc.equal(column, ""), None, column)
+        if dates and len(column) and (first := column.drop_null()) and "-" in str(first[0])[1:]:
+            return _moments(column)
+    try:
+        found = pc.cast(column, pa.float64())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        text = pc.cast(column, pa.string())
+        looks = pc.fill_null(pc.match_substring_regex(text, NUMBER), False)
+        found = pc.cast(pc.if_else(looks, text, None), pa.float64())
+    if pa.types.is_floating(column.type):  # NaN is how frames and Parquet files say missing
+        column = found = pc.if_else(pc.is_nan(found), None, found)
+    finite = pc.fill_null(pc.is_finite(found), False)
+    wrong = pc.and_(pc.is_valid(column), pc.invert(finite)).to_numpy(zero_copy_only=False)
+    return pc.if_else(finite, found, None), wrong
+
+
+def too_long(column: pa.Array) -> np.ndarray:
+    """Which categories are longer than any identifier, shape (rows,)."""
+    length = pc.fill_null(pc.utf8_length(column), 0)
+    return pc.greater(length, LONGEST_CATEGORY).to_numpy(zero_copy_only=False)
+
+
+def outside(column: pa.Array, allowed: Sequence[float]) -> np.ndarray:
+    """Which numbers are not among those allowed, shape (rows,)."""
+    return ~np.isin(column.to_numpy(zero_copy_only=False), np.asarray(allowed, dtype=np.float64))
+
+
+def _moments(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    """Seconds since 1970 of ISO dates, with a time of day or without."""
+    day = pc.utf8_slice_codeunits(column, 0, 10)
+    clock = pc.utf8_slice_codeunits(column, 11, 19)
+    midnight = pc.if_else(pc.equal(pc.utf8_length(column), 10), "00:00:00", clock)
+    text = pc.binary_join_element_wise(day, midnight, " ")
+    found = pc.strptime(text, "%Y-%m-%d %H:%M:%S", "s", error_is_null=True)
+    wrong = pc.and_(pc.is_valid(column), pc.is_null(found)).to_numpy(zero_copy_only=False)
+    return pc.cast(pc.cast(found, pa.int64()), pa.float64()), wrong
