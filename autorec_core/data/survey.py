@@ -13,6 +13,7 @@ from autorec_core.config import DatasetParams, SplitParams
 from autorec_core.data.raw import RawRows
 from autorec_core.data.split import stratified_split, time_split, user_split
 from autorec_core.data.store import ROW_NUMBER, TableWriter
+from autorec_core.data.values import numbers, plain
 from autorec_core.errors import ConfigError, DataError
 
 MOST_LABELS = 10_000
@@ -86,11 +87,11 @@ def survey(
     filled = dict.fromkeys([*entry.categorical, *entry.numeric], False)
     start = 0
     for rows in chunks:
-        table, numbers = rows.table, rows.numbers
+        table, places = rows.table, rows.numbers
         if chosen is not None:
             mask = chosen[start : start + table.num_rows]
             start += table.num_rows
-            table, numbers = table.filter(pa.array(mask)), numbers[mask]
+            table, places = table.filter(pa.array(mask)), places[mask]
         for name, is_filled in filled.items():
             filled[name] = is_filled or table[name].null_count < table.num_rows
         labels.add(table[entry.label].to_numpy())
@@ -100,11 +101,11 @@ def survey(
                 "split needs labels that repeat."
             )
         if entry.time is not None and split.strategy != "stratified":
-            times.append(table[entry.time].to_numpy())
+            times.append(_times(place, entry.time, plain(table[entry.time])))
         if split.strategy == "by_user":
             users.add(table[entry.user].to_numpy(zero_copy_only=False))
         if writer is not None:
-            writer.write(table.append_column(ROW_NUMBER, pa.array(numbers)))
+            writer.write(table.append_column(ROW_NUMBER, pa.array(places)))
     if empty := [name for name, is_filled in filled.items() if not is_filled]:
         raise DataError(
             f"{place}: the column {empty[0]} is empty in every row; list it as `ignored`."
@@ -118,6 +119,14 @@ def survey(
         np.concatenate(times) if times else None,
         users.ordered()[1] if users.codes else None,
     )
+
+
+def _times(place: Path, name: str, column: pa.Array) -> np.ndarray:
+    """A time column's numbers, even where it serves as a category too."""
+    found, wrong = numbers(column, dates=True)
+    if wrong.any() or found.null_count:
+        raise DataError(f"{place}: {name} holds values that are no number and no ISO date.")
+    return found.to_numpy(zero_copy_only=False)
 
 
 class _Codes:
