@@ -1,0 +1,19 @@
+"""The search: algorithms that propose candidates, and the running of trials."""
+
+from autorec_core.search.display import Display
+from autorec_core.search.facade import Search
+from autorec_core.search.listener import Listener, Listeners, SearchPlan
+from autorec_core.search.records import TrialRecord
+from autorec_core.search.result import SearchResult
+from autorec_core.search.runner import run_search
+
+__all__ = [
+    "Display",
+    "Listener",
+    "Listeners",
+    "Search",
+    "SearchPlan",
+    "SearchResult",
+    "TrialRecord",
+    "run_search",
+]

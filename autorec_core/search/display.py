@@ -1,0 +1,170 @@
+"""A search in the terminal: each trial's summary as in the thesis' figure 5.1, and how far it is.
+
+In a terminal, a bar with the time left and the running trials stay at the bottom. Elsewhere every
+event is a plain line.
+"""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from autorec_core.search.listener import Listener, SearchPlan
+from autorec_core.search.records import TrialRecord, ranked
+from autorec_core.search.result import SearchResult
+
+_LISTED = 10
+
+
+class Display(Listener):
+    """Shows a search while it runs.
+
+    Args:
+        console: Where to; None for stdout.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console()
+        self._live: Live | None = None
+        self._trials: dict[int, TrialRecord] = {}
+        self._rows: dict[int, dict[str, float]] = {}
+
+    def on_search_start(self, plan: SearchPlan) -> None:
+        """Says what is searched; opens the bar."""
+        self._plan = plan
+        self._began = time.monotonic()
+        self._trials = {trial.number: trial for trial in plan.finished}
+        self._before = len(self._trials)
+        self._rows = {}
+        self._console.print(
+            f"Search: {plan.tuner}, at most {plan.max_trials} trials of at most {plan.epochs} "
+            f"epochs, objective {plan.objective} ({plan.metric.direction})",
+            highlight=False,
+        )
+        if plan.finished:
+            self._console.print(
+                f"{len(plan.finished)} trials are finished already; the search goes on.",
+                highlight=False,
+            )
+        self._bar = Progress(
+            TextColumn("trials"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
+            console=self._console,
+        )
+        self._task = self._bar.add_task("", total=plan.max_trials, completed=self._before)
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, get_renderable=self._bottom, transient=True)
+            self._live.start()
+
+    def on_trial_start(self, trial: TrialRecord) -> None:
+        """Notes a running trial."""
+        self._trials[trial.number] = trial
+        self._refresh()
+
+    def on_epoch(self, trial: TrialRecord, row: dict[str, float]) -> None:
+        """Shows how far a trial is."""
+        self._rows[trial.number] = row
+        self._refresh()
+
+    def on_trial_end(self, trial: TrialRecord) -> None:
+        """Prints the trial's summary."""
+        self._trials[trial.number] = trial
+        self._console.print(self._summary(trial), highlight=False, soft_wrap=True)
+        self._refresh()
+
+    def on_search_end(self, result: SearchResult) -> None:
+        """Prints the leaderboard and the winner."""
+        self._stop()
+        self._console.print(self._leaderboard(result))
+        best = result.best
+        self._console.print(
+            f"Winner: trial {best.number}, {result.objective} {best.score:.4f} "
+            f"(always the mean: {result.constant_score:.4f}), {result.seconds:.0f} s",
+            highlight=False,
+        )
+        if result.warning:
+            self._console.print(Text(f"WARNING: {result.warning}", style="bold red"))
+
+    def close(self) -> None:
+        """Gives the terminal back, however the search ended."""
+        self._stop()
+
+    def _summary(self, trial: TrialRecord) -> Text:
+        text = Text(f"\nTrial {trial.number} summary\n", style="bold")
+        lines = Text(style="not bold")
+        lines.append("Hyperparameters:\n")
+        for name, value in trial.hyperparameters.items():
+            lines.append(f"{name}: {value}\n")
+        if not trial.hyperparameters:
+            lines.append("default configuration\n")
+        if trial.score is None:
+            lines.append(f"Failed: {trial.reason}\n", style="red")
+        else:
+            lines.append(f"Score: {trial.score:.6f}\nBest step: {trial.best_step}\n")
+            lines.append(f"{trial.seconds:.1f} s. {self._best_so_far()}, {self._left()}")
+        return text.append_text(lines)
+
+    def _best_so_far(self) -> str:
+        best = ranked(self._trials.values(), self._plan.metric)[0]
+        if best.score is None:
+            return "No trial has completed yet"
+        return f"Best {self._plan.objective} so far: {best.score:.6f} (trial {best.number})"
+
+    def _left(self) -> str:
+        """The time left, from the mean of the trials that this run has ended."""
+        ended = sum(trial.status != "running" for trial in self._trials.values())
+        here = ended - self._before
+        if not here:
+            return "time left unknown yet"
+        seconds = (time.monotonic() - self._began) / here * (self._plan.max_trials - ended)
+        minutes, seconds = divmod(round(seconds), 60)
+        return f"about {minutes}:{seconds:02d} left"
+
+    def _bottom(self) -> Group:
+        ended = sum(trial.status != "running" for trial in self._trials.values())
+        description = f"{self._best_so_far()}, {self._left()}" if self._trials else ""
+        self._bar.update(self._task, completed=ended, description=description)
+        running = Table.grid(padding=(0, 2))
+        for trial in self._trials.values():
+            if trial.status == "running":
+                row = self._rows.get(trial.number)
+                running.add_row(
+                    f"trial {trial.number}",
+                    f"epoch {row['epoch']:g} of {trial.epochs}" if row else "starting",
+                    f"{self._plan.objective} {row[self._plan.metric.name]:.4f}" if row else "",
+                )
+        return Group(self._bar, running)
+
+    def _leaderboard(self, result: SearchResult) -> Table:
+        table = Table(title="Leaderboard", title_justify="left")
+        for column in ("trial", result.objective, "best step", "seconds", "hyperparameters"):
+            table.add_column(column, overflow="fold")
+        for trial in result.leaderboard[:_LISTED]:
+            table.add_row(
+                str(trial.number),
+                trial.status if trial.score is None else f"{trial.score:.4f}",
+                str(trial.best_step or ""),
+                f"{trial.seconds:.1f}",
+                trial.reason
+                or ", ".join(
+                    f"{name.rpartition('/')[2]}={value}"
+                    for name, value in trial.hyperparameters.items()
+                ),
+            )
+        return table
+
+    def _refresh(self) -> None:
+        if self._live is not None:
+            self._live.refresh()
+
+    def _stop(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None

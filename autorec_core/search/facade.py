@@ -1,0 +1,150 @@
+"""The search as the thesis' ten lines call it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from autorec_core.errors import ConfigError, SearchError, listed
+from autorec_core.recommender import Recommender
+from autorec_core.search.display import Display
+from autorec_core.search.records import TrialRecord
+from autorec_core.search.result import SearchResult
+from autorec_core.search.runner import run_search
+from autorec_core.training import Budget, Rows
+
+
+class Search:
+    """Searches for the best model in a recommender's space.
+
+    Args:
+        model: The recommender: a chain of blocks with what is left open in it.
+        tuner: "random", "greedy", "bayesian" or "hyperband".
+        tuner_params: `max_trials`, at most so many candidates; `directory`, where the search keeps
+            its state and goes on if it was interrupted; `overwrite`, whether to forget an earlier
+            run of this very search (no other folder is ever removed); `seed`; `workers`, trials at
+            a time, each in its own process, 0 for this process; `patience`, epochs without
+            improvement before a candidate stops; `max_failures`, failed trials in a row that end
+            the search.
+        verbose: Whether to show the search in the terminal.
+    """
+
+    _DEFAULTS: Mapping[str, Any] = {
+        "max_trials": 10,
+        "directory": "autorec-search",
+        "overwrite": False,
+        "seed": 0,
+        "workers": 1,
+        "patience": 1,
+        "max_failures": 3,
+    }
+
+    def __init__(
+        self,
+        model: Recommender,
+        tuner: str = "random",
+        tuner_params: Mapping[str, Any] | None = None,
+        *,
+        verbose: bool = True,
+    ) -> None:
+        params = dict(tuner_params or {})
+        for name, value in params.items():
+            if name not in self._DEFAULTS:
+                raise ConfigError(
+                    f"Unknown key {name!r} in `tuner_params`. Known keys: {listed(self._DEFAULTS)}."
+                )
+            if name in ("max_trials", "patience", "max_failures") and not _at_least(1, value):
+                raise ConfigError(f"`{name}` is a whole number of at least 1. Received: {value!r}.")
+            if name in ("seed", "workers") and not _at_least(0, value):
+                raise ConfigError(f"`{name}` is a whole number of at least 0. Received: {value!r}.")
+        self._model = model
+        self._tuner = tuner
+        self._params = {**self._DEFAULTS, **params}
+        self._verbose = verbose
+        self._result: SearchResult | None = None
+        self._best_model: Any = None
+
+    def search(
+        self,
+        x: Any,
+        y: Any,
+        x_val: Any,
+        y_val: Any,
+        objective: str | None = None,
+        batch_size: int | None = None,
+        epochs: int = 10,
+    ) -> Any:
+        """Searches, and returns the winner: an ordinary Keras model.
+
+        Args:
+            x: Training rows: an array for one input, else arrays by input name.
+            y: Their labels, shape (rows,).
+            x_val: The rows that score candidates.
+            y_val: Their labels.
+            objective: What is best: `val_mse`, `val_ce`, `val_auc`, ...; None for the task's own.
+            batch_size: Rows a step; None leaves it to the search.
+            epochs: The most a candidate trains.
+
+        Raises:
+            ConfigError: A setting that is not allowed.
+            DataError: Arrays that do not fit the model's inputs or each other.
+            SearchError: Too many trials in a row have failed.
+        """
+        model = self._model
+        for name, value in (("batch_size", batch_size), ("epochs", epochs)):
+            if value is not None and not _at_least(1, value):
+                raise ConfigError(f"`{name}` is a whole number of at least 1. Received: {value!r}.")
+        if batch_size is not None:
+            training = dataclasses.replace(model.training, batch_size=batch_size)
+            model = dataclasses.replace(model, training=training)
+        params = self._params
+        display = Display() if self._verbose else None
+        try:
+            self._result = run_search(
+                model,
+                Rows.of(model, x, y),
+                Rows.of(model, x_val, y_val),
+                directory=Path(params["directory"]),
+                tuner=self._tuner,
+                max_trials=params["max_trials"],
+                budget=Budget(epochs=epochs, patience=params["patience"]),
+                seed=params["seed"],
+                objective=objective,
+                workers=params["workers"],
+                max_failures=params["max_failures"],
+                overwrite=params["overwrite"],
+                listener=display,
+            )
+        finally:
+            if display is not None:
+                display.close()
+        self._best_model = self._result.load_model()
+        return self._best_model
+
+    @property
+    def result(self) -> SearchResult:
+        """All that the search has found."""
+        if self._result is None:
+            raise SearchError("There is no result yet: call `search` first.")
+        return self._result
+
+    @property
+    def best_model(self) -> Any:
+        """The winner: a compiled Keras model with the weights of its best evaluation."""
+        return self.result and self._best_model
+
+    @property
+    def best_hyperparameters(self) -> dict[str, Any]:
+        """The winner's hyperparameters by path."""
+        return dict(self.result.best.hyperparameters)
+
+    @property
+    def leaderboard(self) -> tuple[TrialRecord, ...]:
+        """All trials, best first; those that failed at the end."""
+        return self.result.leaderboard
+
+
+def _at_least(least: int, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -1,0 +1,94 @@
+"""What a search knows of its trials, as listeners see it and as it lies on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from autorec_core.metrics import Metric
+from autorec_core.training import Outcome, Schedule
+
+Status = Literal["running", "completed", "failed"]
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial.
+
+    Args:
+        number: Its place in the search, counted from 0.
+        hyperparameters: The searched values by path; only those that are live in this candidate.
+        known: Results that the oracle had been told of when it proposed this trial.
+        epochs: The most it may train.
+        status: Where it stands.
+        score: The objective of its best evaluation.
+        best_step: That evaluation, counted from 1.
+        metrics: All metrics at that evaluation.
+        curve: One row an evaluation: step, epoch, loss, learning_rate, seconds and the metrics.
+        schedule: How to train as long on other rows.
+        seconds: How long it took.
+        reason: Why it failed.
+        passing: Whether it failed for want of something another time may have.
+    """
+
+    number: int
+    hyperparameters: Mapping[str, Any]
+    known: int
+    epochs: int
+    status: Status = "running"
+    score: float | None = None
+    best_step: int = 0
+    metrics: Mapping[str, float] | None = None
+    curve: tuple[dict[str, float], ...] = ()
+    schedule: Schedule | None = None
+    seconds: float = 0.0
+    reason: str | None = None
+    passing: bool = False
+
+    def ended(self, outcome: Outcome) -> TrialRecord:
+        """This trial with what became of it."""
+        return replace(
+            self,
+            status="completed" if outcome.reason is None else "failed",
+            score=outcome.score,
+            best_step=outcome.best_step,
+            metrics=outcome.metrics,
+            curve=outcome.curve,
+            schedule=outcome.schedule,
+            seconds=round(outcome.seconds, 3),
+            reason=outcome.reason,
+            passing=outcome.passing,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON-serialisable data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> TrialRecord:
+        """The record that `to_json` described.
+
+        Raises:
+            TypeError: It is not a record.
+        """
+        schedule = content["schedule"]
+        return cls(
+            **{
+                **content,
+                "curve": tuple(content["curve"]),
+                "schedule": schedule
+                and Schedule(rates=tuple(schedule["rates"]), parts=schedule["parts"]),
+            }
+        )
+
+
+def ranked(records: Iterable[TrialRecord], metric: Metric) -> list[TrialRecord]:
+    """Completed trials, best first, the earlier of equals first; then the others by number."""
+    completed = [record for record in records if record.status == "completed"]
+    others = [record for record in records if record.status != "completed"]
+    sign = 1 if metric.direction == "min" else -1
+    return [
+        *sorted(completed, key=lambda record: (sign * (record.score or 0.0), record.number)),
+        *sorted(others, key=lambda record: record.number),
+    ]

@@ -1,0 +1,62 @@
+"""What a search has come to."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autorec_core.metrics import Metric
+from autorec_core.recommender import Recommender
+from autorec_core.search.records import TrialRecord
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """A search's winner, and how all trials went.
+
+    Args:
+        objective: What was best, such as `val_mse`.
+        metric: Its metric, which knows the direction.
+        best: The winning trial.
+        leaderboard: All trials, best first; those that failed at the end.
+        winner: The winning recommender, resolved.
+        model_path: The winner's .keras file: the weights of its best evaluation.
+        directory: Where the search keeps what it has found; leaderboard.csv and curves.csv too.
+        constant_score: The objective of always predicting the training labels' mean.
+        seconds: How long this run of the search took.
+    """
+
+    objective: str
+    metric: Metric
+    best: TrialRecord
+    leaderboard: tuple[TrialRecord, ...]
+    winner: Recommender
+    model_path: Path
+    directory: Path
+    constant_score: float
+    seconds: float
+
+    @property
+    def warning(self) -> str | None:
+        """What must be said loudly: that the winner has learned nothing, or None."""
+        score = self.best.score
+        if score is not None and self.metric.better(score, self.constant_score):
+            return None
+        return (
+            f"The winner is not better than always predicting the mean: {self.objective} "
+            f"{score:.4f}, the mean has {self.constant_score:.4f}."
+        )
+
+    def load_model(self) -> Any:
+        """The winner as an ordinary compiled Keras model."""
+        from autorec_core import registration
+
+        registration.register_layers()
+        import keras
+
+        with warnings.catch_warnings():
+            # The file holds no moments of the Keras optimizer: they would triple its size.
+            warnings.filterwarnings("ignore", message="Skipping variable loading for optimizer")
+            return keras.saving.load_model(self.model_path)

@@ -1,0 +1,408 @@
+"""Runs a search: asks the oracle, has trials run, tells it what became of them, keeps records.
+
+The oracle is told results in the order of the trials' numbers, and each record says how many it
+knew when it proposed the trial. So the same questions can be put to a new oracle: that is how an
+interrupted search goes on, and why, with a given number of workers, timing decides nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+import numpy as np
+import tensorflow as tf
+
+from autorec_core.block import Block
+from autorec_core.errors import SearchError
+from autorec_core.metrics import objective_metric
+from autorec_core.recommender import Recommender
+from autorec_core.search.listener import Listener, SearchPlan
+from autorec_core.search.oracles import ask, make_oracle, tell
+from autorec_core.search.records import TrialRecord, ranked
+from autorec_core.search.result import SearchResult
+from autorec_core.search.space import search_space
+from autorec_core.search.store import Store, code_hash, data_hash
+from autorec_core.search.workers import (
+    ExecutorWorkers,
+    InlineWorkers,
+    ProcessWorkers,
+    Workers,
+)
+from autorec_core.training import Budget, Outcome, Rows, Task
+
+_POLL_SECONDS = 0.2
+_OWN_VALUES = "tuner/"
+_EPOCHS = "tuner/epochs"
+
+_log = logging.getLogger(__name__)
+
+
+def run_search(
+    recommender: Recommender,
+    train: Rows,
+    valid: Rows,
+    *,
+    directory: Path,
+    tuner: str,
+    max_trials: int,
+    budget: Budget,
+    seed: int,
+    objective: str | None = None,
+    workers: int = 1,
+    max_failures: int = 3,
+    seconds: float | None = None,
+    overwrite: bool = False,
+    listener: Listener | None = None,
+    executor: Executor | None = None,
+) -> SearchResult:
+    """Searches for the recommender that is best on `valid`.
+
+    Args:
+        recommender: The search space.
+        train: The rows to learn from.
+        valid: The rows that score each candidate.
+        directory: The folder for searches; this one makes a folder of its own in it, named by a
+            hash of everything that decides the result, and goes on there if it was interrupted.
+        tuner: "random", "greedy", "bayesian" or "hyperband".
+        max_trials: At most so many trials; more than before continue a finished search.
+        budget: How long a candidate may train.
+        seed: Decides what is tried, and every candidate's training.
+        objective: What is best, such as `val_mse`; None for the task's own.
+        workers: Trials at a time, each in a process of its own; 0 runs them in this process.
+        max_failures: Failed trials in a row that end the search.
+        seconds: No trial starts later than this after the search's begin; None for no limit.
+        overwrite: Whether to forget an earlier run of this very search.
+        listener: Hears of events.
+        executor: Where trials run instead of local processes, `workers` at a time.
+
+    Raises:
+        SearchError: Too many trials in a row have failed, or none has completed.
+        ConfigError: There is no such tuner or objective.
+    """
+    objective = objective or recommender.optimizer.objective
+    metric = objective_metric(objective, recommender.optimizer.task)
+    space = search_space(recommender)
+    oracle = make_oracle(
+        tuner,
+        space,
+        objective=objective,
+        direction=metric.direction,
+        seed=seed,
+        epochs=budget.epochs,
+    )
+    decides = {
+        "recommender": recommender.get_config(),
+        "data": data_hash(train, valid),
+        "tuner": tuner,
+        "objective": objective,
+        "budget": asdict(budget),
+        "seed": seed,
+        "code": code_hash(),
+        "versions": {m.__name__: m.__version__ for m in (keras, keras_tuner, np, tf)},
+    }
+    store = Store(directory, decides, metric)
+    records = _without_retries(store.open(overwrite=overwrite))
+    plan = SearchPlan(
+        objective=objective,
+        metric=metric,
+        tuner=tuner,
+        max_trials=max_trials,
+        epochs=budget.epochs,
+        workers=max(1, workers),
+        directory=store.folder,
+        finished=tuple(record for record in records.values() if record.status != "running"),
+    )
+    search = _Search(
+        recommender=recommender,
+        space=space,
+        oracle=oracle,
+        store=store,
+        records=records,
+        plan=plan,
+        budget=budget,
+        seed=seed,
+        max_failures=max_failures,
+        deadline=None if seconds is None else time.monotonic() + seconds,
+        listener=listener or Listener(),
+    )
+    return search.run(train, valid, workers, executor)
+
+
+class _Search:
+    """One run of a search."""
+
+    def __init__(
+        self,
+        *,
+        recommender: Recommender,
+        space: keras_tuner.HyperParameters,
+        oracle: Any,
+        store: Store,
+        records: dict[int, TrialRecord],
+        plan: SearchPlan,
+        budget: Budget,
+        seed: int,
+        max_failures: int,
+        deadline: float | None,
+        listener: Listener,
+    ) -> None:
+        self._recommender = recommender
+        self._space = space
+        self._oracle = oracle
+        self._store = store
+        self._records = records
+        self._plan = plan
+        self._budget = budget
+        self._seed = seed
+        self._max_failures = max_failures
+        self._deadline = deadline
+        self._listener = listener
+        self._modules = _modules()
+        self._asked: list[Any] = []
+        self._told = 0
+        self._patience_for = 0
+        self._failures = 0
+        self._exhausted = False
+        self._trials: dict[int, TrialRecord] = {}
+        self._running: dict[Future[Outcome], int] = {}
+        self._reported: dict[int, int] = {}
+
+    def run(
+        self, train: Rows, valid: Rows, workers: int, executor: Executor | None
+    ) -> SearchResult:
+        began = time.monotonic()
+        self._listener.on_search_start(self._plan)
+        constant = np.full(len(valid), train.labels.mean(dtype=np.float64))
+        constant_score = self._plan.metric(valid.labels, constant)
+        self._workers: Workers
+        if executor is not None:
+            self._workers = ExecutorWorkers(executor, max(1, workers))
+        elif workers and all(module != "__main__" for module in self._modules):
+            self._workers = ProcessWorkers(workers)
+        else:
+            if workers:
+                _log.warning(
+                    "A block is defined in the program itself, so worker processes cannot import "
+                    "it: trials run in this process. Put the block into a module of its own."
+                )
+            self._workers = InlineWorkers(self._report)
+        killed = True
+        try:
+            self._train = self._workers.share(train, self._store.data / "train")
+            self._valid = self._workers.share(valid, self._store.data / "valid")
+            self._loop()
+            killed = False
+        finally:
+            self._workers.close(kill=killed)
+            self._store.drop_data()
+        result = self._result(constant_score, time.monotonic() - began)
+        self._listener.on_search_end(result)
+        return result
+
+    def _loop(self) -> None:
+        while True:
+            self._tell_what_is_due()
+            if self._may_ask():
+                self._ask()
+            elif self._running:
+                self._wait()
+            elif self._told == len(self._asked):
+                return
+            else:
+                self._patience_for += 1  # nothing runs: what is known is told, whatever the order
+
+    def _may_ask(self) -> bool:
+        number = len(self._asked)
+        if number >= self._plan.max_trials or self._exhausted:
+            return False
+        record = self._records.get(number)
+        if record is not None:
+            if self._told < min(record.known, number):
+                return False
+            return record.status != "running" or len(self._running) < self._workers.size
+        if self._deadline is not None and time.monotonic() >= self._deadline and self._trials:
+            return False
+        if len(self._running) >= self._workers.size:
+            return False
+        return not self._oracle.informed or self._told >= self._due()
+
+    def _due(self) -> int:
+        """How many results the next question waits for: all but those of other workers' trials."""
+        due = max(len(self._asked) - self._workers.size + 1, self._patience_for, 0)
+        return min(due, len(self._asked))
+
+    def _tell_what_is_due(self) -> None:
+        number = len(self._asked)
+        limit = number
+        if number < self._plan.max_trials and not self._exhausted:
+            record = self._records.get(number)
+            if record is not None:
+                limit = min(record.known, number)
+            elif self._oracle.informed:
+                limit = self._due()
+        while self._told < limit and self._is_over(self._told):
+            self._tell(self._trials[self._told])
+
+    def _is_over(self, number: int) -> bool:
+        return number in self._trials and self._trials[number].status != "running"
+
+    def _tell(self, trial: TrialRecord) -> None:
+        tell(
+            self._oracle,
+            self._asked[trial.number],
+            score=trial.score,
+            step=trial.best_step,
+            reason=trial.reason,
+        )
+        self._told += 1
+        self._failures = self._failures + 1 if trial.status == "failed" else 0
+        if self._failures >= self._max_failures:
+            raise SearchError(
+                f"{self._failures} trials in a row have failed, so the search stops. The last one, "
+                f"trial {trial.number}: {trial.reason}. Settings and reasons of all trials are in "
+                f"{self._store.folder / 'trials'}."
+            )
+
+    def _ask(self) -> None:
+        number = len(self._asked)
+        known = self._told
+        asked = ask(self._oracle, number)
+        if asked.status == "IDLE" and self._told < number:
+            self._patience_for = self._told + 1
+            return
+        if asked.status != "RUNNING":
+            self._exhausted = True
+            return
+        self._asked.append(asked)
+        values = dict(asked.hyperparameters.values)
+        record = self._records.get(number)
+        if record is not None and dict(record.hyperparameters) != _shown(values):
+            self._store.forget(record, "the oracle proposes something else for this trial")
+            record = None
+        if record is not None and record.status != "running":
+            self._trials[number] = record
+            return
+        self._start(
+            TrialRecord(
+                number=number,
+                hyperparameters=_shown(values),
+                known=known,
+                epochs=int(values.get(_EPOCHS, self._budget.epochs)),
+            )
+        )
+
+    def _start(self, trial: TrialRecord) -> None:
+        self._trials[trial.number] = trial
+        self._store.write(trial)
+        best = self._best()
+        task = Task(
+            number=trial.number,
+            recommender=self._resolved(trial).get_config(),
+            train=self._train,
+            valid=self._valid,
+            budget=replace(self._budget, epochs=trial.epochs),
+            objective=self._plan.objective,
+            seed=self._seed,
+            modules=self._modules,
+            wanted_if=None if best is None else best.score,
+        )
+        self._listener.on_trial_start(trial)
+        self._running[self._workers.submit(task)] = trial.number
+
+    def _resolved(self, trial: TrialRecord) -> Recommender:
+        hp = self._space.copy()
+        hp.values = dict(trial.hyperparameters)
+        return self._recommender.resolve(hp)
+
+    def _wait(self) -> None:
+        done, _ = wait(self._running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
+        for number, row in self._workers.rows():
+            self._report(number, row)
+        for future in sorted(done, key=self._running.__getitem__):
+            number = self._running.pop(future)
+            try:
+                outcome = future.result()
+            except BrokenProcessPool:
+                outcome = Outcome(
+                    reason="the worker process died; the system may have been out of memory",
+                    passing=True,
+                )
+            self._end(number, outcome)
+
+    def _report(self, number: int, row: dict[str, float]) -> None:
+        """Passes a row on, once, whether it comes ahead or with the outcome."""
+        if row["step"] == self._reported.get(number, 0) + 1:
+            self._reported[number] = int(row["step"])
+            self._listener.on_epoch(self._trials[number], row)
+
+    def _end(self, number: int, outcome: Outcome) -> None:
+        for row in outcome.curve:
+            self._report(number, row)
+        trial = self._trials[number].ended(outcome)
+        leading = ranked([trial, *self._trials.values()], self._plan.metric)[0] is trial
+        if leading and outcome.model is not None:
+            self._store.write_model(trial, outcome.model)
+        self._trials[number] = trial
+        self._store.write(trial)
+        best = self._best()
+        if best is not None:
+            self._store.drop_models(keep=best.number)
+        self._store.write_tables(self._trials.values())
+        self._listener.on_trial_end(trial)
+
+    def _best(self) -> TrialRecord | None:
+        first = next(iter(ranked(self._trials.values(), self._plan.metric)), None)
+        return first if first is not None and first.status == "completed" else None
+
+    def _result(self, constant_score: float, seconds: float) -> SearchResult:
+        best = self._best()
+        if best is None:
+            reasons = "; ".join(dict.fromkeys(str(t.reason) for t in self._trials.values()))
+            raise SearchError(f"No trial has completed: {reasons}.")
+        result = SearchResult(
+            objective=self._plan.objective,
+            metric=self._plan.metric,
+            best=best,
+            leaderboard=tuple(ranked(self._trials.values(), self._plan.metric)),
+            winner=self._resolved(best),
+            model_path=self._store.model_path(best.number),
+            directory=self._store.folder,
+            constant_score=constant_score,
+            seconds=seconds,
+        )
+        if result.warning:
+            _log.warning(result.warning)
+        return result
+
+
+def _without_retries(records: dict[int, TrialRecord]) -> dict[int, TrialRecord]:
+    """Records as if trials were still running that had failed for want of memory, say, at the end.
+
+    Those that other trials were proposed after stay failed: the other trials depend on it.
+    """
+    built_upon = max((record.known for record in records.values()), default=0)
+    return {
+        number: replace(record, status="running")
+        if record.passing and number >= built_upon
+        else record
+        for number, record in records.items()
+    }
+
+
+def _shown(values: dict[str, Any]) -> dict[str, Any]:
+    """A trial's own hyperparameters, without what an oracle has noted among them."""
+    return {name: value for name, value in values.items() if not name.startswith(_OWN_VALUES)}
+
+
+def _modules() -> tuple[str, ...]:
+    """The modules beyond this package that define blocks."""
+    modules = {block.__module__ for block in Block.registry.values()}
+    return tuple(sorted(m for m in modules if m.partition(".")[0] != "autorec_core"))

@@ -1,0 +1,222 @@
+"""Where a search keeps what it has found: whole files, in a folder named by all that decides them.
+
+A trial's record is written when it starts and when it ends. A search that was killed finds the
+records again, and only the trials without an end are run anew.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import logging
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import autorec_core
+from autorec_core.errors import SearchError
+from autorec_core.files import whole_file, write_json, write_text
+from autorec_core.metrics import Metric
+from autorec_core.search.records import TrialRecord, ranked
+from autorec_core.training import Rows
+
+MARK = "autorec-search.json"
+_KEY_LENGTH = 12
+_CODE = (
+    "block.py",
+    "metrics.py",
+    "optimizers.py",
+    "recipe.py",
+    "recommender.py",
+    "mappers",
+    "interactors",
+    "training",
+    "search",
+)
+_HASHED_ROWS = 1 << 18
+
+_log = logging.getLogger(__name__)
+
+
+class Store:
+    """One search's folder.
+
+    Args:
+        root: The folder that holds the folders of searches.
+        decides: Everything that decides the search's result, as JSON-serialisable data.
+        metric: The objective's metric.
+    """
+
+    def __init__(self, root: Path, decides: Mapping[str, Any], metric: Metric) -> None:
+        self._decides = dict(decides)
+        self._metric = metric
+        text = json.dumps(self._decides, sort_keys=True)
+        self.folder = Path(root) / hashlib.sha256(text.encode()).hexdigest()[:_KEY_LENGTH]
+
+    def open(self, *, overwrite: bool = False) -> dict[int, TrialRecord]:
+        """Makes the folder, or finds what an earlier run of the same search has left.
+
+        Args:
+            overwrite: Whether to forget the earlier run.
+
+        Returns:
+            The trials' records by number.
+
+        Raises:
+            SearchError: A folder of this name exists that is no search's, or cannot be written.
+        """
+        mark = self.folder / MARK
+        if self.folder.exists() and any(self.folder.iterdir()) and not mark.exists():
+            raise SearchError(
+                f"{self.folder} holds files but no {MARK}, so no search has made it: move it away."
+            )
+        if overwrite and mark.exists():
+            shutil.rmtree(self.folder)
+        if not mark.exists():
+            write_json(mark, self._decides)
+        records = {}
+        for path in sorted((self.folder / "trials").glob("*.json")):
+            record = self._read(path)
+            if record is not None:
+                records[record.number] = record
+        self._drop_without_model(records)
+        return records
+
+    def write(self, record: TrialRecord) -> None:
+        """Keeps a trial's record."""
+        write_json(self._trial_path(record.number), record.to_json())
+
+    def forget(self, record: TrialRecord, reason: str) -> None:
+        """Sets a trial's record aside, with a warning that says why."""
+        self._set_aside(self._trial_path(record.number), reason)
+
+    def write_model(self, record: TrialRecord, model: bytes) -> None:
+        """Keeps the best trial's model; before its record, so that a record never lacks it."""
+        with whole_file(self.model_path(record.number)) as path:
+            path.write_bytes(model)
+
+    def drop_models(self, keep: int) -> None:
+        """Removes the models of all trials but one."""
+        for path in self.folder.glob("model-*.keras"):
+            if path != self.model_path(keep):
+                path.unlink(missing_ok=True)
+
+    def model_path(self, number: int) -> Path:
+        """Where the model of a trial lies while it is the best."""
+        return self.folder / f"model-{number:04d}.keras"
+
+    @property
+    def data(self) -> Path:
+        """Where rows lie for worker processes while the search runs."""
+        return self.folder / "data"
+
+    def drop_data(self) -> None:
+        """Removes the workers' rows."""
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def write_tables(self, records: Iterable[TrialRecord]) -> None:
+        """Writes the leaderboard and the learning curves for people and plots."""
+        records = list(records)
+        write_text(self.folder / "leaderboard.csv", leaderboard_csv(records, self._metric))
+        write_text(self.folder / "curves.csv", curves_csv(records, self._metric))
+
+    def _drop_without_model(self, records: dict[int, TrialRecord]) -> None:
+        """Forgets leading trials whose model is gone: they are run again."""
+        for record in ranked(records.values(), self._metric):
+            if record.status != "completed" or self.model_path(record.number).exists():
+                return
+            self.forget(record, "the model of the best trial is missing")
+            del records[record.number]
+
+    def _read(self, path: Path) -> TrialRecord | None:
+        try:
+            record = TrialRecord.from_json(json.loads(path.read_text(encoding="utf-8")))
+            if path != self._trial_path(record.number):
+                raise ValueError("its number is not its name")
+        except (OSError, UnicodeDecodeError, ValueError, TypeError, KeyError, AttributeError) as e:
+            self._set_aside(path, f"it is not a trial's record ({e})")
+            return None
+        return record
+
+    def _set_aside(self, path: Path, reason: str) -> None:
+        aside = path.with_suffix(".set-aside")
+        path.replace(aside)
+        _log.warning("%s is set aside as %s: %s.", path, aside.name, reason)
+
+    def _trial_path(self, number: int) -> Path:
+        return self.folder / "trials" / f"{number:04d}.json"
+
+
+def data_hash(*splits: Rows) -> str:
+    """A hash of the content, types and names of all arrays."""
+    digest = hashlib.blake2b(digest_size=16)
+    for rows in splits:
+        for name in sorted(rows.inputs):
+            _add(digest, name, rows.inputs[name])
+        _add(digest, "labels", rows.labels)
+    return digest.hexdigest()
+
+
+def _add(digest: Any, name: str, array: np.ndarray) -> None:
+    digest.update(f"{name} {array.dtype} {array.shape} ".encode())
+    for start in range(0, len(array), _HASHED_ROWS):
+        digest.update(np.ascontiguousarray(array[start : start + _HASHED_ROWS]).data)
+
+
+def code_hash() -> str:
+    """A hash of the code that trains and searches: new code never takes over old results."""
+    package = Path(autorec_core.__file__).parent
+    digest = hashlib.blake2b(digest_size=16)
+    for part in _CODE:
+        place = package / part
+        for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            digest.update(path.relative_to(package).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def leaderboard_csv(records: Iterable[TrialRecord], metric: Metric) -> str:
+    """The trials as a table, best first: place, score, length, and a column a hyperparameter."""
+    rows = ranked(records, metric)
+    names = list(dict.fromkeys(name for record in rows for name in record.hyperparameters))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["trial", "status", "score", "best_step", "seconds", "reason", *names])
+    for record in rows:
+        writer.writerow(
+            [
+                record.number,
+                record.status,
+                "" if record.score is None else record.score,
+                record.best_step or "",
+                record.seconds,
+                record.reason or "",
+                *(record.hyperparameters.get(name, "") for name in names),
+            ]
+        )
+    return text.getvalue()
+
+
+def curves_csv(records: Iterable[TrialRecord], metric: Metric) -> str:
+    """The learning curves of all trials, a row an evaluation; `objective` is what counts."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["trial", "step", "epoch", "objective", "loss", "learning_rate"])
+    for record in sorted(records, key=lambda record: record.number):
+        for row in record.curve:
+            writer.writerow(
+                [
+                    record.number,
+                    row["step"],
+                    row["epoch"],
+                    row[metric.name],
+                    row["loss"],
+                    row["learning_rate"],
+                ]
+            )
+    return text.getvalue()

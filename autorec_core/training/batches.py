@@ -1,0 +1,117 @@
+"""Shuffled batches from rows of any size, in bounded memory.
+
+An epoch is a sequence of chunks. Rows that fit into one chunk are a chunk that stays in memory and
+only changes its order. Otherwise each chunk is gathered from blocks of neighbouring rows that lie
+anywhere in the split, which reads from disk in long runs and still mixes far rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from autorec_core.training.rows import Rows
+
+CHUNK_BYTES = 256 * 2**20
+BLOCK_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Rows in memory and the order to take them in.
+
+    Args:
+        inputs: Tensors of shape (rows, ...) by input name.
+        labels: float32, shape (rows,).
+        order: int32 places of rows, shape (rows to take,).
+    """
+
+    inputs: dict[str, tf.Tensor]
+    labels: tf.Tensor
+    order: np.ndarray
+
+
+class Batches:
+    """Epochs over one split or several laid end to end.
+
+    Args:
+        parts: The splits.
+        batch_size: Rows a step; chunks hold a multiple of it.
+        seed: Decides every epoch's order.
+        chunk_bytes: Size of a chunk in memory, about.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Rows],
+        batch_size: int,
+        seed: int,
+        chunk_bytes: int | None = None,
+    ) -> None:
+        self._parts = list(parts)
+        self._seed = seed
+        self._starts = np.cumsum([0, *(len(part) for part in self._parts)])
+        self.num_rows = int(self._starts[-1])
+        one_row = sum(array[:1].nbytes for array in self._parts[0].inputs.values()) + 4
+        rows = (chunk_bytes or CHUNK_BYTES) // one_row
+        self._chunk_rows = max(1, rows // batch_size) * batch_size
+        self._whole: Chunk | None = None
+
+    def epoch(self, number: int) -> Iterator[Chunk]:
+        """The chunks of one epoch, in an order that seed and number decide."""
+        generator = np.random.default_rng([self._seed, number])
+        if self.num_rows <= self._chunk_rows:
+            if self._whole is None:
+                self._whole = self._read([(0, self.num_rows)])
+            order = generator.permutation(self.num_rows).astype(np.int32)
+            yield Chunk(self._whole.inputs, self._whole.labels, order)
+            return
+        plan = self._plan(generator)
+        with ThreadPoolExecutor(max_workers=1) as reader:  # reads ahead while a chunk is trained on
+            coming = reader.submit(self._read, plan[0])
+            for following in [*plan[1:], None]:
+                chunk = coming.result()
+                if following is not None:
+                    coming = reader.submit(self._read, following)
+                order = generator.permutation(len(chunk.order)).astype(np.int32)
+                yield Chunk(chunk.inputs, chunk.labels, order)
+
+    def _plan(self, generator: np.random.Generator) -> list[list[tuple[int, int]]]:
+        """Row ranges of each chunk: shuffled blocks, cut where a chunk is full."""
+        starts = np.arange(0, self.num_rows, BLOCK_ROWS)
+        chunks: list[list[tuple[int, int]]] = [[]]
+        room = self._chunk_rows
+        for start in generator.permutation(starts).tolist():
+            stop = min(start + BLOCK_ROWS, self.num_rows)
+            while start < stop:
+                if not room:
+                    chunks.append([])
+                    room = self._chunk_rows
+                taken = min(room, stop - start)
+                chunks[-1].append((start, start + taken))
+                start, room = start + taken, room - taken
+        return chunks
+
+    def _read(self, ranges: Sequence[tuple[int, int]]) -> Chunk:
+        pieces = [piece for start, stop in ranges for piece in self._pieces(start, stop)]
+        inputs = {
+            name: tf.convert_to_tensor(
+                np.concatenate([part.inputs[name][start:stop] for part, start, stop in pieces])
+            )
+            for name in self._parts[0].inputs
+        }
+        labels = np.concatenate([part.labels[start:stop] for part, start, stop in pieces])
+        return Chunk(
+            inputs, tf.convert_to_tensor(labels.astype(np.float32)), np.arange(len(labels))
+        )
+
+    def _pieces(self, start: int, stop: int) -> Iterator[tuple[Rows, int, int]]:
+        """The rows from `start` to `stop` as ranges within the parts."""
+        for part, first in zip(self._parts, self._starts.tolist(), strict=False):
+            lower, upper = max(start, first), min(stop, first + len(part))
+            if lower < upper:
+                yield part, lower - first, upper - first

@@ -1,0 +1,169 @@
+"""One candidate's model while it learns: many steps in one compiled call."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from autorec_core.recommender import Recommender
+from autorec_core.training.adam import RowwiseAdam
+from autorec_core.training.batches import Chunk
+from autorec_core.training.errors import FailedTrial
+from autorec_core.training.prediction import any_number_of, model_inputs
+from autorec_core.training.tables import row_reads
+
+_random_state = threading.Lock()
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Makes the weights and dropout masks that Keras draws meanwhile a function of `seed`.
+
+    Keras takes the seeds of unseeded initialisers and layers from Python's `random`, whose state is
+    as before afterwards.
+    """
+    with _random_state:
+        before = random.getstate()
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(before)
+
+
+def build_model(recommender: Recommender, seed: int) -> keras.Model:
+    """The compiled Keras model of a resolved recommender, its weights drawn from `seed`.
+
+    Raises:
+        FailedTrial: The candidate's blocks do not fit together, or memory runs out.
+    """
+    try:
+        with seeded(seed):
+            return recommender.model()
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise FailedTrial(f"out of memory: {_first_line(error)}", passing=True) from error
+    except (ValueError, tf.errors.InvalidArgumentError) as error:
+        raise FailedTrial(f"the model cannot be built: {_first_line(error)}") from error
+
+
+class Learner:
+    """A model and all that changes with it while it is trained.
+
+    Args:
+        recommender: The resolved recommender.
+        model: Its Keras model.
+    """
+
+    def __init__(self, recommender: Recommender, model: keras.Model) -> None:
+        self.model = model
+        self._training = recommender.training
+        self._trained, self._loss = _trained_part(recommender, model)
+        self._variables = [variable.value for variable in model.trainable_variables]
+        self._rate = self._training.learning_rate
+        self._learning_rate = tf.Variable(self._rate, dtype=tf.float32, trainable=False)
+        self._adam: RowwiseAdam | None = None
+        if self._training.optimizer == "adam":
+            self._adam = RowwiseAdam(self._variables, self._learning_rate)
+        else:
+            self._other = self._training.keras_optimizer()
+            self._other.build(model.trainable_variables)
+        self._run = tf.function(self._steps, autograph=False)
+        self._compiled: Any = None
+
+    @property
+    def batch_size(self) -> int:
+        """Rows a step."""
+        return self._training.batch_size
+
+    @property
+    def learning_rate(self) -> float:
+        """The step size now."""
+        return self._rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        self._rate = rate
+        self._learning_rate.assign(rate)
+        if self._adam is None:
+            self._other.learning_rate.assign(rate)
+
+    def learn(self, chunk: Chunk, order: np.ndarray) -> float:
+        """Takes a step on every batch of the rows at `order`.
+
+        Returns:
+            The training loss, regularisation included, summed over rows.
+
+        Raises:
+            FailedTrial: The loss is no longer a number, memory has run out, or an id is not in its
+                table.
+        """
+        rows = (chunk.inputs, chunk.labels, tf.convert_to_tensor(order))
+        if self._compiled is None:
+            self._compiled = self._run.get_concrete_function(*any_number_of(rows))
+        try:
+            loss = float(self._compiled(*rows))
+        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+            raise FailedTrial(f"out of memory: {_first_line(error)}", passing=True) from error
+        except tf.errors.InvalidArgumentError as error:
+            raise FailedTrial(_first_line(error)) from error
+        if not np.isfinite(loss):
+            raise FailedTrial(f"the training loss became {loss}")
+        return loss
+
+    def weights(self) -> list[np.ndarray]:
+        """A copy of all weights."""
+        return [np.array(weight.value) for weight in self.model.weights]
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        """Goes back to weights that `weights` gave."""
+        self.model.set_weights(weights)
+
+    def _steps(
+        self, inputs: dict[str, tf.Tensor], labels: tf.Tensor, order: tf.Tensor
+    ) -> tf.Tensor:
+        rows, size = tf.size(order), self._training.batch_size
+
+        def body(start: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            taken = order[start : start + size]
+            batch = {name: tf.gather(tensor, taken) for name, tensor in inputs.items()}
+            loss = self._step(batch, tf.gather(labels, taken)[:, None])
+            return start + size, total + loss * tf.cast(tf.size(taken), tf.float32)
+
+        start = (tf.constant(0), tf.constant(0.0))
+        return tf.while_loop(lambda start, _: start < rows, body, start)[1]
+
+    def _step(self, inputs: dict[str, tf.Tensor], labels: tf.Tensor) -> tf.Tensor:
+        with (
+            tf.GradientTape() as tape,
+            row_reads(self._trained, None if self._adam is None else tape) as lookups,
+        ):
+            outputs = self._trained(model_inputs(self._trained, inputs), training=True)
+            loss = tf.add_n([self._loss(labels, outputs), *self._trained.losses])
+        rows = [fetched.rows for fetched in lookups.fetched]
+        gradients, row_gradients = tape.gradient(loss, (self._variables, rows))
+        if self._adam is not None:
+            self._adam.apply(self._variables, gradients, lookups.fetched, row_gradients)
+        else:
+            self._other.apply(gradients, self.model.trainable_variables)
+        return loss
+
+
+def _trained_part(recommender: Recommender, model: keras.Model) -> tuple[keras.Model, Any]:
+    """What the loss is taken of: logits rather than probabilities, where they can be had."""
+    task = recommender.optimizer
+    if task.probability and any(layer.name == "score" for layer in model.layers):
+        logits = keras.Model(model.input, model.get_layer("score").output)
+        return logits, keras.losses.BinaryCrossentropy(from_logits=True)
+    return model, task.loss()
+
+
+def _first_line(error: Exception) -> str:
+    message = getattr(error, "message", None) or str(error)
+    return message.strip().splitlines()[0] if message.strip() else type(error).__name__

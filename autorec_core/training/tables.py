@@ -1,0 +1,99 @@
+"""Embedding tables whose cost does not grow with the vocabulary.
+
+Keras' Embedding reads its whole table at every call, and Keras' Adam writes all of it at every
+step. Here a batch's distinct rows are fetched once, the model looks its vectors up among these few,
+and the optimizer reads and writes those rows alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Rows of one table that a batch looks up.
+
+    Args:
+        table: The table, shape (ids, dim).
+        ids: The rows' numbers, each once, shape (distinct,).
+        rows: The rows themselves, shape (distinct, dim).
+    """
+
+    table: tf.Variable
+    ids: tf.Tensor
+    rows: tf.Tensor
+
+
+@dataclass
+class Lookups:
+    """What a model has fetched from its tables while one graph was built.
+
+    Args:
+        tape: Watches the fetched rows, where gradients are wanted.
+    """
+
+    tape: tf.GradientTape | None = None
+    fetched: list[Fetched] = field(default_factory=list)
+
+    def vectors(self, table: tf.Variable, ids: tf.Tensor, *, trained: bool) -> tf.Tensor:
+        """The rows of `table`, shape (ids, dim), that `ids` of any shape point at."""
+        if self.tape is None or not trained:
+            return table.sparse_read(ids)
+        distinct, place = tf.unique(tf.reshape(ids, [-1]))
+        with self.tape.stop_recording():  # the gradient goes to the rows, not on to the table
+            rows = table.sparse_read(distinct)
+        self.tape.watch(rows)
+        self.fetched.append(Fetched(table, distinct, rows))
+        return tf.gather(rows, tf.reshape(place, tf.shape(ids)))
+
+
+@contextmanager
+def row_reads(model: keras.Model, tape: tf.GradientTape | None = None) -> Iterator[Lookups]:
+    """Lets the embedding layers of `model` fetch single rows, while a graph is built from it.
+
+    Args:
+        model: Any Keras model; embedding layers inside other layers are found too.
+        tape: The tape that gradients with respect to the rows will be asked from.
+    """
+    lookups = Lookups(tape)
+    layers = [layer for layer in model._flatten_layers() if _is_plain_embedding(layer)]
+    for layer in layers:
+        layer.call = _reading_rows(layer, lookups)
+    try:
+        yield lookups
+    finally:
+        for layer in layers:
+            del layer.call
+
+
+def _is_plain_embedding(layer: keras.layers.Layer) -> bool:
+    embedding = keras.layers.Embedding
+    return (
+        isinstance(layer, embedding)
+        and type(layer).call is embedding.call
+        and not layer.lora_enabled
+        and not layer.quantization_mode
+    )
+
+
+def _reading_rows(layer: keras.layers.Embedding, lookups: Lookups) -> Callable[[Any], Any]:
+    def call(inputs: Any) -> Any:
+        ids = inputs if inputs.dtype in (tf.int32, tf.int64) else tf.cast(inputs, tf.int32)
+        vectors = lookups.vectors(layer.embeddings.value, ids, trained=layer.embeddings.trainable)
+        return keras.ops.cast(vectors, layer.compute_dtype)
+
+    return call
+
+
+def summed_by_row(gradient: tf.IndexedSlices) -> tuple[tf.Tensor, tf.Tensor]:
+    """The row numbers of a sparse gradient, each once, and the sum of each row's gradients."""
+    distinct, place = tf.unique(gradient.indices)
+    values = tf.math.unsorted_segment_sum(gradient.values, place, tf.shape(distinct)[0])
+    return distinct, values

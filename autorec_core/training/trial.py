@@ -1,0 +1,138 @@
+"""One trial as it runs in any process, on any machine: a task in, an outcome out.
+
+What a task holds decides its outcome; where and when it runs does not.
+"""
+
+from __future__ import annotations
+
+import importlib
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autorec_core.metrics import objective_metric
+from autorec_core.training.errors import FailedTrial
+from autorec_core.training.loop import Budget, Schedule, train
+from autorec_core.training.rows import Rows, StoredRows
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that decides one trial.
+
+    Args:
+        number: Which trial it is, counted from 0; decides nothing.
+        recommender: The resolved recommender's `get_config`.
+        train: The rows to learn from, or where they lie.
+        valid: The rows that score it, or where they lie.
+        budget: How long it may train.
+        objective: Its score's name, such as `val_mse`.
+        seed: Decides initial weights, dropout and the order of rows.
+        modules: Modules to import first: they define the recommender's blocks.
+        wanted_if: The model is sent back only when its score is better than this.
+    """
+
+    number: int
+    recommender: Mapping[str, Any]
+    train: Rows | StoredRows
+    valid: Rows | StoredRows
+    budget: Budget
+    objective: str
+    seed: int
+    modules: tuple[str, ...] = ()
+    wanted_if: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a trial.
+
+    Args:
+        score: The objective of its best evaluation; None when it failed.
+        best_step: That evaluation, counted from 1.
+        metrics: All metrics at that evaluation.
+        curve: One row an evaluation.
+        schedule: How to train as long on other rows.
+        seconds: How long it took.
+        model: Its .keras file, if wanted.
+        reason: Why it failed.
+        passing: Whether it failed for want of something another time may have, such as memory.
+    """
+
+    score: float | None = None
+    best_step: int = 0
+    metrics: Mapping[str, float] | None = None
+    curve: tuple[dict[str, float], ...] = ()
+    schedule: Schedule | None = None
+    seconds: float = 0.0
+    model: bytes | None = None
+    reason: str | None = None
+    passing: bool = False
+
+
+def run_trial(task: Task, report: Callable[[dict[str, float]], None] | None = None) -> Outcome:
+    """Trains the candidate that a task describes.
+
+    A candidate that cannot be trained is an outcome; any other error is a bug and passes through.
+
+    Args:
+        task: The trial.
+        report: Called with each row of the curve as it comes.
+    """
+    from autorec_core import registration
+    from autorec_core.recommender import Recommender
+
+    registration.register_layers()
+    for module in task.modules:
+        importlib.import_module(module)
+    began = time.monotonic()
+    rows: list[dict[str, float]] = []
+
+    def note(row: dict[str, float]) -> None:
+        rows.append(row)
+        if report is not None:
+            report(row)
+
+    try:
+        trained = train(
+            Recommender.from_config(task.recommender),
+            _opened(task.train),
+            _opened(task.valid),
+            budget=task.budget,
+            seed=task.seed,
+            objective=task.objective,
+            report=note,
+        )
+    except FailedTrial as failure:
+        return Outcome(
+            reason=str(failure),
+            curve=tuple(rows),
+            seconds=time.monotonic() - began,
+            passing=failure.passing,
+        )
+    metric = objective_metric(task.objective)
+    wanted = task.wanted_if is None or metric.better(trained.score, task.wanted_if)
+    return Outcome(
+        score=trained.score,
+        best_step=trained.best_step,
+        metrics=trained.metrics,
+        curve=trained.curve,
+        schedule=trained.schedule,
+        seconds=time.monotonic() - began,
+        model=model_file(trained.model) if wanted else None,
+    )
+
+
+def model_file(model: Any) -> bytes:
+    """The content of the .keras file that `model` is saved as."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return path.read_bytes()
+
+
+def _opened(rows: Rows | StoredRows) -> Rows:
+    return rows.open() if isinstance(rows, StoredRows) else rows
