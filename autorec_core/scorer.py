@@ -109,7 +109,8 @@ class Scorer:
         register_layers()
         import keras
 
-        model: Any = keras.saving.load_model(folder / MODEL_FILE, safe_mode=True)
+        # A scorer does not train: the optimizer's state stays on disk.
+        model: Any = keras.saving.load_model(folder / MODEL_FILE, compile=False, safe_mode=True)
         return cls(Preprocessor.load(folder), model)
 
 

@@ -32,7 +32,8 @@ def evaluate(params: Params, places: Places) -> None:
     import keras
 
     preprocessor = Preprocessor.load(places.prepared)
-    model = keras.saving.load_model(places.search / "winner" / "model.keras", safe_mode=True)
+    winner = places.search / "winner" / "model.keras"
+    model = keras.saving.load_model(winner, compile=False, safe_mode=True)
     Scorer(preprocessor, model).save(places.model)
 
     scorer, schema = Scorer.load(places.model), preprocessor.schema

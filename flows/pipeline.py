@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,7 +15,10 @@ from autorec_core.errors import AutoRecError, UnreachableError
 
 BUSY_CODE = 255
 BUSY_TEXT = "is busy"
-DVC_ADVICE = "Use `dvc push`"
+DVC_ADVICE = re.compile(
+    r"Use `dvc push`|To track the changes with git|\tgit add|To enable auto staging"
+    r"|\tdvc config core\.autostage|Updating lock file"
+)
 ERROR_MARK = "Error: "
 """What a stage puts before each line of its last word, so that whoever ran it can repeat it."""
 UNREACHABLE_CODE = 75
@@ -78,7 +82,7 @@ def _run(command: list[str], root: Path, log: Callable[[str], None] | None) -> t
     try:
         for line in map(str.rstrip, stream):
             kept.append(line)
-            if log and line and not line.startswith(DVC_ADVICE):
+            if log and line and not DVC_ADVICE.match(line):
                 log(line)
         return process.wait(), "\n".join(kept)
     except BaseException:

@@ -1,0 +1,154 @@
+"""The search stage: trials on train and valid, the winner, and what is known of the way there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+
+from autorec_core import zoo
+from autorec_core.config import Params
+from autorec_core.data.schema import Examples
+from autorec_core.data.store import load_examples, load_schema
+from autorec_core.files import whole_folder, write_json, write_text
+from autorec_core.search import Display, Listener, Listeners, SearchResult, TrialRecord, run_search
+from autorec_core.training import Budget, Rows, refit
+from flows import tracking
+from flows.paths import Places
+
+
+def search(params: Params, places: Places) -> None:
+    """Searches, trains the winner once more where params say so, and writes what was found."""
+    schema = load_schema(places.prepared)
+    recommender = zoo.build(params.model.name, schema, params.model.space)
+    train, valid = (_rows(load_examples(places.prepared, part)) for part in ("train", "valid"))
+    flat = params.flat(places.dataset)
+    tags = {"dataset": places.dataset, "stage": "search"}
+    with tracking.tracked_run(places.root, places.dataset, "search", flat, tags) as run:
+        result = run_search(
+            recommender,
+            train,
+            valid,
+            directory=places.search / "trials",
+            tuner=params.search.tuner,
+            max_trials=params.search.max_trials,
+            budget=Budget(epochs=params.train.epochs, patience=params.train.patience),
+            seed=params.seed,
+            workers=params.search.workers,
+            max_failures=params.search.max_failures,
+            listener=Listeners([Display(Console()), TrialLog(run)]),
+        )
+        best = result.best
+        model = result.model_path.read_bytes()
+        if params.train.refit:
+            assert best.schedule is not None
+            print("Training the winner once more on train and valid together ...")  # noqa: T201
+            refitted = refit(
+                result.winner, [train, valid], schedule=best.schedule, seed=params.seed
+            )
+        with whole_folder(places.search / "winner") as folder:
+            if params.train.refit:
+                refitted.save(folder / "model.keras")
+            else:
+                (folder / "model.keras").write_bytes(model)
+            write_json(folder / "result.json", _result(result, refit=params.train.refit))
+        write_text(places.search / "leaderboard.csv", leaderboard(result.leaderboard))
+        write_text(places.search / "curves.csv", curves(result.leaderboard, result.objective))
+        figures = {
+            "score": best.score,
+            "best_step": best.best_step,
+            "trials": len(result.leaderboard),
+        }
+        write_json(places.search / "metrics.json", {result.objective: best.score, **figures})
+        tracking.remember_run(places, run)
+        if run:
+            files = [places.search / name for name in ("leaderboard.csv", "curves.csv")]
+            tracking.attempt(
+                lambda: tracking.log_figures(
+                    places.root, run, {result.objective: float(best.score or 0.0)}, files
+                )
+            )
+
+
+class TrialLog(Listener):
+    """Records each trial as an MLflow run nested in the search's.
+
+    Args:
+        run: The search's run; None where MLflow does not answer.
+    """
+
+    def __init__(self, run: str | None) -> None:
+        self._run = run
+
+    def on_trial_end(self, trial: TrialRecord) -> None:
+        """Records one trial."""
+        run = self._run
+        if run is not None:
+            tracking.attempt(
+                lambda: tracking.log_trial(
+                    run,
+                    trial.number,
+                    trial.hyperparameters,
+                    {"score": trial.score, "best_step": trial.best_step} if trial.metrics else {},
+                    trial.curve,
+                    trial.reason,
+                )
+            )
+
+
+def leaderboard(trials: Iterable[TrialRecord]) -> str:
+    """The trials as CSV, in the order given."""
+    rows = (
+        [
+            place,
+            trial.number,
+            trial.status,
+            "" if trial.score is None else f"{trial.score:.6f}",
+            trial.best_step,
+            f"{trial.seconds:.1f}",
+            trial.reason or json.dumps(dict(trial.hyperparameters)),
+        ]
+        for place, trial in enumerate(trials, start=1)
+    )
+    return _table(("rank", "trial", "status", "score", "best_step", "seconds", "what"), rows)
+
+
+def curves(trials: Iterable[TrialRecord], objective: str) -> str:
+    """Every trial's learning curve as one CSV."""
+    metric = objective.removeprefix("val_")
+    rows = (
+        [trial.number, row["step"], row["epoch"], row["loss"], row[metric]]
+        for trial in sorted(trials, key=lambda trial: trial.number)
+        for row in trial.curve
+    )
+    return _table(("trial", "step", "epoch", "loss", "objective"), rows)
+
+
+def _result(result: SearchResult, *, refit: bool) -> dict[str, Any]:
+    """What must be known of the winner: how it was found and how to build it again."""
+    best = result.best
+    return {
+        "objective": result.objective,
+        "score": best.score,
+        "trial": best.number,
+        "best_step": best.best_step,
+        "hyperparameters": dict(best.hyperparameters),
+        "recommender": result.winner.get_config(),
+        "refit_on_train_and_valid": refit,
+    }
+
+
+def _rows(examples: Examples) -> Rows:
+    return Rows(examples.inputs(), examples.label)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
