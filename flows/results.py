@@ -7,9 +7,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.table import Table
+
 from flows.paths import Places
 
-_TITLES = {"model": "AutoRec"}
+_TITLES = {
+    "model": "AutoRec",
+    "mean": "predict the mean",
+    "bias": "user and item biases",
+    "logistic": "logistic regression",
+}
 
 
 def leaderboard_rows(places: Places) -> list[dict[str, str]]:
@@ -42,6 +50,28 @@ def result_markdown(places: Places, *, decision: str) -> str:
     lines += ["", f"**{decision}**", "", "| winning hyperparameter | value |", "|---|---|"]
     lines += [f"| `{name}` | {value} |" for name, value in winner["hyperparameters"].items()]
     return "\n".join(lines) + "\n"
+
+
+def show_result(places: Places, *, decision: str) -> None:
+    """Prints what a run came to: test figures beside the baselines, decision, what to do next."""
+    figures = test_figures(places)
+    metrics = list(figures["model"])
+    table = Table(title=f"{places.dataset}, test rows", title_justify="left")
+    table.add_column("")
+    for metric in metrics:
+        table.add_column(metric.upper(), justify="right")
+    for name, values in figures.items():
+        cells = [f"{values[metric]:.4f}" if metric in values else "" for metric in metrics]
+        table.add_row(_TITLES.get(name, name), *cells, style="bold" if name == "model" else None)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(decision)
+    name = places.dataset
+    console.print(f"Score rows:   autorec score {name} --input rows.csv --output scores.csv")
+    console.print(
+        "See trials:   mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1"
+    )
+    console.print(f"Data checks:  {places.reports / 'raw' / 'index.html'}")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from autorec_core.config import Params
 from autorec_core.errors import AutoRecError, UnreachableError
 from flows.paths import Places
 from flows.pipeline import reproduce
-from flows.results import leaderboard_rows, result_markdown
+from flows.results import leaderboard_rows, result_markdown, show_result
 
 HOUR = 3600
 OUT_OF_REACH = "OutOfReach"
@@ -116,3 +116,4 @@ def run_flow(dataset: str) -> None:
     state = autorec(dataset, return_state=True)
     if not state.is_completed():
         raise AutoRecError(state.message or "The flow did not complete.")
+    show_result(Places(dataset), decision=state.message or "")
