@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 
 FEW = 64
 LARGEST_WHOLE = 2.0**63
@@ -32,6 +34,16 @@ def plain_categories(found: Iterable[Any]) -> list[str | None] | None:
         else:
             return None
     return texts
+
+
+def text(value: Any) -> str | None:
+    """One category as text, whatever it is, for columns of mixed types."""
+    if (plain := plain_categories([value])) is not None:
+        return plain[0]
+    if value is pd.NA or value is pd.NaT:
+        return None
+    scalar = pa.scalar(value if isinstance(value, bool | float) else str(value), from_pandas=True)
+    return scalar.cast(pa.string()).as_py()
 
 
 def plain_numbers(found: Iterable[Any]) -> np.ndarray | None:

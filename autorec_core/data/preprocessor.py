@@ -209,8 +209,7 @@ def _column(frame: pd.DataFrame, name: str) -> pa.Array:
     try:
         return values.plain(pa.array(column, from_pandas=True))
     except (pa.ArrowInvalid, pa.ArrowTypeError):
-        text = column.map(str, na_action="ignore").astype(object)
-        return pa.array(text, pa.string(), from_pandas=True)
+        return pa.array([few.text(value) for value in column.tolist()], pa.string())
 
 
 def _numbers(name: str, column: Any) -> np.ndarray:

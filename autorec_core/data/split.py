@@ -11,7 +11,9 @@ from autorec_core.errors import DataError
 PARTS = ("train", "valid", "test")
 
 
-def stratified_split(labels: np.ndarray, ratios: Sequence[float], seed: int) -> np.ndarray:
+def stratified_split(
+    labels: np.ndarray, ratios: Sequence[float], seed: int, *, values: np.ndarray | None = None
+) -> np.ndarray:
     """Which part each row belongs to, exact within each label.
 
     Within a label, rows are shuffled and cut where the ratios say, the remainder going to the
@@ -21,6 +23,7 @@ def stratified_split(labels: np.ndarray, ratios: Sequence[float], seed: int) -> 
         labels: Labels, or codes in the order of the labels, shape (rows,).
         ratios: The shares of train, valid and test, summing to 1.
         seed: Seeds the shuffle.
+        values: What the codes stand for, for messages.
 
     Returns:
         int8 part numbers (0 train, 1 valid, 2 test), shape (rows,).
@@ -33,9 +36,10 @@ def stratified_split(labels: np.ndarray, ratios: Sequence[float], seed: int) -> 
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
         if len(rows) < len(PARTS):
+            shown = label if values is None else values[label]
             raise DataError(
-                f"The label {label:g} has {len(rows)} rows; a stratified split needs at least "
-                f"{len(PARTS)} of each label."
+                f"The label {shown:g} has {len(rows)} row{'s' if len(rows) > 1 else ''}; a "
+                f"stratified split needs at least {len(PARTS)} of each label."
             )
         random.shuffle(rows)
         ends = np.cumsum(_whole(np.asarray(ratios) * len(rows)))

@@ -45,14 +45,7 @@ class Survey:
             return time_split(self.times, split.ratios)
         if split.strategy == "by_user" and self.users is not None:
             return user_split(self.users, self.times)
-        counts = np.bincount(self.labels, minlength=len(self.label_values))
-        for value, count in zip(self.label_values, counts, strict=True):
-            if count < 3:
-                raise DataError(
-                    f"The label {value:g} has {count} row{'s' * (count != 1)}; a stratified split "
-                    "needs at least 3 of each label."
-                )
-        return stratified_split(self.labels, split.ratios, seed)
+        return stratified_split(self.labels, split.ratios, seed, values=self.label_values)
 
 
 def survey(
