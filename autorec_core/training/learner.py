@@ -119,7 +119,7 @@ class Learner:
 
     def weights(self) -> list[np.ndarray]:
         """A copy of all weights."""
-        return [np.array(weight.value) for weight in self.model.weights]
+        return [weight.value.numpy() for weight in self.model.weights]
 
     def set_weights(self, weights: list[np.ndarray]) -> None:
         """Goes back to weights that `weights` gave."""
@@ -165,5 +165,8 @@ def _trained_part(recommender: Recommender, model: keras.Model) -> tuple[keras.M
 
 
 def _first_line(error: Exception) -> str:
-    message = getattr(error, "message", None) or str(error)
-    return message.strip().splitlines()[0] if message.strip() else type(error).__name__
+    """What an error says, without where in a graph TensorFlow has met it."""
+    lines = [line.strip() for line in str(getattr(error, "message", None) or error).splitlines()]
+    around = ("Graph execution error", "Detected at", "File ", "[[")
+    said = [line for line in lines if line and not line.startswith(around)]
+    return said[0] if said else type(error).__name__

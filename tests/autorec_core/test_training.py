@@ -1,0 +1,351 @@
+import dataclasses
+import random
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import autorec_core
+from autorec_core.errors import ConfigError, DataError
+from autorec_core.recipe import Training
+from autorec_core.training import (
+    Budget,
+    FailedTrial,
+    Rows,
+    Schedule,
+    evaluate,
+    predict,
+    refit,
+    train,
+)
+from autorec_core.training.adam import RowwiseAdam
+from autorec_core.training.batches import BLOCK_ROWS, Batches
+from autorec_core.training.tables import row_reads
+
+USERS, ITEMS = 30, 20
+RECIPE = Training(learning_rate=0.01, decay=1.0, batch_size=64)
+
+
+def recommender(task="rating", recipe=RECIPE, l2=0.0, dropout_rate=0.0):
+    ids = autorec_core.Input(shape=[2])
+    user = autorec_core.LatentFactorMapper(feat_column_id=0, id_num=USERS, embedding_dim=4, l2=l2)
+    item = autorec_core.LatentFactorMapper(feat_column_id=1, id_num=ITEMS, embedding_dim=4, l2=l2)
+    mlp = autorec_core.MLPInteraction(
+        units=8, num_layers=1, use_batch_norm=False, dropout_rate=dropout_rate
+    )
+    tower = mlp([user(ids), item(ids)])
+    if task == "rating":
+        outputs = autorec_core.RatingPredictionOptimizer()(tower)
+        return autorec_core.RPRecommender(inputs=ids, outputs=outputs, training=recipe)
+    outputs = autorec_core.CTRPredictionOptimizer()(tower)
+    return autorec_core.CTRRecommender(inputs=ids, outputs=outputs, training=recipe)
+
+
+def rows(number, seed, task="rating"):
+    generator = np.random.default_rng(seed)
+    ids = np.stack(
+        [generator.integers(0, USERS, number), generator.integers(0, ITEMS, number)], axis=1
+    ).astype(np.int32)
+    truth = 3 + (ids[:, 0] % 5) / 2 - (ids[:, 1] % 4) / 2
+    labels = truth + generator.normal(0, 0.5, number)
+    if task == "ctr":
+        labels = labels > 3.25
+    return Rows({"ids": ids}, labels.astype(np.float32))
+
+
+TRAIN, VALID = rows(600, seed=1), rows(200, seed=2)
+
+
+@pytest.fixture(scope="module")
+def overtrained():
+    """A candidate that trains long past its best evaluation."""
+    recipe = dataclasses.replace(RECIPE, learning_rate=0.05)
+    return train(
+        recommender(recipe=recipe), TRAIN, VALID, budget=Budget(epochs=20, patience=20), seed=3
+    )
+
+
+class TestTrained:
+    def test_the_model_is_the_best_evaluation_not_the_last(self, overtrained):
+        scores = [row["mse"] for row in overtrained.curve]
+        assert len(scores) == 20
+        assert overtrained.score == min(scores) < scores[-1]
+        assert overtrained.best_step == 1 + scores.index(min(scores)) < 20
+
+    def test_its_score_is_what_evaluating_it_gives_every_time(self, overtrained):
+        again = [evaluate(overtrained.model, VALID, "rating") for _ in range(2)]
+        assert again[0] == again[1] == overtrained.metrics
+        assert again[0]["mse"] == overtrained.score
+
+    def test_a_saved_and_loaded_model_scores_the_same_and_has_its_loss(self, overtrained, tmp_path):
+        overtrained.model.save(tmp_path / "model.keras")
+        loaded = keras.saving.load_model(tmp_path / "model.keras")
+        assert evaluate(loaded, VALID, "rating")["mse"] == overtrained.score
+        loss, _ = loaded.evaluate(VALID.inputs["ids"], VALID.labels, verbose=0)
+        assert loss == pytest.approx(overtrained.score, rel=1e-5)
+
+    def test_it_beats_the_constant_whose_score_it_tells(self, overtrained):
+        mean = TRAIN.labels.mean(dtype=np.float64)
+        assert overtrained.constant_score == pytest.approx(np.mean((VALID.labels - mean) ** 2))
+        assert overtrained.score < 0.7 * overtrained.constant_score
+
+    def test_predictions_are_those_of_keras(self, overtrained):
+        ours = predict(overtrained.model, VALID.inputs)
+        theirs = overtrained.model.predict(VALID.inputs["ids"], verbose=0)[:, 0]
+        assert ours == pytest.approx(theirs, rel=1e-5)
+
+    def test_refit_on_the_same_rows_walks_the_same_way(self, overtrained):
+        recipe = dataclasses.replace(RECIPE, learning_rate=0.05)
+        again = refit(recommender(recipe=recipe), TRAIN, schedule=overtrained.schedule, seed=3)
+        assert evaluate(again, VALID, "rating")["mse"] == overtrained.score
+
+    def test_refit_learns_from_all_splits(self, overtrained):
+        recipe = dataclasses.replace(RECIPE, learning_rate=0.05)
+        both = refit(
+            recommender(recipe=recipe), [TRAIN, VALID], schedule=overtrained.schedule, seed=3
+        )
+        assert evaluate(both, VALID, "rating")["mse"] < 0.9 * overtrained.score
+
+
+class TestSeed:
+    def test_a_training_is_a_function_of_its_seed(self):
+        def score(seed):
+            random.random()  # what the program draws elsewhere does not matter
+            budget = Budget(epochs=2, patience=2)
+            return train(recommender(dropout_rate=0.5), TRAIN, VALID, budget=budget, seed=seed)
+
+        first, again, other = score(5), score(5), score(6)
+        assert first.score == again.score != other.score
+        assert [r["loss"] for r in first.curve] == [r["loss"] for r in again.curve]
+
+    def test_the_program_s_own_random_state_is_left_alone(self):
+        random.seed(7)
+        before = random.getstate()
+        train(recommender(), TRAIN, VALID, budget=Budget(epochs=1, patience=1), seed=1)
+        assert random.getstate() == before
+
+
+class TestStopping:
+    def test_patience_counts_evaluations_without_improvement(self):
+        trained = train(recommender(), TRAIN, VALID, budget=Budget(epochs=60, patience=3), seed=1)
+        assert len(trained.curve) == trained.best_step + 3 < 60
+
+    def test_decay_goes_back_to_the_best_weights_with_a_smaller_step(self):
+        recipe = dataclasses.replace(RECIPE, learning_rate=0.1, decay=0.1)
+        trained = train(
+            recommender(recipe=recipe), TRAIN, VALID, budget=Budget(epochs=30, patience=2), seed=1
+        )
+        rates = [row["learning_rate"] for row in trained.curve]
+        worse = next(
+            place
+            for place in range(1, len(rates))
+            if trained.curve[place]["mse"] > min(row["mse"] for row in trained.curve[:place])
+        )
+        assert rates[: worse + 1] == [0.1] * (worse + 1)
+        assert rates[worse + 1] == pytest.approx(0.01)
+        # The way to the best weights leaves out the evaluation that was undone.
+        assert trained.schedule.rates[worse - 1 : worse + 1] == pytest.approx((0.1, 0.01))
+
+    def test_an_epoch_can_have_several_evaluations(self):
+        budget = Budget(epochs=2, patience=9, evaluations=3)
+        trained = train(recommender(), TRAIN, VALID, budget=budget, seed=1)
+        assert [row["epoch"] for row in trained.curve] == pytest.approx(
+            [1 / 3, 2 / 3, 1, 4 / 3, 5 / 3, 2]
+        )
+        assert trained.schedule.epochs == trained.best_step / 3
+
+    def test_many_rows_are_evaluated_several_times_an_epoch(self):
+        budget = Budget(epochs=1, patience=1)
+        assert budget.evaluations_an_epoch(800_000) == 1
+        assert budget.evaluations_an_epoch(6_000_000) == 3
+        assert budget.evaluations_an_epoch(10**9) == 5
+
+
+class TestTasks:
+    def test_clicks_are_learned_and_auc_is_maximised(self):
+        trained = train(
+            recommender("ctr"),
+            rows(600, 1, "ctr"),
+            rows(200, 2, "ctr"),
+            budget=Budget(epochs=15, patience=15),
+            seed=1,
+            objective="val_auc",
+        )
+        scores = [row["auc"] for row in trained.curve]
+        assert trained.score == max(scores) > 0.85
+        assert trained.constant_score == 0.5
+        assert predict(trained.model, VALID.inputs).min() > 0
+
+    def test_the_training_loss_of_clicks_is_the_cross_entropy(self):
+        clicks = rows(64, 1, "ctr")
+        recipe = dataclasses.replace(RECIPE, learning_rate=1e-12)
+        trained = train(
+            recommender("ctr", recipe), clicks, clicks, budget=Budget(epochs=1, patience=1), seed=1
+        )
+        assert trained.curve[0]["loss"] == pytest.approx(trained.metrics["ce"], rel=1e-5)
+
+    def test_regularisation_is_in_the_loss_but_not_in_the_score(self):
+        recipe = dataclasses.replace(RECIPE, learning_rate=1e-12)
+        budget = Budget(epochs=1, patience=1)
+        plain = train(recommender(recipe=recipe), VALID, VALID, budget=budget, seed=1)
+        heavy = train(recommender(recipe=recipe, l2=100.0), VALID, VALID, budget=budget, seed=1)
+        assert heavy.score == pytest.approx(plain.score, rel=1e-5)
+        assert heavy.curve[0]["loss"] > plain.curve[0]["loss"] + 0.1
+
+    def test_other_keras_optimizers_learn_too(self):
+        recipe = dataclasses.replace(RECIPE, optimizer="sgd", learning_rate=0.05)
+        trained = train(
+            recommender(recipe=recipe), TRAIN, VALID, budget=Budget(epochs=10, patience=10), seed=1
+        )
+        assert trained.score < 0.9 * trained.constant_score
+
+    def test_an_objective_of_the_other_task_is_refused(self):
+        with pytest.raises(ConfigError, match="val_auc"):
+            train(
+                recommender(),
+                TRAIN,
+                VALID,
+                budget=Budget(epochs=1, patience=1),
+                seed=1,
+                objective="val_auc",
+            )
+
+
+class TestFailures:
+    def test_a_loss_that_is_no_number_fails_the_trial(self):
+        recipe = dataclasses.replace(RECIPE, learning_rate=1e30)
+        with pytest.raises(FailedTrial, match="the training loss became"):
+            train(
+                recommender(recipe=recipe),
+                TRAIN,
+                VALID,
+                budget=Budget(epochs=5, patience=5),
+                seed=1,
+            )
+
+    def test_an_id_beyond_its_table_fails_the_trial(self):
+        beyond = Rows({"ids": TRAIN.inputs["ids"] + 1000}, TRAIN.labels)
+        with pytest.raises(FailedTrial, match=rf"is not in \[0, {USERS}\)"):
+            train(recommender(), beyond, VALID, budget=Budget(epochs=1, patience=1), seed=1)
+
+
+class TestRows:
+    def test_arrays_must_be_of_one_length(self):
+        with pytest.raises(DataError, match="'ids' has 3 rows, but there are 2 labels"):
+            Rows({"ids": np.zeros((3, 2), np.int32)}, np.zeros(2, np.float32))
+
+    def test_no_rows_are_an_error(self):
+        with pytest.raises(DataError, match="no rows"):
+            Rows({"ids": np.zeros((0, 2), np.int32)}, np.zeros(0, np.float32))
+
+    def test_what_a_user_has_is_checked_against_the_inputs(self):
+        model = recommender()
+        assert Rows.of(model, np.zeros((3, 2)), [1, 2, 3]).inputs["ids"].dtype == np.int32
+        with pytest.raises(DataError, match=r"needs shape \(rows, 2\). Received: \(3, 4\)"):
+            Rows.of(model, np.zeros((3, 4)), [1, 2, 3])
+        with pytest.raises(DataError, match=r"inputs are ids\. Received arrays: users"):
+            Rows.of(model, {"users": np.zeros((3, 2))}, [1, 2, 3])
+        with pytest.raises(DataError, match="NaN"):
+            Rows.of(model, np.zeros((2, 2)), [1, np.nan])
+
+    def test_rows_survive_the_way_over_disk(self, tmp_path):
+        opened = TRAIN.save(tmp_path / "rows").open()
+        np.testing.assert_array_equal(opened.inputs["ids"], TRAIN.inputs["ids"])
+        np.testing.assert_array_equal(opened.labels, TRAIN.labels)
+
+    def test_rows_that_lie_on_disk_are_not_written_again(self, tmp_path):
+        opened = TRAIN.save(tmp_path / "rows").open()
+        assert opened.save(tmp_path / "again").open().inputs["ids"].shape == (600, 2)
+        assert not (tmp_path / "again").exists()
+
+    def test_a_part_of_mapped_rows_is_not_taken_for_the_whole(self, tmp_path):
+        opened = TRAIN.save(tmp_path / "rows").open()
+        part = Rows({"ids": opened.inputs["ids"][100:]}, opened.labels[100:])
+        again = part.save(tmp_path / "again").open()
+        np.testing.assert_array_equal(again.labels, TRAIN.labels[100:])
+        np.testing.assert_array_equal(again.inputs["ids"], TRAIN.inputs["ids"][100:])
+
+
+class TestBatches:
+    @staticmethod
+    def seen(batches, epoch):
+        parts = [
+            (chunk.labels.numpy()[chunk.order], chunk.inputs["ids"].numpy()[chunk.order])
+            for chunk in batches.epoch(epoch)
+        ]
+        return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)], len(parts)
+
+    @pytest.mark.parametrize("chunk_bytes", [None, 12 * 64 * 3])
+    def test_an_epoch_has_every_row_of_every_part_once(self, chunk_bytes):
+        numbered = Rows(
+            {"ids": np.arange(2000, dtype=np.int32).reshape(1000, 2)},
+            np.arange(1000, dtype=np.float32),
+        )
+        other = Rows({"ids": numbered.inputs["ids"] + 2000}, numbered.labels + 1000)
+        batches = Batches([numbered, other], 64, seed=1, chunk_bytes=chunk_bytes)
+        (labels, ids), chunks = self.seen(batches, epoch=0)
+        assert sorted(labels.tolist()) == list(range(2000))
+        np.testing.assert_array_equal(ids[:, 0], labels * 2)
+        assert chunks == (1 if chunk_bytes is None else 11)
+        (again, _), _ = self.seen(batches, epoch=0)
+        (next_epoch, _), _ = self.seen(batches, epoch=1)
+        np.testing.assert_array_equal(again, labels)
+        assert (next_epoch != labels).any()
+
+    def test_a_chunk_mixes_rows_from_far_apart(self):
+        number = 40 * BLOCK_ROWS
+        numbered = Rows(
+            {"ids": np.zeros((number, 2), np.int32)}, np.arange(number, dtype=np.float32)
+        )
+        batches = Batches([numbered], 64, seed=1, chunk_bytes=12 * 10 * BLOCK_ROWS)
+        chunk = next(batches.epoch(0))
+        labels = chunk.labels.numpy()
+        assert len(labels) == 10 * BLOCK_ROWS
+        assert labels.max() - labels.min() > number / 2
+
+    def test_training_from_chunks_learns_as_well(self, monkeypatch):
+        monkeypatch.setattr("autorec_core.training.batches.CHUNK_BYTES", 12 * 64 * 2)
+        trained = train(recommender(), TRAIN, VALID, budget=Budget(epochs=15, patience=15), seed=1)
+        assert trained.score < 0.7 * trained.constant_score
+
+
+class TestRowwiseAdam:
+    RATE = 0.1
+
+    def tables(self, lookups):
+        """Trains on the sum of squares of looked-up rows; gives the table after each step."""
+        model = keras.Sequential([keras.Input((None,), dtype="int32")])
+        model.add(keras.layers.Embedding(4, 2, embeddings_initializer="ones"))
+        table = model.layers[0].embeddings.value
+        adam = RowwiseAdam([table], tf.Variable(self.RATE))
+
+        @tf.function(autograph=False, input_signature=[tf.TensorSpec([1, None], tf.int32)])
+        def step(ids):
+            with tf.GradientTape() as tape, row_reads(model, tape) as reads:
+                loss = tf.reduce_sum(model(ids) ** 2)
+            (whole,), rows = tape.gradient(loss, ([table], [part.rows for part in reads.fetched]))
+            adam.apply([table], [whole], reads.fetched, rows)
+
+        for ids in lookups:
+            step(tf.constant([ids]))
+            yield table.numpy()
+
+    def test_rows_that_are_not_looked_up_stay(self):
+        *_, table = self.tables([[2], [2], [2]])
+        np.testing.assert_array_equal(table[[0, 1, 3]], np.ones((3, 2)))
+        assert (table[2] < 0.8).all()
+
+    def test_it_is_keras_adam_where_every_row_is_looked_up(self):
+        lookups = [[0, 1, 2, 3], [3, 2, 2, 1, 0, 1, 1], [0, 0, 1, 2, 3], [0, 1, 2, 3]]
+        theirs = keras.Variable(np.ones((4, 2), np.float32))
+        optimizer = keras.optimizers.Adam(self.RATE)
+        for ids, table in zip(lookups, self.tables(lookups), strict=True):
+            # A row looked up n times has n times the gradient.
+            times = np.bincount(ids, minlength=4)[:, None].astype(np.float32)
+            optimizer.apply([2 * times * theirs.numpy()], [theirs])
+            np.testing.assert_allclose(table, theirs.numpy(), rtol=1e-5)
+
+
+def test_a_schedule_knows_its_length():
+    assert Schedule(rates=(0.1, 0.1, 0.01), parts=2).epochs == 1.5
