@@ -208,7 +208,7 @@ def _column(frame: pd.DataFrame, name: str) -> pa.Array:
     column = frame[name]
     try:
         return values.plain(pa.array(column, from_pandas=True))
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         return pa.array([few.text(value) for value in column.tolist()], pa.string())
 
 

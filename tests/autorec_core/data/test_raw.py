@@ -175,7 +175,7 @@ def test_a_bad_line_is_named_with_what_is_allowed(entry, write, content, said):
 def test_what_is_no_number_is_refused_in_a_numeric_column(clicks, write, number):
     path = write(f"click,site,device,price,age\n1,s,d,1,1\n0,s,d,{number},1\n")
 
-    with pytest.raises(DataError, match="line 3: price is .*; a finite number is expected"):
+    with pytest.raises(DataError, match=r"line 3: price is .*; a finite number is expected"):
         read_raw(clicks(format=QUOTED), path)
 
 
