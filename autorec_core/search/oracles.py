@@ -89,6 +89,10 @@ class BayesianOracle(Recorded, keras_tuner.oracles.BayesianOptimizationOracle):
         best = int(np.argmin(mean - self.beta * deviation))
         return {"status": "RUNNING", "values": candidates[best]}
 
+    def _make_gpr(self) -> Any:
+        process = super()._make_gpr()
+        return process.set_params(n_restarts_optimizer=2)  # one length scale needs no twenty
+
     def _vectorize_trials(self) -> tuple[np.ndarray, np.ndarray]:
         # Trials without a result are left out: the points tried already are never proposed again.
         told = [t for t in self.trials.values() if t.status == "COMPLETED"]

@@ -1,0 +1,112 @@
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from autorec_core.metrics import METRICS
+from autorec_core.search import Display, SearchPlan, SearchResult, TrialRecord
+
+CURVE = ({"step": 1, "epoch": 1.0, "loss": 0.9, "learning_rate": 0.001, "mse": 0.84},)
+FIRST = TrialRecord(
+    number=0,
+    hyperparameters={
+        "hyper_interaction_1/interactor_type_0": "FMInteraction",
+        "hyper_interaction_1/fm_interaction_0/embedding_dim": 8,
+    },
+    known=0,
+    epochs=5,
+    status="completed",
+    score=0.84,
+    best_step=1,
+    metrics={"mse": 0.84},
+    curve=CURVE,
+    seconds=2.5,
+)
+SECOND = TrialRecord(
+    number=1, hyperparameters={}, known=1, epochs=5, status="failed", reason="out of memory"
+)
+
+
+def shown(*, constant_score=1.2, terminal=False):
+    """What the display of a search of two trials prints."""
+    screen = io.StringIO()
+    display = Display(Console(file=screen, width=120, force_terminal=terminal))
+    display.on_search_start(
+        SearchPlan(
+            objective="val_mse",
+            metric=METRICS["mse"],
+            tuner="random",
+            max_trials=2,
+            epochs=5,
+            workers=1,
+            directory=Path(),
+            finished=(),
+        )
+    )
+    for trial in (FIRST, SECOND):
+        display.on_trial_start(
+            TrialRecord(number=trial.number, hyperparameters={}, known=0, epochs=5)
+        )
+        for row in trial.curve:
+            display.on_epoch(trial, row)
+        display.on_trial_end(trial)
+    display.on_search_end(
+        SearchResult(
+            objective="val_mse",
+            metric=METRICS["mse"],
+            best=FIRST,
+            leaderboard=(FIRST, SECOND),
+            winner=None,
+            model_path=Path(),
+            directory=Path(),
+            constant_score=constant_score,
+            seconds=5.0,
+        )
+    )
+    display.close()
+    return screen.getvalue()
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return shown()
+
+
+def test_a_trial_s_summary_has_paths_score_and_best_step(plain):
+    summary = plain[plain.index("Trial 0 summary") : plain.index("Trial 1 summary")]
+    assert "hyper_interaction_1/interactor_type_0: FMInteraction\n" in summary
+    assert "hyper_interaction_1/fm_interaction_0/embedding_dim: 8\n" in summary
+    assert "Score: 0.840000\n" in summary
+    assert "Best step: 1\n" in summary
+    assert "Best val_mse so far: 0.840000 (trial 0)" in summary
+    assert "left" in summary
+
+
+def test_a_failed_trial_says_why(plain):
+    assert "Failed: out of memory" in plain
+
+
+def test_the_leaderboard_has_all_trials_and_the_winner(plain):
+    board = plain[plain.index("Leaderboard") :]
+    assert "0.8400" in board
+    assert "embedding_dim=8" in board
+    assert "failed" in board
+    assert "Winner: trial 0, val_mse 0.8400 (always the mean: 1.2000), 5 s" in board
+
+
+def test_without_a_terminal_lines_are_plain(plain):
+    assert "\x1b" not in plain
+
+
+def test_a_terminal_has_a_bar_with_what_runs():
+    screen = shown(terminal=True)
+    assert "trials" in screen
+    assert "epoch 1 of 5" in screen
+
+
+def test_a_winner_worse_than_the_mean_is_said_loudly(plain):
+    assert "WARNING" not in plain
+    assert "WARNING: The winner is not better than always predicting the mean" in shown(
+        constant_score=0.8
+    )
