@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from autorec_core.block import Block, Choice, Node, choice
 from autorec_core.data.schema import Schema
 from autorec_core.errors import ConfigError
+from autorec_core.interactors.bilinear import BilinearInteraction
+from autorec_core.interactors.compressed import CompressedInteraction
 from autorec_core.interactors.cross_net import CrossNetInteraction
+from autorec_core.interactors.cross_net_v2 import CrossNetV2Interaction
 from autorec_core.interactors.elementwise import ElementwiseInteraction
 from autorec_core.interactors.fm import FMInteraction
 from autorec_core.interactors.hyper import HyperInteraction
@@ -23,6 +27,7 @@ from autorec_core.interactors.inner_product import InnerProductInteraction
 from autorec_core.interactors.mlp import MLPInteraction
 from autorec_core.interactors.pairwise_dot import PairwiseDotInteraction
 from autorec_core.interactors.self_attention import SelfAttentionInteraction
+from autorec_core.interactors.squeeze_excitation import SqueezeExcitationInteraction
 from autorec_core.mappers.bias import BiasMapper
 from autorec_core.mappers.dense_feature import DenseFeatureMapper
 from autorec_core.mappers.latent_factor import LatentFactorMapper
@@ -100,6 +105,7 @@ class Parts:
         """An embedding of every column."""
         return [*self.sparse(), *self.dense()]
 
+    @cached_property
     def linear(self) -> Nodes:
         """What every id and every number adds to the score by itself."""
         sizes = tuple(column.vocabulary_size for column in self.schema.categorical)
@@ -140,8 +146,7 @@ def neumf(parts: Parts) -> Nodes:
 
 def wide_deep(parts: Parts) -> Nodes:
     """Wide & Deep: a linear part beside a multilayer perceptron."""
-    deep = parts.block(MLPInteraction)(parts.embeddings())
-    return [deep] if parts.space == "extended" else [deep, *parts.linear()]
+    return [parts.block(MLPInteraction)(parts.embeddings()), *parts.linear]
 
 
 def deepfm(parts: Parts) -> Nodes:
@@ -165,9 +170,32 @@ def dcn(parts: Parts) -> Nodes:
     return [cross(embeddings), parts.block(MLPInteraction)(embeddings)]
 
 
+def dcn_v2(parts: Parts) -> Nodes:
+    """DCN-V2: a cross network with weight matrices beside a multilayer perceptron."""
+    embeddings = parts.embeddings()
+    cross = parts.block(CrossNetV2Interaction)
+    return [cross(embeddings), parts.block(MLPInteraction)(embeddings)]
+
+
 def autoint(parts: Parts) -> Nodes:
     """AutoInt: multi-head self-attention between the embeddings of all columns."""
     return [parts.block(SelfAttentionInteraction)(parts.embeddings())]
+
+
+def xdeepfm(parts: Parts) -> Nodes:
+    """xDeepFM: a linear part, a compressed interaction network and a multilayer perceptron."""
+    embeddings = parts.embeddings()
+    compressed = parts.block(CompressedInteraction)
+    return [compressed(embeddings), parts.block(MLPInteraction)(embeddings), *parts.linear]
+
+
+def fibinet(parts: Parts) -> Nodes:
+    """FiBiNET: bilinear pairs of the embeddings, plain and reweighted, in a perceptron."""
+    embeddings = parts.embeddings()
+    reweighted = parts.block(SqueezeExcitationInteraction)(embeddings)
+    plain_pairs = parts.block(BilinearInteraction)(embeddings)
+    reweighted_pairs = parts.block(BilinearInteraction)(reweighted)
+    return [parts.block(MLPInteraction)([plain_pairs, reweighted_pairs]), *parts.linear]
 
 
 def autorec_rp(parts: Parts) -> Nodes:
@@ -196,7 +224,10 @@ MODELS: dict[str, Callable[[Parts], Nodes]] = {
     "deepfm": deepfm,
     "dlrm": dlrm,
     "dcn": dcn,
+    "dcn_v2": dcn_v2,
     "autoint": autoint,
+    "xdeepfm": xdeepfm,
+    "fibinet": fibinet,
     "autorec_rp": autorec_rp,
     "autorec_ctr": autorec_ctr,
 }
@@ -227,7 +258,7 @@ def build(
     parts = Parts(schema, space, _embedding_dim(name, schema, space))
     nodes = MODELS[name](parts)
     if space == "extended":
-        nodes = [*nodes, *parts.linear()]
+        nodes = [*nodes, *(node for node in parts.linear if node not in nodes)]
     optimizer, kind = _task(schema, space)
     inputs = tuple(
         node

@@ -60,9 +60,9 @@ def check_raw(name: str, entry: DatasetParams, raw: Path, results: Path, docs: P
             gxe.ExpectColumnValuesToBeOfType(column=column, type_="str"),
             gxe.ExpectColumnValueLengthsToBeBetween(column=column, max_value=10_000),
         ]
-    for column in (entry.user, entry.item):
-        if column is not None:
-            expectations.append(gxe.ExpectColumnValueLengthsToBeBetween(column=column, min_value=1))
+    for role in (entry.user, entry.item):
+        if role is not None:
+            expectations.append(gxe.ExpectColumnValueLengthsToBeBetween(column=role, min_value=1))
     for column in entry.numeric:
         expectations += [
             gxe.ExpectColumnValuesToBeOfType(column=column, type_="float64"),
@@ -162,7 +162,7 @@ def _validate(
     found: list[dict[str, Any]] = []
     with warnings.catch_warnings(), whole_folder(docs) as pages:
         warnings.simplefilter("ignore")
-        context = gx.get_context(mode="ephemeral")
+        context: Any = gx.get_context(mode="ephemeral")  # its own types know only what it returns
         context.variables.progress_bars = {"globally": False}
         for site in list(context.get_site_names()):
             context.delete_data_docs_site(site)

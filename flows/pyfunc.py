@@ -8,12 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
 
 
-class RecommenderModel(mlflow.pyfunc.PythonModel):
+class RecommenderModel(PythonModel):
     """Scores a table of raw rows with the scorer among its artifacts."""
 
     def load_context(self, context: Any) -> None:
@@ -29,4 +30,4 @@ class RecommenderModel(mlflow.pyfunc.PythonModel):
         return self.scorer.score(model_input)
 
 
-mlflow.models.set_model(RecommenderModel())
+set_model(RecommenderModel())

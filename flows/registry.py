@@ -208,7 +208,7 @@ def smoke_test(dataset: str, number: int, root: Path = Path()) -> None:
     import mlflow
 
     uri = f"models:/{model_name(dataset)}/{number}"
-    example = mlflow.models.get_model_info(uri).metadata["example"]
+    example = (mlflow.models.get_model_info(uri).metadata or {})["example"]
     with tracking.scratch_file(json.dumps(example)) as path:
         done = subprocess.run(
             [sys.executable, "-I", "-c", SMOKE_TEST, mlflow.get_tracking_uri(), uri, str(path)],

@@ -23,11 +23,10 @@ from flows.paths import Places
 
 def search(params: Params, places: Places) -> None:
     """Searches, trains the winner once more where params say so, and writes what was found."""
-    schema = load_schema(places.prepared)
-    recommender = zoo.build(params.model.name, schema, params.model.space)
+    recommender = zoo.build(params.model.name, load_schema(places.prepared), params.model.space)
     train, valid = (_rows(load_examples(places.prepared, part)) for part in ("train", "valid"))
-    flat = params.flat(places.dataset)
     tags = {"dataset": places.dataset, "stage": "search"}
+    flat = params.flat(places.dataset)
     with tracking.tracked_run(places.root, places.dataset, "search", flat, tags) as run:
         result = run_search(
             recommender,
@@ -42,36 +41,42 @@ def search(params: Params, places: Places) -> None:
             max_failures=params.search.max_failures,
             listener=Listeners([Display(Console()), TrialLog(run)]),
         )
-        best = result.best
-        model = result.model_path.read_bytes()
-        if params.train.refit:
-            assert best.schedule is not None
-            print("Training the winner once more on train and valid together ...")  # noqa: T201
-            refitted = refit(
-                result.winner, [train, valid], schedule=best.schedule, seed=params.seed
-            )
-        with whole_folder(places.search / "winner") as folder:
-            if params.train.refit:
-                refitted.save(folder / "model.keras")
-            else:
-                (folder / "model.keras").write_bytes(model)
-            write_json(folder / "result.json", _result(result, refit=params.train.refit))
+        _write_winner(result, [train, valid] if params.train.refit else [], params.seed, places)
         write_text(places.search / "leaderboard.csv", leaderboard(result.leaderboard))
         write_text(places.search / "curves.csv", curves(result.leaderboard, result.objective))
-        figures = {
-            "score": best.score,
-            "best_step": best.best_step,
-            "trials": len(result.leaderboard),
-        }
-        write_json(places.search / "metrics.json", {result.objective: best.score, **figures})
+        write_json(places.search / "metrics.json", _figures(result))
         tracking.remember_run(places, run)
         if run:
             files = [places.search / name for name in ("leaderboard.csv", "curves.csv")]
             tracking.attempt(
-                lambda: tracking.log_figures(
-                    places.root, run, {result.objective: float(best.score or 0.0)}, files
-                )
+                lambda: tracking.log_figures(places.root, run, _figures(result), files)
             )
+
+
+def _write_winner(
+    result: SearchResult, refit_on: Sequence[Rows], seed: int, places: Places
+) -> None:
+    """Writes the winner's model, trained once more on `refit_on` if that has rows."""
+    refitted = None
+    if refit_on:
+        assert result.best.schedule is not None
+        print("Training the winner once more on train and valid together ...")  # noqa: T201
+        refitted = refit(result.winner, refit_on, schedule=result.best.schedule, seed=seed)
+    with whole_folder(places.search / "winner") as folder:
+        if refitted is None:
+            (folder / "model.keras").write_bytes(result.model_path.read_bytes())
+        else:
+            refitted.save(folder / "model.keras")
+        write_json(folder / "result.json", _result(result, refit=refitted is not None))
+
+
+def _figures(result: SearchResult) -> dict[str, float]:
+    """The search in three numbers: the winner's objective, its best step, the trials."""
+    return {
+        result.objective: float(result.best.score or 0.0),
+        "best_step": result.best.best_step,
+        "trials": len(result.leaderboard),
+    }
 
 
 class TrialLog(Listener):
@@ -93,11 +98,17 @@ class TrialLog(Listener):
                     run,
                     trial.number,
                     trial.hyperparameters,
-                    {"score": trial.score, "best_step": trial.best_step} if trial.metrics else {},
+                    _trial_figures(trial),
                     trial.curve,
                     trial.reason,
                 )
             )
+
+
+def _trial_figures(trial: TrialRecord) -> dict[str, float]:
+    if trial.score is None:
+        return {}
+    return {"score": trial.score, "best_step": trial.best_step, "seconds": trial.seconds}
 
 
 def leaderboard(trials: Iterable[TrialRecord]) -> str:

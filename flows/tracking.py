@@ -11,7 +11,7 @@ import os
 import sqlite3
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
@@ -153,7 +153,7 @@ def log_trial(
     number: int,
     hyperparameters: Mapping[str, Any],
     metrics: Mapping[str, float],
-    curve: list[Mapping[str, float]],
+    curve: Sequence[Mapping[str, float]],
     error: str | None,
 ) -> None:
     """Records one trial as a run nested in its search's.

@@ -88,7 +88,7 @@ def autorec(dataset: str, root: str = ".") -> State[Any]:
         dataset: A data set of `pipeline.datasets` in params.yaml.
         root: The workspace: the folder that holds dvc.yaml.
     """
-    state = Completed()
+    state: State[Any] = Completed()
     for step in (preprocess, search, evaluate, register):
         state = step(dataset, root, return_state=True)
         if not state.is_completed():

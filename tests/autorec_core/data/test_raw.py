@@ -39,7 +39,9 @@ def test_categories_are_text_and_labels_numbers(entry, write):
     assert rows["rating"].dtype == "float64"
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress], ids=str)
+@pytest.mark.parametrize(
+    "compress", [gzip.compress, bz2.compress, lzma.compress], ids=["gzip", "bz2", "xz"]
+)
 def test_compressed_files_are_told_by_their_first_bytes(entry, write, compress):
     assert len(read_raw(entry(), write(compress(GOOD.encode())))) == 3
 

@@ -1,0 +1,44 @@
+"""The squeeze-and-excitation network of FiBiNET: how much each field matters in this row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from autorec_core.block import choice
+from autorec_core.interactors.base import Interactor, fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class SqueezeExcitationInteraction(Interactor):
+    """Every field scaled by a weight that all fields decide: `x[i] * a[i]`.
+
+    `a = relu(relu(z @ w1) @ w2)` with `z` the fields' means. Fields of different widths are mapped
+    to the narrowest.
+
+    Args:
+        reduction: By how much the hidden layer is narrower than the fields are many.
+
+    Returns:
+        Tensor of shape (batch_size, fields, dim).
+
+    References:
+        [Huang et al., 2019](https://arxiv.org/abs/1905.09433)
+    """
+
+    reduction: int = choice(2, 3, default=3)
+
+    def __post_init__(self) -> None:
+        self.require("reduction", least=1)
+
+    def connect(self, inputs: Sequence[Any]) -> Any:
+        """Builds the network over the fields of all inputs."""
+        x = fields(inputs)
+        num_fields = x.shape[1]
+        weights = keras.layers.GlobalAveragePooling1D(data_format="channels_first")(x)
+        for units in (max(num_fields // self.reduction, 1), num_fields):
+            weights = keras.layers.Dense(units, use_bias=False, activation="relu")(weights)
+        return keras.layers.Multiply()([x, keras.layers.Reshape((num_fields, 1))(weights)])
