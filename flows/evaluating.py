@@ -40,7 +40,7 @@ def evaluate(params: Params, places: Places) -> None:
     train, valid = (load_examples(places.prepared, part) for part in ("train", "valid"))
     known = joined(train, valid) if params.train.refit else train
     test = load_examples(places.prepared, "test")
-    scores = scorer.score(load_rows(places.prepared, "test").drop(columns=schema.label))
+    scores = scorer.score(load_rows(places.prepared, "test")[schema.columns])
     outcome = evaluate_scores(scores, known, test, schema, params.seed)
     if outcome.warning:
         logger.warning(outcome.warning)

@@ -35,7 +35,7 @@ def register_winner(params: Params, places: Places) -> str:
     rows = load_rows(places.prepared, "test")
     number = _registered(places, tags)
     if number is None:
-        features = rows.drop(columns=schema.label)
+        features = rows[schema.columns]
         scores = Scorer.load(places.model).score(features.head(registry.EXAMPLE_ROWS))
         number = registry.register(
             places.dataset,

@@ -252,7 +252,7 @@ def _judge(
     """Whether the challenger wins, and why."""
     if champion is None:
         return True, "there was no champion"
-    features = rows.drop(columns=schema.label)
+    features = rows[schema.columns]
     losses = {}
     for number in (champion, challenger):
         scores = _predict(f"models:/{name}/{number}", features)
