@@ -19,6 +19,8 @@ from autorec_core.training.rows import Rows
 
 ROWS_AN_EVALUATION = 2_000_000
 MOST_EVALUATIONS = 5
+LEAST_GAIN = 3e-4
+"""An improvement by a smaller share of the score is kept, but training does not go on for it."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Budget:
 
     Args:
         epochs: At most so many.
-        patience: Evaluations without improvement before it stops.
+        patience: Evaluations in a row that bring next to no improvement before it stops.
         evaluations: Evaluations in an epoch; None for one, or up to five where rows are many.
     """
 
@@ -100,8 +102,8 @@ def train(
 ) -> Trained:
     """Trains one resolved recommender: a pure function of its arguments.
 
-    When an evaluation brings no improvement and the recipe has a decay, training goes back to the
-    best weights and continues with a smaller learning rate.
+    When an evaluation brings next to no improvement and the recipe has a decay, training goes back
+    to the best weights and continues with a smaller learning rate.
 
     Args:
         recommender: Resolved: no choice is left in it.
@@ -130,6 +132,7 @@ def train(
     state = _Best(metric.worst)
     curve: list[dict[str, float]] = []
     path: tuple[float, ...] = ()
+    waited = 0
     began = time.monotonic()
     for step, (loss, epoch) in enumerate(
         _parts_of_epochs(learner, [train], budget.epochs * parts, parts, seed), start=1
@@ -150,11 +153,13 @@ def train(
         curve.append(row)
         if report is not None:
             report(row)
-        if metric.better(score, state.score):
+        gain = abs(score - state.score) if metric.better(score, state.score) else 0.0
+        if gain:
             state = _Best(score, step, metrics, learner.weights(), path)
-        elif step - state.step >= budget.patience:
+        waited = 0 if gain > LEAST_GAIN * abs(score) else waited + 1
+        if waited >= budget.patience:
             break
-        elif decay < 1:
+        if waited and decay < 1:
             learner.set_weights(state.weights)
             learner.learning_rate *= decay
             path = state.path

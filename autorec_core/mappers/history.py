@@ -1,0 +1,239 @@
+"""The history mapper: a user by what they have rated or clicked, an item by who has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from autorec_core.block import choice
+from autorec_core.mappers.base import Mapper
+
+PAIRS = 2**26
+"""Up to so many pairs of a key and a value, all pairs stand in one table: far faster to pool."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryMapper(Mapper):
+    """Maps an id to the pooled vectors of the ids that it met in the training rows.
+
+    With users as keys and items as values, user `u` becomes `sum_j y[j] / sqrt(n)` over the `n`
+    items `j` that `u` has rated or clicked, the row's own item left out: otherwise the vectors
+    would learn that a training row is a training row. This is the implicit feedback of SVD++; with
+    items as keys and users as values it is that of the other side. An id without history becomes
+    zero. The histories are taken from the training rows before training (`Recommender.adapt`) and
+    travel with the model.
+
+    Args:
+        key_column: The place of the column whose history is taken, counted from 0.
+        value_column: The place of the column that the history consists of.
+        key_num: Number of ids of the key column, "unknown" (id 0) included.
+        value_num: Number of ids of the value column, "unknown" (id 0) included.
+        embedding_dim: Width of the vectors.
+        l2: Weight of the vectors' squared norms, summed over the whole table and divided by the
+            number of training rows. All history mappers share this hyperparameter.
+        max_length: The most values kept of one key, of longer histories a random sample, where
+            keys and values are too many for a table of all pairs.
+
+    Returns:
+        Tensor of shape (batch_size, embedding_dim).
+
+    References:
+        [Koren, 2008](https://doi.org/10.1145/1401890.1401944);
+        both sides: [Rendle et al., 2019](https://arxiv.org/abs/1905.01395)
+    """
+
+    THESIS: ClassVar[Mapping[str, Any]] = {"l2": 0.0}
+
+    key_column: int
+    value_column: int
+    key_num: int
+    value_num: int
+    embedding_dim: int = choice(8, 16, 32, 64, 128, default=32)
+    l2: float = choice(10.0, 30.0, 100.0, default=30.0, name="history_l2")
+    max_length: int = 300
+
+    def __post_init__(self) -> None:
+        for name in ("key_column", "value_column", "l2"):
+            self.require(name, least=0)
+        for name in ("key_num", "value_num", "embedding_dim", "max_length"):
+            self.require(name, least=1)
+
+    def connect(self, inputs: Sequence[Any]) -> Any:
+        """Builds the pooling on the one input of ids, shape (batch_size, columns)."""
+        table = self.only(inputs)
+        layer = History(
+            input_name=table._keras_history.operation.name,
+            key_column=self.key_column,
+            value_column=self.value_column,
+            key_num=self.key_num,
+            value_num=self.value_num,
+            dim=self.embedding_dim,
+            l2=self.l2,
+            max_length=self.max_length,
+        )
+        return layer(table)
+
+
+@keras.saving.register_keras_serializable(package="autorec")
+class History(keras.layers.Layer):
+    """Pools the vectors of the values that a row's key has met in the training rows.
+
+    Args:
+        input_name: The model input that holds both columns.
+        key_column: The key's place in it.
+        value_column: The value's place in it.
+        key_num: Number of ids of the key.
+        value_num: Number of ids of the value.
+        dim: Width of the vectors.
+        l2: Weight of the table's squared norm, divided by the number of training rows.
+        max_length: The most values kept of one key.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_name: str,
+        key_column: int,
+        value_column: int,
+        key_num: int,
+        value_num: int,
+        dim: int,
+        l2: float,
+        max_length: int,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.input_name = input_name
+        self.key_column = key_column
+        self.value_column = value_column
+        self.key_num = key_num
+        self.value_num = value_num
+        self.dim = dim
+        self.l2 = l2
+        self.max_length = max_length
+
+    @property
+    def paired(self) -> bool:
+        """Whether the histories are kept as a table of all pairs, 1 where the two have met."""
+        return self.key_num * self.value_num <= PAIRS
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the vectors, shape (value_num, dim), and room for the histories."""
+        self.vectors = self.add_weight(
+            name="vectors",
+            shape=(self.value_num, self.dim),
+            initializer=keras.initializers.RandomNormal(stddev=0.01),
+        )
+        self.histories = self.add_weight(
+            name="histories",
+            shape=(self.key_num, self.value_num if self.paired else self.max_length),
+            dtype="uint8" if self.paired else "int32",
+            initializer="zeros",
+            trainable=False,
+        )
+        self.penalty = self.add_weight(name="penalty", initializer="zeros", trainable=False)
+
+    def adapt(self, inputs: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
+        """Takes the histories from the training rows.
+
+        Args:
+            inputs: The rows by the name of the model input they feed.
+            labels: Not used: that a user has met an item is the feedback.
+        """
+        table = inputs[self.input_name]
+        keys, values = (table[:, at].astype("int64") for at in (self.key_column, self.value_column))
+        if self.paired:
+            histories = all_pairs(keys, values, self.key_num, self.value_num)
+        else:
+            histories = padded_histories(keys, values, self.key_num, self.max_length)
+        self.histories.assign(histories)
+        self.penalty.assign(self.l2 / max(len(keys), 1))
+
+    def call(self, inputs: Any) -> Any:
+        """(batch_size, columns) to (batch_size, dim)."""
+        own = inputs[:, self.value_column]
+        keys, place = tf.unique(inputs[:, self.key_column])
+        vectors = tf.convert_to_tensor(self.vectors)
+        history = tf.gather(tf.convert_to_tensor(self.histories), keys)
+        if self.paired:
+            met = tf.cast(history, vectors.dtype)
+            total, number = tf.matmul(met, vectors), tf.reduce_sum(met, axis=1)
+            mine = tf.gather_nd(met, tf.stack([place, own], axis=1))
+        else:
+            there = tf.where(history > 0)
+            looked_up = tf.gather(vectors, tf.gather_nd(history, there))
+            total = tf.math.unsorted_segment_sum(looked_up, there[:, 0], tf.size(keys))
+            number = tf.reduce_sum(tf.cast(history > 0, vectors.dtype), axis=1)
+            mine = tf.reduce_any(
+                (tf.gather(history, place) == own[:, None]) & (own > 0)[:, None], 1
+            )
+            mine = tf.cast(mine, vectors.dtype)
+        if self.l2:
+            self.add_loss(self.penalty * tf.reduce_sum(tf.square(vectors)))
+        others = tf.gather(total, place) - mine[:, None] * tf.gather(vectors, own)
+        return others * tf.math.rsqrt(tf.maximum(tf.gather(number, place) - mine, 1))[:, None]
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
+        """(batch_size, dim)."""
+        return (input_shape[0], self.dim)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        names = (
+            "input_name",
+            "key_column",
+            "value_column",
+            "key_num",
+            "value_num",
+            "dim",
+            "l2",
+            "max_length",
+        )
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def all_pairs(keys: np.ndarray, values: np.ndarray, key_num: int, value_num: int) -> np.ndarray:
+    """Which keys have met which values; id 0, unknown, has met nothing and nobody.
+
+    Args:
+        keys: int64, shape (rows,).
+        values: int64, shape (rows,).
+        key_num: Number of ids of the key.
+        value_num: Number of ids of the value.
+
+    Returns:
+        uint8, 1 or 0, shape (key_num, value_num).
+    """
+    met = np.zeros((key_num, value_num), np.uint8)
+    met[keys, values] = 1
+    met[0, :] = met[:, 0] = 0
+    return met
+
+
+def padded_histories(
+    keys: np.ndarray, values: np.ndarray, key_num: int, max_length: int
+) -> np.ndarray:
+    """The values that each key has met, each once, padded with 0.
+
+    Args:
+        keys: int64, shape (rows,). Id 0, unknown, has no history.
+        values: int64, shape (rows,). Id 0 is not part of one.
+        key_num: Number of ids of the key.
+        max_length: The most values of one key; of more, a sample drawn with a fixed seed.
+
+    Returns:
+        int32, shape (key_num, max_length).
+    """
+    pairs = np.unique(np.stack([keys, values], axis=1)[(keys > 0) & (values > 0)], axis=0)
+    pairs = np.random.default_rng(0).permutation(pairs)
+    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
+    rank = np.arange(len(pairs)) - np.searchsorted(pairs[:, 0], pairs[:, 0])
+    kept = rank < max_length
+    histories = np.zeros((key_num, max_length), np.int32)
+    histories[pairs[kept, 0], rank[kept]] = pairs[kept, 1]
+    return histories
