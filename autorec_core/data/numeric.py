@@ -176,4 +176,10 @@ def _rank(numbers: np.ndarray, edges: np.ndarray, ranks: np.ndarray) -> np.ndarr
     lower = np.searchsorted(edges, numbers, side="left")
     upper = np.searchsorted(edges, numbers, side="right")
     middle = (ranks[np.minimum(lower, QUANTILES - 1)] + ranks[np.maximum(upper - 1, 0)]) / 2
-    return np.where(upper > lower, middle, np.interp(numbers, edges, ranks))
+    # Between two quantiles by hand: np.interp divides by their difference, which may be next to 0.
+    left = np.clip(lower - 1, 0, QUANTILES - 2)
+    low, high = edges[left], edges[left + 1]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        share = np.clip(np.nan_to_num((numbers - low) / (high - low), nan=0.0), 0.0, 1.0)
+    between = ranks[left] + share * (ranks[left + 1] - ranks[left])
+    return np.where(upper > lower, middle, np.where(np.isnan(numbers), np.nan, between))

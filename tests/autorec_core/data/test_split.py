@@ -32,7 +32,7 @@ def test_the_split_is_a_function_of_the_seed():
     assert (first != other).any()
 
 
-@hypothesis.settings(deadline=None)
+@hypothesis.settings(deadline=None, derandomize=True)
 @given(
     counts=st.lists(st.integers(3, 60), min_size=1, max_size=4),
     train=st.floats(0.1, 0.8),
