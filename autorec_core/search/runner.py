@@ -199,6 +199,7 @@ class _Search:
             self._train = self._workers.share(train, self._store.data / "train")
             self._valid = self._workers.share(valid, self._store.data / "valid")
             self._loop()
+            self._train_lost_winner()
             killed = False
         finally:
             self._workers.close(kill=killed)
@@ -218,6 +219,15 @@ class _Search:
                 return
             else:
                 self._patience_for += 1  # nothing runs: what is known is told, whatever the order
+
+    def _train_lost_winner(self) -> None:
+        """Runs the best trial again if its model is lost, or was dropped for one now forgotten."""
+        best = self._best()
+        while best is not None and not self._store.model_path(best.number).exists():
+            self._start(replace(best, status="running", score=None, curve=()))
+            while self._running:
+                self._wait()
+            best = self._best()
 
     def _may_ask(self) -> bool:
         number = len(self._asked)
@@ -347,14 +357,16 @@ class _Search:
         for row in outcome.curve:
             self._report(number, row)
         trial = self._trials[number].ended(outcome)
-        leading = ranked([trial, *self._trials.values()], self._plan.metric)[0] is trial
-        if leading and outcome.model is not None:
+        # Records of an earlier run count, also those whose turn has not come: their model is kept.
+        leader = ranked(
+            {**self._records, **self._trials, number: trial}.values(), self._plan.metric
+        )
+        if leader[0] is trial and outcome.model is not None:
             self._store.write_model(trial, outcome.model)
         self._trials[number] = trial
         self._store.write(trial)
-        best = self._best()
-        if best is not None:
-            self._store.drop_models(keep=best.number)
+        if leader[0].status == "completed":
+            self._store.drop_models(keep=leader[0].number)
         self._store.write_tables(self._trials.values())
         self._listener.on_trial_end(trial)
 

@@ -84,7 +84,6 @@ class Store:
             record = self._read(path)
             if record is not None:
                 records[record.number] = record
-        self._drop_without_model(records)
         return records
 
     def write(self, record: TrialRecord) -> None:
@@ -124,14 +123,6 @@ class Store:
         records = list(records)
         write_text(self.folder / "leaderboard.csv", leaderboard_csv(records, self._metric))
         write_text(self.folder / "curves.csv", curves_csv(records, self._metric))
-
-    def _drop_without_model(self, records: dict[int, TrialRecord]) -> None:
-        """Forgets leading trials whose model is gone: they are run again."""
-        for record in ranked(records.values(), self._metric):
-            if record.status != "completed" or self.model_path(record.number).exists():
-                return
-            self.forget(record, "the model of the best trial is missing")
-            del records[record.number]
 
     def _read(self, path: Path) -> TrialRecord | None:
         try:

@@ -45,7 +45,7 @@ class TestSearch:
     def test_the_first_trial_has_the_defaults(self, result):
         assert told(result)[0][0] == {
             "mlp_interaction_1/units": 4,
-            "mlp_interaction_1/dropout_rate": 0.0,
+            "mlp_interaction_1/dropout_rate": 0.5,
             "learning_rate": 0.01,
         }
 
