@@ -18,6 +18,7 @@ _TITLES = {
     "bias": "user and item biases",
     "logistic": "logistic regression",
 }
+_METRICS = ("mse", "rmse", "mae", "ce", "auc", "calibration")
 
 
 def leaderboard_rows(places: Places) -> list[dict[str, str]]:
@@ -27,8 +28,14 @@ def leaderboard_rows(places: Places) -> list[dict[str, str]]:
 
 
 def test_figures(places: Places) -> dict[str, dict[str, float]]:
-    """The test metrics of the model and of each baseline, by their names."""
-    return _read(places.evaluation / "metrics.json")
+    """The test metrics, the loss first, of the model and then of each baseline, by their names."""
+    found = _read(places.evaluation / "metrics.json")
+    names = [name for name in _TITLES if name in found]
+    metrics = [metric for metric in _METRICS if metric in found["model"]]
+    return {
+        name: {metric: found[name][metric] for metric in metrics if metric in found[name]}
+        for name in names
+    }
 
 
 def result_markdown(places: Places, *, decision: str) -> str:

@@ -7,7 +7,10 @@ event is a plain line.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
+from rich import box
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -143,20 +146,17 @@ class Display(Listener):
         return Group(self._bar, running)
 
     def _leaderboard(self, result: SearchResult) -> Table:
-        table = Table(title="Leaderboard", title_justify="left")
-        for column in ("trial", result.objective, "best step", "seconds", "hyperparameters"):
-            table.add_column(column, overflow="fold")
+        table = Table(title="Leaderboard", title_justify="left", box=box.SIMPLE_HEAD)
+        for column in ("trial", result.objective, "best step", "seconds"):
+            table.add_column(column, justify="right", no_wrap=True)
+        table.add_column("structure first; all of it above", no_wrap=True, overflow="ellipsis")
         for trial in result.leaderboard[:_LISTED]:
             table.add_row(
                 str(trial.number),
                 trial.status if trial.score is None else f"{trial.score:.4f}",
                 str(trial.best_step or ""),
                 f"{trial.seconds:.1f}",
-                trial.reason
-                or ", ".join(
-                    f"{name.rpartition('/')[2]}={value}"
-                    for name, value in trial.hyperparameters.items()
-                ),
+                trial.reason or _in_short(trial.hyperparameters),
             )
         return table
 
@@ -168,3 +168,14 @@ class Display(Listener):
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+
+def _in_short(hyperparameters: Mapping[str, Any]) -> str:
+    """The chosen interactors, then the other values by the last part of their paths."""
+    names = {path: path.rpartition("/")[2] for path in hyperparameters}
+    types = [path for path in names if names[path].startswith("interactor_type")]
+    others = [path for path in names if path not in types]
+    return ", ".join(
+        [str(hyperparameters[path]).removesuffix("Interaction") for path in types]
+        + [f"{names[path]}={hyperparameters[path]}" for path in others]
+    )
