@@ -20,7 +20,7 @@ class Training(Block):
         optimizer: The Keras optimizer's name.
         learning_rate: Its step size, at the start.
         decay: The factor the learning rate is multiplied with when the validation objective has
-            stopped improving; 1.0 keeps it.
+            next to stopped improving; 1.0 keeps it.
         batch_size: Rows a step.
     """
 
@@ -32,8 +32,8 @@ class Training(Block):
     }
 
     optimizer: str = "adam"
-    learning_rate: float = choice(0.0003, 0.001, 0.003, default=0.001)
-    decay: float = choice(1.0, 0.3)
+    learning_rate: float = choice(0.001, 0.003, default=0.003)
+    decay: float = choice(0.1, 0.3, default=0.3)
     batch_size: int = choice(256, 1024, default=1024)
 
     def keras_optimizer(self) -> keras.optimizers.Optimizer:

@@ -3,7 +3,7 @@
 A model is a function from the `Parts` that the data offer to the nodes that its task optimizer
 adds up. In the thesis' space a model is what the thesis says; the extended space adds what helps
 on real data to every model: biases of all ids, L2 on looked-up embeddings, and predictions that
-stay in the range of the ratings.
+stay in the range of the ratings, and user and item vectors that know whom and what they have met.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from autorec_core.interactors.cross_net import CrossNetInteraction
 from autorec_core.interactors.cross_net_v2 import CrossNetV2Interaction
 from autorec_core.interactors.elementwise import ElementwiseInteraction
 from autorec_core.interactors.fm import FMInteraction
-from autorec_core.interactors.hyper import HyperInteraction
+from autorec_core.interactors.hyper import HyperInteraction, searchable
 from autorec_core.interactors.inner_product import InnerProductInteraction
 from autorec_core.interactors.mlp import MLPInteraction
 from autorec_core.interactors.pairwise_dot import PairwiseDotInteraction
@@ -30,6 +30,7 @@ from autorec_core.interactors.self_attention import SelfAttentionInteraction
 from autorec_core.interactors.squeeze_excitation import SqueezeExcitationInteraction
 from autorec_core.mappers.bias import BiasMapper
 from autorec_core.mappers.dense_feature import DenseFeatureMapper
+from autorec_core.mappers.history import HistoryMapper
 from autorec_core.mappers.latent_factor import LatentFactorMapper
 from autorec_core.mappers.sparse_feature import SparseFeatureMapper
 from autorec_core.optimizers import CTRPredictionOptimizer, RatingPredictionOptimizer
@@ -37,7 +38,12 @@ from autorec_core.recipe import Training
 from autorec_core.recommender import CTRRecommender, Input, Recommender, RPRecommender
 
 Space = Literal["extended", "thesis"]
+Role = Literal["user", "item"]
 Nodes = list[Node]
+
+MIN_HISTORY, MAX_HISTORY = 20, 300
+HISTORY_CELLS = 50_000_000
+"""Histories are cut where all of them together would take more places than this."""
 
 
 @dataclass
@@ -64,10 +70,9 @@ class Parts:
         """A block of this kind with the search space that `space` names."""
         return kind.thesis(**settings) if self.space == "thesis" else kind(**settings)
 
-    def latent(self, role: Literal["user", "item"]) -> Node:
+    def latent(self, role: Role) -> Node:
         """A latent vector of the row's user or item."""
-        column = self.schema.position(getattr(self.schema, role))
-        size = self.schema.categorical[column].vocabulary_size
+        column, size = self._column(role)
         mapper = self.block(
             LatentFactorMapper,
             feat_column_id=column,
@@ -75,6 +80,34 @@ class Parts:
             embedding_dim=self.embedding_dim,
         )
         return mapper(self.ids)
+
+    def pair(self) -> Nodes:
+        """The user's and the item's vector; in the extended space, history added to each."""
+        user, item = self.latent("user"), self.latent("item")
+        if self.space == "thesis":
+            return [user, item]
+        add = ElementwiseInteraction(operation="sum")
+        return [
+            add([user, self._history("user", "item")]),
+            add([item, self._history("item", "user")]),
+        ]
+
+    def _history(self, of: Role, met: Role) -> Node:
+        (key, key_num), (value, value_num) = self._column(of), self._column(met)
+        mapper = HistoryMapper(
+            key_column=key,
+            value_column=value,
+            key_num=key_num,
+            value_num=value_num,
+            embedding_dim=self.embedding_dim,
+            max_length=max(MIN_HISTORY, min(MAX_HISTORY, HISTORY_CELLS // key_num)),
+        )
+        return mapper(self.ids)
+
+    def _column(self, role: Role) -> tuple[int, int]:
+        """The place of the user's or item's column, and its number of ids."""
+        place = self.schema.position(getattr(self.schema, role))
+        return place, self.schema.categorical[place].vocabulary_size
 
     def sparse(self, *, besides: tuple[str | None, ...] = ()) -> Nodes:
         """An embedding of every categorical column."""
@@ -125,7 +158,7 @@ def mf(parts: Parts) -> Nodes:
     """Matrix factorisation: the dot product of a user's and an item's latent vector."""
     parts.needs_user_and_item("mf")
     product = parts.block(InnerProductInteraction)
-    return [product([parts.latent("user"), parts.latent("item")])]
+    return [product(parts.pair())]
 
 
 def mlp(parts: Parts) -> Nodes:
@@ -138,10 +171,7 @@ def neumf(parts: Parts) -> Nodes:
     parts.needs_user_and_item("neumf")
     mf_tower = parts.block(ElementwiseInteraction, operation="multiply")
     mlp_tower = parts.block(MLPInteraction)
-    return [
-        mf_tower([parts.latent("user"), parts.latent("item")]),
-        mlp_tower([parts.latent("user"), parts.latent("item")]),
-    ]
+    return [mf_tower(parts.pair()), mlp_tower([parts.latent("user"), parts.latent("item")])]
 
 
 def wide_deep(parts: Parts) -> Nodes:
@@ -199,21 +229,30 @@ def fibinet(parts: Parts) -> Nodes:
 
 
 def autorec_rp(parts: Parts) -> Nodes:
-    """AutoRec for ratings: interactors searched over two user and two item latent mappers."""
+    """AutoRec for ratings: interactors searched over user and item vectors.
+
+    The thesis searches over two latent mappers of each. The extended space searches what to add to
+    matrix factorisation, which nothing that is learnt from so few rows replaces.
+    """
     parts.needs_user_and_item("autorec_rp")
-    latent = [
-        parts.latent("user"),
-        parts.latent("user"),
-        parts.latent("item"),
-        parts.latent("item"),
-    ]
     others = [*parts.sparse(besides=(parts.schema.user, parts.schema.item)), *parts.dense()]
-    return [parts.block(HyperInteraction)([*latent, *others])]
+    if parts.space == "thesis":
+        latent = [parts.latent(role) for role in ("user", "user", "item", "item")]
+        return [HyperInteraction.thesis()([*latent, *others])]
+    pair = parts.pair()
+    searched = HyperInteraction(meta_interactor_num=choice(0, 1, 2, 3))
+    return [InnerProductInteraction()(pair), searched([*pair, *others])]
 
 
 def autorec_ctr(parts: Parts) -> Nodes:
     """AutoRec for clicks: interactors searched over the embeddings of all columns."""
-    return [parts.block(HyperInteraction)(parts.embeddings())]
+    if parts.space == "thesis":
+        return [HyperInteraction.thesis()(parts.embeddings())]
+    searched = HyperInteraction(
+        meta_interactor_num=choice(1, 2, 3),
+        interactor_type=choice(*searchable(), default="MLPInteraction"),
+    )
+    return [searched(parts.embeddings())]
 
 
 MODELS: dict[str, Callable[[Parts], Nodes]] = {
@@ -278,8 +317,8 @@ def _embedding_dim(name: str, schema: Schema, space: Space) -> int | Choice:
     """
     if space == "thesis":
         return LatentFactorMapper.THESIS["embedding_dim"] if name == "mf" else 64
-    dims = (8, 16, 32, 64, 128) if schema.task == "rating" else (4, 8, 16, 32)
-    default = 64 if schema.task == "rating" else 8
+    dims = (16, 32, 64, 128) if schema.task == "rating" else (4, 8, 16, 32)
+    default = 64 if schema.task == "rating" else 16
     return choice(*dims, default=default, name="embedding_dim")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,20 +86,95 @@ class StackedIds(keras.layers.Layer):
         }
 
 
-def embedding(id_num: int, dim: int, l2: float, initializer: str = "uniform") -> Any:
-    """A trained table of `id_num` vectors.
+@keras.saving.register_keras_serializable(package="autorec")
+class RowPenalty(keras.layers.Layer):
+    """Adds an L2 penalty on the table rows that a batch looks up, each row of the table alike.
+
+    A lookup costs `l2 / n` times the row's squared norm, `n` being how often the training rows look
+    it up. So an epoch adds up to `l2` times the squared norm of all rows that occur, divided by the
+    number of training rows, and rows that a batch does not touch stay untouched.
 
     Args:
-        id_num: Number of rows.
-        dim: Width of a row.
-        l2: Weight of the penalty on the rows that a batch looks up: the squared norms of a data
-            row's vectors, summed, and averaged over the batch (Keras divides an activity's penalty
-            by the batch size). Rows that a batch does not touch cost nothing.
-        initializer: The Keras initializer's name.
+        input_name: The model input that the ids come from.
+        columns: The looked-up columns of it, counted from 0.
+        vocabulary_sizes: Number of ids of each of these columns.
+        l2: The penalty's weight.
     """
-    return keras.layers.Embedding(
-        id_num,
-        dim,
-        embeddings_initializer=initializer,
-        activity_regularizer=keras.regularizers.L2(l2) if l2 else None,
-    )
+
+    def __init__(
+        self,
+        input_name: str,
+        columns: Sequence[int],
+        vocabulary_sizes: Sequence[int],
+        l2: float,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.input_name = input_name
+        self.columns = list(columns)
+        self.vocabulary_sizes = list(vocabulary_sizes)
+        self.l2 = l2
+
+    def build(self, input_shape: Any) -> None:
+        """Makes room for each row's share of the penalty."""
+        rows = sum(self.vocabulary_sizes)
+        self.shares = self.add_weight(
+            name="shares", shape=(rows,), initializer="zeros", trainable=False
+        )
+
+    def adapt(self, inputs: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
+        """Counts how often the training rows look up each row of the table."""
+        counts = [
+            np.bincount(inputs[self.input_name][:, column], minlength=size)
+            for column, size in zip(self.columns, self.vocabulary_sizes, strict=True)
+        ]
+        self.shares.assign(self.l2 / np.maximum(np.concatenate(counts), 1))
+
+    def call(self, inputs: Any) -> Any:
+        """`[ids, vectors]`, (batch_size, fields) and (batch_size, fields, dim), to the vectors."""
+        ids, vectors = inputs
+        shares = keras.ops.take(self.shares, ids, axis=0)
+        costs = shares * keras.ops.sum(keras.ops.square(vectors), axis=-1)
+        self.add_loss(keras.ops.mean(keras.ops.sum(costs, axis=-1)))
+        return vectors
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "input_name": self.input_name,
+            "columns": self.columns,
+            "vocabulary_sizes": self.vocabulary_sizes,
+            "l2": self.l2,
+        }
+
+
+def looked_up(
+    table: Any,
+    columns: Sequence[int],
+    vocabulary_sizes: Sequence[int],
+    dim: int,
+    l2: float,
+    initializer: str = "uniform",
+) -> Any:
+    """Looks up a trained vector for each of some columns of ids, all in one table.
+
+    Args:
+        table: The model input, shape (batch_size, all columns).
+        columns: The columns, counted from 0.
+        vocabulary_sizes: Number of ids of each of them.
+        dim: Width of a vector.
+        l2: Weight of the squared norms of the table's rows, divided by the number of training rows.
+        initializer: The Keras initializer's name.
+
+    Returns:
+        Tensor of shape (batch_size, columns, dim).
+    """
+    ids = StackedIds(columns, vocabulary_sizes)(table)
+    vectors = keras.layers.Embedding(
+        sum(vocabulary_sizes), dim, embeddings_initializer=initializer
+    )(ids)
+    if not l2:
+        return vectors
+    name = table._keras_history.operation.name
+    return RowPenalty(name, columns, vocabulary_sizes, l2)([ids, vectors])

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import keras
 
 from autorec_core.block import choice
-from autorec_core.mappers.base import StackedIds, embedding
+from autorec_core.mappers.base import looked_up
 from autorec_core.mappers.sparse_feature import ColumnsMapper
 
 
@@ -23,8 +23,7 @@ class BiasMapper(ColumnsMapper):
     Args:
         vocabulary_sizes: Number of ids of each mapped column, "unknown" (id 0) included.
         columns: The mapped columns' places in the input, counted from 0; empty for all.
-        l2: Weight of the biases looked up, squared, summed over the columns and averaged over the
-            batch.
+        l2: Weight of the squared biases, each id alike, divided by the number of training rows.
 
     Returns:
         Tensor of shape (batch_size, 1).
@@ -35,7 +34,7 @@ class BiasMapper(ColumnsMapper):
 
     THESIS: ClassVar[Mapping[str, Any]] = {"l2": 0.0}
 
-    l2: float = choice(0.0, 0.003, 0.01, 0.03, default=0.01, name="bias_l2")
+    l2: float = choice(0.0, 1.0, 3.0, 10.0, default=3.0, name="bias_l2")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -44,9 +43,8 @@ class BiasMapper(ColumnsMapper):
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the biases on the one input of ids, shape (batch_size, columns)."""
         table = self.only(inputs)
-        ids = StackedIds(self.picked(table), self.vocabulary_sizes)(table)
-        biases = embedding(sum(self.vocabulary_sizes), 1, self.l2, initializer="zeros")(ids)
-        return Total()(biases)
+        columns = self.picked(table)
+        return Total()(looked_up(table, columns, self.vocabulary_sizes, 1, self.l2, "zeros"))
 
 
 @keras.saving.register_keras_serializable(package="autorec")

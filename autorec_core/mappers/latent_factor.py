@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import keras
+
 from autorec_core.block import choice
 from autorec_core.errors import BlockError
-from autorec_core.mappers.base import Column, Mapper, embedding
+from autorec_core.mappers.base import Column, Mapper
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +23,16 @@ class LatentFactorMapper(Mapper):
         feat_column_id: The id column's place in the input, counted from 0.
         id_num: Number of ids, "unknown" (id 0) included.
         embedding_dim: Width of the vectors.
-        l2: Weight of the squared norm of the vectors looked up, averaged over the batch. All
+        l2: Weight of the squared norm of the vectors looked up, averaged over the batch: an id
+            pays as often as it occurs, as in weighted-lambda regularisation. All latent factor
             mappers share this hyperparameter.
 
     Returns:
         Tensor of shape (batch_size, embedding_dim).
+
+    References:
+        [Koren et al., 2009](https://doi.org/10.1109/MC.2009.263),
+        [Zhou et al., 2008](https://doi.org/10.1007/978-3-540-68880-8_32)
     """
 
     THESIS: ClassVar[Mapping[str, Any]] = {
@@ -36,7 +43,7 @@ class LatentFactorMapper(Mapper):
     feat_column_id: int
     id_num: int
     embedding_dim: int = choice(8, 16, 32, 64, 128, default=32)
-    l2: float = choice(0.0, 0.01, 0.03, 0.1, default=0.03, name="embedding_l2")
+    l2: float = choice(0.03, 0.06, 0.1, 0.15, default=0.1, name="latent_l2")
 
     def __post_init__(self) -> None:
         self.require("feat_column_id", least=0)
@@ -53,4 +60,9 @@ class LatentFactorMapper(Mapper):
                 f"{table.shape[1] - 1}."
             )
         ids = Column(self.feat_column_id)(table)
-        return embedding(self.id_num, self.embedding_dim, self.l2)(ids)
+        return keras.layers.Embedding(
+            self.id_num,
+            self.embedding_dim,
+            # Keras divides an activity's penalty by the batch size.
+            activity_regularizer=keras.regularizers.L2(self.l2) if self.l2 else None,
+        )(ids)

@@ -10,7 +10,7 @@ import keras
 
 from autorec_core.block import choice
 from autorec_core.errors import BlockError
-from autorec_core.mappers.base import Column, Mapper, StackedIds, embedding
+from autorec_core.mappers.base import Mapper, looked_up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +60,8 @@ class SparseFeatureMapper(ColumnsMapper):
         vocabulary_sizes: Number of ids of each mapped column, "unknown" (id 0) included.
         columns: The mapped columns' places in the input, counted from 0; empty for all.
         embedding_dim: Width of the vectors.
-        l2: Weight of the squared norms of the vectors looked up, summed over the columns and
-            averaged over the batch. All mappers share this hyperparameter.
+        l2: Weight of the squared norms of the vectors, each id alike, divided by the number of
+            training rows. All sparse mappers share this hyperparameter.
         one_table: Whether the columns' rows stand below each other in one table, which makes one
             lookup of many; the model is the same.
 
@@ -72,7 +72,7 @@ class SparseFeatureMapper(ColumnsMapper):
     THESIS: ClassVar[Mapping[str, Any]] = {"embedding_dim": choice(8, 16), "l2": 0.0}
 
     embedding_dim: int = choice(4, 8, 16, 32, default=8)
-    l2: float = choice(0.0, 0.01, 0.03, 0.1, default=0.03, name="embedding_l2")
+    l2: float = choice(3.0, 10.0, 30.0, 100.0, default=30.0, name="sparse_l2")
     one_table: bool = True
 
     def __post_init__(self) -> None:
@@ -84,13 +84,11 @@ class SparseFeatureMapper(ColumnsMapper):
         """Builds the embeddings on the one input of ids, shape (batch_size, columns)."""
         table = self.only(inputs)
         columns = self.picked(table)
+        sizes, dim = self.vocabulary_sizes, self.embedding_dim
         if self.one_table:
-            ids = StackedIds(columns, self.vocabulary_sizes)(table)
-            return embedding(sum(self.vocabulary_sizes), self.embedding_dim, self.l2)(ids)
+            return looked_up(table, columns, sizes, dim, self.l2)
         vectors = [
-            keras.layers.Reshape((1, self.embedding_dim))(
-                embedding(size, self.embedding_dim, self.l2)(Column(column)(table))
-            )
-            for column, size in zip(columns, self.vocabulary_sizes, strict=True)
+            looked_up(table, [column], [size], dim, self.l2)
+            for column, size in zip(columns, sizes, strict=True)
         ]
         return vectors[0] if len(vectors) == 1 else keras.layers.Concatenate(axis=1)(vectors)
