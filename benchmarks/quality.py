@@ -1,0 +1,121 @@
+"""Test figures of the default search on real data, over several split seeds.
+
+python benchmarks/quality.py DATASET FILE [--trials N] [--seeds 1 2 3] [--tuner random] [--model M]
+
+DATASET names an entry of params.yaml, FILE is a raw file in its format (the whole data set or a
+sample of it). Every seed splits anew, searches on train and valid, trains the winner once more on
+both, and looks at test once. Results go to benchmarks/results/quality/, figures only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+from rich.console import Console
+
+from autorec_core import zoo
+from autorec_core.config import Params
+from autorec_core.data.prepare import prepare
+from autorec_core.data.schema import Examples
+from autorec_core.data.store import load_examples, load_schema
+from autorec_core.evaluation import evaluate
+from autorec_core.files import write_json
+from autorec_core.search import Display, run_search
+from autorec_core.training import Budget, Rows, predict, refit
+
+RESULTS = Path(__file__).parent / "results" / "quality"
+
+
+def measure(arguments: argparse.Namespace, seed: int, folder: Path) -> dict[str, Any]:
+    """One split seed: what the search found, and its figures beside the baselines'."""
+    params = Params.load()
+    entry = params.datasets[arguments.dataset].model_copy(update={"sample": None})
+    prepare(entry, params.split, params.preprocess, seed, arguments.file, folder / "splits")
+    schema = load_schema(folder / "splits")
+    train, valid, test = (load_examples(folder / "splits", p) for p in ("train", "valid", "test"))
+    began = time.monotonic()
+    result = run_search(
+        zoo.build(arguments.model, schema, params.model.space),
+        rows(train),
+        rows(valid),
+        directory=folder / "trials",
+        tuner=arguments.tuner,
+        max_trials=arguments.trials,
+        budget=Budget(epochs=params.train.epochs, patience=params.train.patience),
+        seed=seed,
+        workers=arguments.workers,
+        listener=Display(Console(width=120)),
+    )
+    seconds = time.monotonic() - began
+    assert result.best.schedule is not None
+    model = refit(
+        result.winner, [rows(train), rows(valid)], schedule=result.best.schedule, seed=seed
+    )
+    known = Examples(
+        *(
+            np.concatenate([getattr(part, name) for part in (train, valid)])
+            for name in ("categorical", "numeric", "label")
+        )
+    )
+    figures = evaluate(predict(model, test.inputs()), known, test, schema, seed).figures
+    return {
+        "seed": seed,
+        "rows": [len(train), len(valid), len(test)],
+        "valid": result.best.score,
+        "test": figures,
+        "search_seconds": round(seconds, 1),
+        "winner": dict(result.best.hyperparameters),
+    }
+
+
+def rows(examples: Examples) -> Rows:
+    return Rows(examples.inputs(), examples.label)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dataset")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--trials", type=int, default=10)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--tuner", default="random")
+    parser.add_argument("--model", default="auto")
+    parser.add_argument("--workers", type=int, default=1)
+    arguments = parser.parse_args()
+    runs = []
+    for seed in arguments.seeds:
+        with tempfile.TemporaryDirectory() as folder:
+            runs.append(measure(arguments, seed, Path(folder)))
+    loss = "mse" if "mse" in runs[0]["test"]["model"] else "ce"
+    means = {
+        name: float(np.mean([run["test"][name][loss] for run in runs])) for name in runs[0]["test"]
+    }
+    options = shlex.join(argument for argument in sys.argv[1:] if argument != str(arguments.file))
+    name = f"{arguments.dataset}-{arguments.model}-{arguments.tuner}-{arguments.trials}"
+    write_json(
+        RESULTS / f"{name}.json",
+        {
+            "command": f"python benchmarks/quality.py {options} FILE",
+            "versions": {name: version(name) for name in ("tensorflow", "keras", "keras-tuner")},
+            "rows": sum(runs[0]["rows"]),
+            "metric": f"test {loss}, mean over split seeds",
+            "means": means,
+            "runs": runs,
+        },
+    )
+    print(arguments.dataset, loss, means)
+
+
+if __name__ == "__main__":
+    main()
