@@ -252,7 +252,7 @@ def autorec_ctr(parts: Parts) -> Nodes:
         return [HyperInteraction.thesis()(parts.embeddings())]
     searched = HyperInteraction(
         meta_interactor_num=choice(1, 2, 3),
-        interactor_type=choice(*searchable(), default="MLPInteraction"),
+        interactor_type=choice(*searchable(), default="CrossNetInteraction"),
     )
     return [searched(parts.embeddings())]
 

@@ -130,11 +130,13 @@ CTR = {
     "no L2 on embeddings": Variant(values={"sparse_l2": 0.0}),
     "no L2": Variant(values={"bias_l2": 0.0, "sparse_l2": 0.0}),
     "batches of 1024": Variant(large_batches),
-    "no dropout": Variant(values={f"{MLP}/dropout_rate": 0.0}),
-    "two layers": Variant(values={f"{MLP}/num_layers": 2}),
     "embedding dim 32": Variant(values={"embedding_dim": 32}),
-    "FM for MLP": Variant(values={BRANCH: "FMInteraction"}),
-    "gated cross for MLP": Variant(values={BRANCH: "GatedCrossInteraction"}),
+    "MLP for the cross network": Variant(values={BRANCH: "MLPInteraction"}),
+    "the same without dropout": Variant(
+        values={BRANCH: "MLPInteraction", f"{MLP}/dropout_rate": 0.0}
+    ),
+    "the same of three layers": Variant(values={BRANCH: "MLPInteraction", f"{MLP}/num_layers": 3}),
+    "FM for the cross network": Variant(values={BRANCH: "FMInteraction"}),
     "min_count 2": Variant(preprocess={"min_count": 2}),
     "min_count 5": Variant(preprocess={"min_count": 5}),
     "the thesis' space": Variant(partial(zoo.build, "auto", space="thesis")),
