@@ -5,17 +5,17 @@ python benchmarks/ablation.py DATASET FILE [--seeds 1 2 3]
 Every line is the default candidate of the extended space with one thing changed, trained on train
 and scored on valid, once a split seed. Two more lines show what training the winner again on all
 known rows is worth: train is divided again, 8:1, and valid scores both models. Test is not looked
-at. Results go to benchmarks/results/quality/, figures only.
+at. Results go to benchmarks/results/quality/, figures only; what stands there is not run again.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import os
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -108,37 +108,33 @@ RATING = {
     "no history": Variant(partial(factors, histories="")),
     "history of the user only (SVD++)": Variant(partial(factors, histories="user")),
     "no biases": Variant(partial(factors, histories="user item", biases=False)),
-    "no L2 on biases": Variant(values={"bias_l2": 0.0}),
     "no L2 on latent vectors": Variant(values={"latent_l2": 0.0}),
     "no L2 on histories": Variant(values={"history_l2": 0.0}),
-    "L2 on latent vectors 0.1": Variant(values={"latent_l2": 0.1}),
-    "no L2, biases or history": Variant(
+    "no history, no biases, no L2": Variant(
         partial(factors, histories="", biases=False), {"latent_l2": 0.0}
     ),
+    "no L2 on biases": Variant(values={"bias_l2": 0.0}),
     "learning rate never decays": Variant(values={"decay": 1.0}),
-    "embedding dim 64": Variant(values={"embedding_dim": 64}),
+    "L2 on latent vectors 0.1": Variant(values={"latent_l2": 0.1}),
     "one MLP branch": Variant(values={NUMBER: 1, BRANCH: "MLPInteraction"}),
     "min_count 3": Variant(preprocess={"min_count": 3}),
-    "the thesis' space": Variant(partial(zoo.build, "auto", space="thesis")),
 }
 
 CTR = {
     "default": Variant(),
     "linear part only": Variant(partial(clicks, linear=True)),
     "no linear part": Variant(partial(clicks, linear=False)),
-    "no L2 on biases": Variant(values={"bias_l2": 0.0}),
-    "no L2 on embeddings": Variant(values={"sparse_l2": 0.0}),
     "no L2": Variant(values={"bias_l2": 0.0, "sparse_l2": 0.0}),
     "batches of 1024": Variant(large_batches),
+    "min_count 3": Variant(preprocess={"min_count": 3}),
+    "no L2 on biases": Variant(values={"bias_l2": 0.0}),
+    "no L2 on embeddings": Variant(values={"sparse_l2": 0.0}),
     "embedding dim 32": Variant(values={"embedding_dim": 32}),
     "MLP for the cross network": Variant(values={BRANCH: "MLPInteraction"}),
     "the same without dropout": Variant(
         values={BRANCH: "MLPInteraction", f"{MLP}/dropout_rate": 0.0}
     ),
-    "the same of three layers": Variant(values={BRANCH: "MLPInteraction", f"{MLP}/num_layers": 3}),
     "FM for the cross network": Variant(values={BRANCH: "FMInteraction"}),
-    "min_count 2": Variant(preprocess={"min_count": 2}),
-    "min_count 5": Variant(preprocess={"min_count": 5}),
     "the thesis' space": Variant(partial(zoo.build, "auto", space="thesis")),
 }
 
@@ -183,32 +179,30 @@ def budget() -> Budget:
     return Budget(epochs=params.train.epochs, patience=params.train.patience)
 
 
-def measure(arguments: argparse.Namespace, seed: int) -> dict[str, float]:
-    """Every variant's loss on valid, for one split seed."""
+def losses(
+    arguments: argparse.Namespace, seed: int, known_already: Mapping[str, float], folder: Path
+) -> Iterator[dict[str, float]]:
+    """Every variant's loss on valid that is not known yet, for one split seed."""
     params = Params.load()
     entry = params.datasets[arguments.dataset].model_copy(update={"sample": None})
-    losses: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, variant in (RATING if entry.task == "rating" else CTR).items():
-            preprocess = params.preprocess.model_copy(update=dict(variant.preprocess))
-            out = Path(folder) / str(hash(str(preprocess)))
-            if not out.exists():
-                prepare(entry, params.split, preprocess, seed, arguments.file, out)
-            schema = load_schema(out)
-            known, valid = (
-                Rows(part.inputs(), part.label)
-                for part in (load_examples(out, "train"), load_examples(out, "valid"))
-            )
-            recommender = candidate(variant.build, schema, variant.values)
-            trained = train(recommender, known, valid, budget=budget(), seed=seed)
-            losses[name] = trained.score
-            print(seed, name, round(trained.score, 4), trained.best_step, flush=True)
-            if name == "default":
-                pair = refit_or_not(recommender, known, valid, seed)
-                losses |= dict(
-                    zip(("on 8/9 of train", "the same, refit on all"), pair, strict=True)
-                )
-    return losses
+    for name, variant in (RATING if entry.task == "rating" else CTR).items():
+        if name in known_already:
+            continue
+        preprocess = params.preprocess.model_copy(update=dict(variant.preprocess))
+        out = folder / f"min_count-{preprocess.min_count}"
+        if not out.exists():
+            prepare(entry, params.split, preprocess, seed, arguments.file, out)
+        schema = load_schema(out)
+        known, valid = (
+            Rows(part.inputs(), part.label)
+            for part in (load_examples(out, "train"), load_examples(out, "valid"))
+        )
+        recommender = candidate(variant.build, schema, variant.values)
+        score = train(recommender, known, valid, budget=budget(), seed=seed).score
+        if name == "default":
+            most, every = refit_or_not(recommender, known, valid, seed)
+            yield {"trained on 8/9 of train": most, "the same, refit on all of train": every}
+        yield {name: score}
 
 
 def main() -> None:
@@ -217,22 +211,33 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     arguments = parser.parse_args()
-    began = time.monotonic()
-    runs = {seed: measure(arguments, seed) for seed in arguments.seeds}
+    results = RESULTS / f"ablation-{arguments.dataset}.json"
+    runs: dict[str, dict[str, float]] = {}
+    if results.exists():
+        runs = json.loads(results.read_text(encoding="utf-8"))["runs"]
     seeds = " ".join(map(str, arguments.seeds))
-    write_json(
-        RESULTS / f"ablation-{arguments.dataset}.json",
-        {
-            "command": f"python benchmarks/ablation.py {arguments.dataset} FILE --seeds {seeds}",
-            "metric": "loss on valid, mean over split seeds",
-            "seconds": round(time.monotonic() - began),
-            "means": {
-                name: float(np.mean([losses[name] for losses in runs.values()]))
-                for name in runs[arguments.seeds[0]]
-            },
-            "runs": runs,
+    command = f"python benchmarks/ablation.py {arguments.dataset} FILE --seeds {seeds}"
+    for seed in arguments.seeds:
+        run = runs.setdefault(str(seed), {})
+        with tempfile.TemporaryDirectory() as folder:
+            for found in losses(arguments, seed, run, Path(folder)):
+                print(seed, found, flush=True)
+                run |= found
+                write_json(results, report(command, runs))
+
+
+def report(command: str, runs: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """The content of the results file; a mean is over the seeds that have the variant."""
+    names = dict.fromkeys(name for run in runs.values() for name in run)
+    return {
+        "command": command,
+        "metric": "loss on valid, mean over split seeds",
+        "means": {
+            name: float(np.mean([run[name] for run in runs.values() if name in run]))
+            for name in names
         },
-    )
+        "runs": runs,
+    }
 
 
 if __name__ == "__main__":
