@@ -215,22 +215,20 @@ def main() -> None:
     runs: dict[str, dict[str, float]] = {}
     if results.exists():
         runs = json.loads(results.read_text(encoding="utf-8"))["runs"]
-    seeds = " ".join(map(str, arguments.seeds))
-    command = f"python benchmarks/ablation.py {arguments.dataset} FILE --seeds {seeds}"
     for seed in arguments.seeds:
         run = runs.setdefault(str(seed), {})
         with tempfile.TemporaryDirectory() as folder:
             for found in losses(arguments, seed, run, Path(folder)):
                 print(seed, found, flush=True)
                 run |= found
-                write_json(results, report(command, runs))
+                write_json(results, report(arguments.dataset, runs))
 
 
-def report(command: str, runs: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+def report(dataset: str, runs: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
     """The content of the results file; a mean is over the seeds that have the variant."""
     names = dict.fromkeys(name for run in runs.values() for name in run)
     return {
-        "command": command,
+        "command": f"python benchmarks/ablation.py {dataset} FILE --seeds {' '.join(runs)}",
         "metric": "loss on valid, mean over split seeds",
         "means": {
             name: float(np.mean([run[name] for run in runs.values() if name in run]))
