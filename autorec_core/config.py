@@ -28,6 +28,8 @@ from pydantic import (
 from autorec_core.errors import ConfigError, listed
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
+EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -38,9 +40,10 @@ class Section(BaseModel):
 
 
 class PipelineParams(Section):
-    """Which data sets `dvc repro` builds."""
+    """Which data sets `dvc repro` builds, and what a run does that meets another one."""
 
     datasets: list[Name] = Field(min_length=1)
+    on_busy: Literal["wait", "leave"]
 
 
 class SplitParams(Section):
@@ -95,6 +98,40 @@ class RegistryParams(Section):
 
     mode: Literal["auto", "dry-run", "manual"]
     min_improvement: NonNegativeFloat
+
+
+class WebhookParams(Section):
+    """An address that a JSON message is posted to; the variable's value stays out of all files."""
+
+    url_from: EnvironmentVariable
+
+
+class EmailParams(Section):
+    """A mail server and who gets mail from whom; user and password stand in the environment."""
+
+    host: str = Field(min_length=1)
+    port: Port
+    security: Literal["none", "starttls", "tls"]
+    sender: str = Field(pattern="@")
+    recipients: list[Annotated[str, Field(pattern="@")]] = Field(min_length=1)
+    user_from: EnvironmentVariable | None
+    password_from: EnvironmentVariable | None
+
+
+class NotifyParams(Section):
+    """Who hears of a run that failed, crashed or was cancelled."""
+
+    webhook: WebhookParams | None
+    email: EmailParams | None
+    command: Annotated[list[str], Field(min_length=1)] | None
+
+
+class ServicesParams(Section):
+    """Where `make up` starts the servers."""
+
+    host: str = Field(min_length=1)
+    prefect_port: Port
+    mlflow_port: Port
 
 
 class DelimitedFormat(Section):
@@ -238,6 +275,8 @@ class Params(Section):
     train: TrainParams
     search: SearchParams
     registry: RegistryParams
+    notify: NotifyParams
+    services: ServicesParams
     datasets: dict[Name, DatasetParams]
 
     @model_validator(mode="after")

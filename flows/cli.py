@@ -42,9 +42,9 @@ def run(dataset: Dataset) -> None:
     from autorec_core.config import Params
 
     Params.load().buildable(dataset)  # what is wrong here is said before the servers start
-    from flows.train import run_flow
+    from flows.run import run_here
 
-    run_flow(dataset)
+    run_here(dataset)
 
 
 @app.command()

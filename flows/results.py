@@ -38,6 +38,16 @@ def test_figures(places: Places) -> dict[str, dict[str, float]]:
     }
 
 
+def gate_rows(places: Places, *, decision: str) -> list[dict[str, str]]:
+    """The checks of the promotion gate as rows of a table; the decision alone where none is kept.
+
+    Args:
+        places: Where the data set's results lie.
+        decision: The gate's decision, in a sentence.
+    """
+    return [{"decision": decision}]
+
+
 def result_markdown(places: Places, *, decision: str) -> str:
     """A run's result as Markdown: test figures beside the baselines, winner, decision."""
     figures = test_figures(places)
