@@ -30,21 +30,26 @@ def own_file_moved(entry: DatasetParams, places: Places) -> bool:
     return _hashes(names) != fingerprint(places.raw)
 
 
-def source_moved(entry: DatasetParams, places: Places) -> bool:
+def source_moved(entry: DatasetParams, places: Places) -> str | None:
     """Whether the source now has other raw data than the workspace; fetches it to find out.
+
+    Returns:
+        What names that other data, or None where the workspace has what the source has. A raw file
+        that params.yaml pins by its hash does not move.
 
     Raises:
         UnreachableError: No source could be reached.
         DataError: A source was reached but does not have the raw file.
     """
-    if not places.raw.exists():
-        return True
     if entry.sha256 is not None:
-        return False
+        return None if places.raw.exists() else entry.sha256
     with tempfile.TemporaryDirectory(prefix="autorec-") as scratch:
-        found = Path(scratch) / "raw"
-        fetch(places.dataset, entry, found, root=places.root)
-        return fingerprint(found) != fingerprint(places.raw)
+        folder = Path(scratch) / "raw"
+        fetch(places.dataset, entry, folder, root=places.root)
+        found = fingerprint(folder)
+    if places.raw.exists() and found == fingerprint(places.raw):
+        return None
+    return hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()
 
 
 def fingerprint(folder: Path) -> dict[str, str]:

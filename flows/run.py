@@ -54,8 +54,7 @@ def _plain_console() -> None:
     def is_ours(record: logging.LogRecord) -> bool:
         return record.levelno >= logging.WARNING or not record.pathname.startswith(package)
 
-    for name in ("prefect", "prefect.flow_runs", "prefect.task_runs"):
-        for handler in logging.getLogger(name).handlers:
-            if isinstance(handler, PrefectConsoleHandler):
-                handler.addFilter(is_ours)
-                handler.setFormatter(logging.Formatter("%(message)s"))
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, PrefectConsoleHandler):
+            handler.addFilter(is_ours)
+            handler.setFormatter(logging.Formatter("%(message)s"))
