@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,10 @@ def batch_score(dataset: str, source: str, target: str, root: str = ".") -> Stat
     """
     from flows.scoring import score_file
 
-    os.chdir(root)
     try:
         if Path(target).suffix != ".parquet":
             raise DataError(f"{target}: batch scores are written as .parquet.")
-        version = score_file(dataset, Path(source), Path(target))
+        version = score_file(dataset, Path(source), Path(target), root=Path(root))
     except AutoRecError as error:
         return Failed(message=str(error))
     said = f"{target}: scored by version {version.number}"

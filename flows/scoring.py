@@ -27,7 +27,9 @@ ROWS = 1 << 16
 SCORE = "score"
 
 
-def score_file(dataset: str, source: Path, target: Path, *, alias: str = LIVE) -> Version:
+def score_file(
+    dataset: str, source: Path, target: Path, *, alias: str = LIVE, root: Path = Path()
+) -> Version:
     """Scores a CSV, TSV or Parquet file; the result has its columns and a last one, `score`.
 
     Args:
@@ -35,6 +37,7 @@ def score_file(dataset: str, source: Path, target: Path, *, alias: str = LIVE) -
         source: The file of raw rows.
         target: The file to appear; a Parquet file says in its metadata which model made it.
         alias: Which registered model scores.
+        root: The workspace: the folder that holds params.yaml.
 
     Returns:
         The version that scored.
@@ -44,7 +47,7 @@ def score_file(dataset: str, source: Path, target: Path, *, alias: str = LIVE) -
         DataError: The file cannot be read, lacks a column, or the result cannot be written.
         RegistryError: The model cannot be loaded, or is not what was registered.
     """
-    Params.load().dataset(dataset)
+    Params.load(root / "params.yaml").dataset(dataset)
     for path in (source, target):
         if path.suffix not in (*SEPARATORS, ".parquet"):
             raise DataError(
@@ -52,8 +55,8 @@ def score_file(dataset: str, source: Path, target: Path, *, alias: str = LIVE) -
                 f"written; {KINDS} are."
             )
     with _opened(source) as chunks:
-        version = get_version(dataset, aliased(dataset, alias))
-        scorer = load_scorer(version)
+        version = get_version(dataset, aliased(dataset, alias, root), root)
+        scorer = load_scorer(version, root)
         with whole_file(target) as written:
             rows = _score(scorer, source, chunks, written, made_by(version))
     Console().print(
