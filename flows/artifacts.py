@@ -13,6 +13,7 @@ from prefect.artifacts import (
 )
 
 from flows import tracking
+from flows.decision import Decision
 from flows.paths import Places
 from flows.results import leaderboard_rows, result_markdown
 
@@ -63,16 +64,17 @@ def publish_trials(places: Places) -> None:
     )
 
 
-def publish_result(places: Places, decision: str, gate: list[dict[str, str]]) -> None:
+def publish_result(places: Places, decision: Decision) -> None:
     """Shows the gate's table, the test figures with the decision, and links to more.
 
     Args:
         places: Where the data set's results lie.
-        decision: What became of the model, in a sentence.
-        gate: The gate's checks as rows of a table.
+        decision: What became of the model.
     """
     create_table_artifact(
-        key=_key(places, "gate"), table=gate, description=f"Promotion gate of {places.dataset}"
+        key=_key(places, "gate"),
+        table=decision.rows() or [{"check": "none was needed", "detail": str(decision)}],
+        description=str(decision),
     )
     run = tracking.attempt(lambda: tracking.run_address(places))
     if run is not None and run.startswith("http"):
@@ -84,7 +86,7 @@ def publish_result(places: Places, decision: str, gate: list[dict[str, str]]) ->
         )
     create_markdown_artifact(
         key=_key(places, "result"),
-        markdown=result_markdown(places, decision=decision) + _links(places, run),
+        markdown=result_markdown(places, decision=str(decision)) + _links(places, run),
         description=f"Test figures of {places.dataset} and what became of the model",
     )
 

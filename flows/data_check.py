@@ -41,7 +41,7 @@ def data_check(dataset: str, root: str = ".") -> State[Any]:
         logger.info(said)
         return Completed(name="Unmoved", message=said)
     # The same data is trained on once, however often the check meets it before training is done.
-    training = run_deployment(
+    training: Any = run_deployment(
         f"autorec/{dataset}",
         parameters={"dataset": dataset, "root": root, "refetch": True},
         idempotency_key=f"{dataset}-{moved}",

@@ -25,7 +25,6 @@ from flows.hooks import tell
 from flows.paths import Places
 from flows.pipeline import Builder
 from flows.presence import OccupiedError, Presence, at_work, exclusive
-from flows.results import gate_rows
 
 HOUR = 3600
 OUT_OF_REACH = "OutOfReach"
@@ -98,12 +97,13 @@ def register(params: Params, places: Places) -> State[Any]:
     """Register the winner, compare it with the champion, move the alias if it has won."""
     from flows.registering import register_winner
 
-    state = to_state(lambda: str(register_winner(params, places)))
-    if state.is_completed():
-        get_run_logger().info(state.message)
-        decision = state.message or ""
-        publish_result(places, decision, gate_rows(places, decision=decision))
-    return state
+    def act() -> str:
+        decision = register_winner(params, places)
+        get_run_logger().info("%s", decision)
+        publish_result(places, decision)
+        return str(decision)
+
+    return to_state(act)
 
 
 @flow(
