@@ -406,10 +406,10 @@ def _fields_at(location: tuple[str | int, ...]) -> list[str]:
         while get_origin(section) is Annotated:
             section = get_args(section)[0]
         if isinstance(section, UnionType):
-            tagged = {
-                get_args(one.model_fields["kind"].annotation)[0]: one
-                for one in get_args(section)
-                if hasattr(one, "model_fields")
-            }
+            members = [one for one in get_args(section) if hasattr(one, "model_fields")]
+            if len(members) == 1:  # a section or null
+                section = members[0]
+                continue
+            tagged = {get_args(one.model_fields["kind"].annotation)[0]: one for one in members}
             section = tagged.get(part, section)
     return list(section.model_fields) if hasattr(section, "model_fields") else []

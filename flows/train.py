@@ -99,7 +99,6 @@ def register(params: Params, places: Places) -> State[Any]:
 
     def act() -> str:
         decision = register_winner(params, places)
-        get_run_logger().info("%s", decision)
         publish_result(places, decision)
         return str(decision)
 
