@@ -32,6 +32,7 @@ from flows.presence import FOLDER
 
 PREFECT, MLFLOW, WORKER = "prefect", "mlflow", "worker"
 POOL = "autorec"
+_PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 START_SECONDS = 180.0
 STOP_SECONDS = {WORKER: 40.0, MLFLOW: 15.0, PREFECT: 15.0}
 """How long each may take to end by itself, in the order they are ended."""
@@ -98,18 +99,39 @@ def up(root: Path) -> None:
             _start(root, name, command, environment)
         _await(root, name, where[variable] + health)
         print(f"{name}: {where[variable].removesuffix('/api')}")
-    prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
-    _run(
-        root,
-        [*prefect, "work-pool", "create", POOL, "--type", "process", "--overwrite"],
-        environment,
-    )
-    _run(root, [*prefect, "deploy", "--all"], environment)
-    name = f"{socket.gethostname()}-{os.getpid()}"
-    worker = ["worker", "start", "--pool", POOL, "--name", name]
+    deploy(root, environment)
     if not _runs(root, WORKER):
-        _start(root, WORKER, [*prefect, *worker], environment)
+        _start(root, WORKER, _worker(), environment)
     print(f"worker: waits for runs; logs of all in {root / FOLDER / 'log'}")
+
+
+def work(root: Path) -> None:
+    """Deploys prefect.yaml on servers that run elsewhere, then becomes a worker for them."""
+    os.chdir(root)
+    deploy(root, dict(os.environ))
+    command = _worker()
+    os.execv(command[0], command)
+
+
+def deploy(root: Path, environment: dict[str, str]) -> None:
+    """Makes the work pool, and the deployments of prefect.yaml.
+
+    Raises:
+        AutoRecError: Prefect refuses; its words are repeated.
+    """
+    pool = ["work-pool", "create", POOL, "--type", "process", "--overwrite"]
+    for arguments in (pool, ["deploy", "--all"]):
+        done = subprocess.run(
+            [*_PREFECT, *arguments],
+            cwd=root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            words = (done.stdout + done.stderr).strip()
+            raise AutoRecError(f"`prefect {' '.join(arguments)}` failed:\n{words}")
 
 
 def down(root: Path) -> None:
@@ -126,7 +148,12 @@ def down(root: Path) -> None:
 
 def _prefect(params: ServicesParams) -> list[str]:
     place = ["--host", params.host, "--port", str(params.prefect_port)]
-    return [sys.executable, "-m", "prefect", "server", "start", *place]
+    return [*_PREFECT, "server", "start", *place]
+
+
+def _worker() -> list[str]:
+    name = f"{socket.gethostname()}-{os.getpid()}"
+    return [*_PREFECT, "worker", "start", "--pool", POOL, "--name", name]
 
 
 def _mlflow(params: ServicesParams, root: Path) -> list[str]:
@@ -191,16 +218,6 @@ def _await(root: Path, name: str, health: str) -> None:
     )
 
 
-def _run(root: Path, command: list[str], environment: dict[str, str]) -> None:
-    done = subprocess.run(
-        command, cwd=root, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise AutoRecError(
-            f"`{' '.join(command[2:])}` failed:\n{(done.stdout + done.stderr).strip()}"
-        )
-
-
 def _stop(service: Service, seconds: float) -> str:
     """Asks a service to end, then kills its whole session; says how it went."""
     process = service.process()
@@ -228,12 +245,12 @@ def _place(root: Path, name: str) -> Path:
 
 
 def main() -> None:
-    """Starts or ends the services of the workspace in the current folder."""
+    """Starts or ends the services of the current folder's workspace, or works for others."""
     prepare_environment()
     parser = argparse.ArgumentParser(prog="python -m flows.services", description=main.__doc__)
-    parser.add_argument("what", choices=("up", "down"))
+    parser.add_argument("what", choices=("up", "down", "work"))
     try:
-        {"up": up, "down": down}[parser.parse_args().what](Path())
+        {"up": up, "down": down, "work": work}[parser.parse_args().what](Path())
     except AutoRecError as error:
         sys.exit(f"Error: {error}")
 
