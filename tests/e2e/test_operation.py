@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +72,7 @@ def edit(params: dict[str, Any], heard: Path) -> None:
     entry["sources"] = [{"kind": "file", "path": f"data/incoming/{DATASET}/rows.tsv"}]
     entry["facts"] |= {"min_rows": 100, "label_mean": [1.0, 5.0]}
     params["datasets"] = {DATASET: entry}
-    params["pipeline"] |= {"datasets": [DATASET]}
+    params["pipeline"] |= {"datasets": [DATASET], "on_busy": "leave"}
     params["search"] |= {"max_trials": 2}
     params["train"] |= {"epochs": 2}
     params["services"] |= {"prefect_port": free_port(), "mlflow_port": free_port()}
@@ -157,18 +156,22 @@ def _operate(workspace: Path, environment: dict[str, str]) -> Installation:
 
     killed = runs("Running")[0]["id"]
     deployment = httpx.get(f"{api}/deployments/name/autorec/{DATASET}").raise_for_status().json()
-    soon = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
-    schedule = {"interval": 7 * 86400, "anchor_date": soon, "timezone": "UTC"}
-    httpx.post(
+    plan = httpx.post(
         f"{api}/deployments/{deployment['id']}/schedules",
-        json=[{"active": True, "schedule": schedule}],
-    ).raise_for_status()
+        json=[{"active": True, "schedule": {"interval": 15, "timezone": "UTC"}}],
+    )
+    schedule = plan.raise_for_status().json()[0]["id"]
 
-    def ended() -> dict[str, Any] | None:
-        by_clock = [run for run in runs() if run["auto_scheduled"] and run["end_time"]]
-        return by_clock[0] if by_clock else None
+    def by_the_clock(happened: str) -> list[dict[str, Any]]:
+        return [
+            run
+            for run in runs()
+            if run["auto_scheduled"] and run[happened] and run["state"]["name"] != "Left"
+        ]
 
-    scheduled = eventually(ended, "no scheduled run came to an end")
+    eventually(lambda: by_the_clock("start_time"), "no scheduled run began")
+    httpx.delete(f"{api}/deployments/{deployment['id']}/schedules/{schedule}").raise_for_status()
+    scheduled = eventually(lambda: by_the_clock("end_time"), "no scheduled run ended")[0]
     return Installation(workspace, environment, api, tracking, killed, first_trial, scheduled)
 
 
