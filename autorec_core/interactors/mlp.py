@@ -42,8 +42,7 @@ class MLPInteraction(Interactor):
         self.require("units", least=1)
         self.require("num_layers", least=1)
         self.require("use_batch_norm", among=(True, False))
-        self.require("dropout_rate", least=0)
-        self.require("dropout_rate", below=1)
+        self.require("dropout_rate", least=0, below=1)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the layers on all inputs side by side."""

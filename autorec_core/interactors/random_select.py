@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from autorec_core.block import choice
-from autorec_core.interactors.base import Interactor, flat
+from autorec_core.interactors.base import Interactor, checked, flat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,4 +31,4 @@ class RandomSelectInteraction(Interactor):
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Selects and flattens."""
-        return flat([random.Random(self.seed).choice(list(inputs))] if inputs else [])
+        return flat([random.Random(self.seed).choice(list(checked(inputs)))])
