@@ -257,10 +257,17 @@ class Params(Section):
             ConfigError: The file cannot be read, or a key or value is not allowed; the message
                 names file, key, value and what is allowed.
         """
+        return cls.parse(_text(path), path)
+
+    @classmethod
+    def parse(cls, text: str, path: Path) -> Self:
+        """Checks the text of a params file; `path` is what error messages call it.
+
+        Raises:
+            ConfigError: As in `load`.
+        """
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} cannot be read: {error}.") from error
+            content = yaml.safe_load(text)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             place = f"{path}, line {mark.line + 1}" if mark else str(path)
@@ -302,6 +309,37 @@ class Params(Section):
         content = self.model_dump()
         content["datasets"] = {dataset: content["datasets"][dataset]}
         return dict(_flattened("", content))
+
+
+def edited(path: Path, key: str, value: str) -> str:
+    """The text of a params file with one scalar replaced; comments and form stay.
+
+    Args:
+        path: The params file.
+        key: The scalar's dotted path, such as `model.name`.
+        value: What shall stand there, as YAML.
+
+    Raises:
+        ConfigError: The file cannot be read, has no such key, or would not be valid any more.
+    """
+    text = _text(path)
+    Params.parse(text, path)
+    node: Any = yaml.compose(text)
+    for part in key.split("."):
+        values = {name.value: inner for name, inner in getattr(node, "value", [])}
+        if part not in values:
+            raise ConfigError(f"{path}: the key `{key}` is missing.")
+        node = values[part]
+    text = text[: node.start_mark.index] + value + text[node.end_mark.index :]
+    Params.parse(text, path)
+    return text
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}.") from error
 
 
 def _flattened(prefix: str, content: Mapping[str, Any]) -> Any:

@@ -37,11 +37,24 @@ def _said(error: AutoRecError) -> str:
 
 
 @app.command()
-def run(dataset: Dataset) -> None:
+def run(
+    dataset: Dataset,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A ready model (mf, deepfm, ...) or auto; becomes `model.name` in params.yaml.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Fetch, check, split, search, evaluate and register a data set's model."""
     from autorec_core.config import Params
 
     Params.load().buildable(dataset)  # what is wrong here is said before the servers start
+    if model is not None:
+        from flows.choosing import choose_model
+
+        typer.echo(choose_model(model, dataset))
     from flows.train import run_flow
 
     run_flow(dataset)
