@@ -26,6 +26,9 @@ class MLPInteraction(Interactor):
 
     Returns:
         Tensor of shape (batch_size, units).
+
+    References:
+        [He et al., 2017](https://arxiv.org/abs/1708.05031)
     """
 
     THESIS: ClassVar[Mapping[str, Any]] = {

@@ -20,6 +20,9 @@ class RandomSelectInteraction(Interactor):
 
     Returns:
         Tensor of shape (batch_size, width of the selected input).
+
+    References:
+        [Wang et al., 2020](https://arxiv.org/abs/2007.07224)
     """
 
     THESIS: ClassVar[Mapping[str, Any]] = {"seed": 0}

@@ -149,6 +149,7 @@ def test_no_input_at_all_is_an_error(name):
 def test_the_docstring_says_what_it_returns(name):
     text = Block.registry[name].__doc__ or ""
     assert "Tensor of shape (batch_size" in text
+    assert "References:" in text
     for field in dataclasses.fields(Block.registry[name]):
         assert f"\n        {field.name}: " in text
 
