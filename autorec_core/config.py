@@ -174,6 +174,13 @@ class Facts(Section):
     warn_only: list[Literal["label_mean", "min_rows", "unique", "ranges"]]
 
 
+class MultiValued(Section):
+    """A column whose cells hold several categories each."""
+
+    separator: str = Field(min_length=1)
+    max_length: Annotated[PositiveInt, Field(le=1000)]
+
+
 class DatasetParams(Section):
     """One data set: what its columns are, where its raw file comes from, what must hold of it."""
 
@@ -185,6 +192,7 @@ class DatasetParams(Section):
     format: Format
     label: str
     categorical: list[str]
+    multi_valued: dict[str, MultiValued]
     numeric: list[str]
     ignored: list[str]
     user: str | None
@@ -195,13 +203,20 @@ class DatasetParams(Section):
     max_bad_rows: PositiveInt
     facts: Facts
 
+    @property
+    def features(self) -> list[str]:
+        """The columns to learn from."""
+        return [*self.categorical, *self.multi_valued, *self.numeric]
+
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
-        declared = [self.label, *self.categorical, *self.numeric, *self.ignored]
+        declared = [self.label, *self.features, *self.ignored]
         if doubled := {name for name in declared if declared.count(name) > 1}:
             raise ValueError(f"columns with two roles: {listed(doubled)}")
-        if not self.categorical and not self.numeric:
-            raise ValueError("neither `categorical` nor `numeric` names a column to learn from")
+        if not self.features:
+            raise ValueError(
+                "none of `categorical`, `multi_valued` and `numeric` names a column to learn from"
+            )
         described = getattr(self.format, "columns", [])
         for name in declared:
             if described and name not in described:
