@@ -273,9 +273,16 @@ class Params(Section):
                 names file, key, value and what is allowed.
         """
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} cannot be read: {error}.") from error
+        return cls.parse(text, path)
+
+    @classmethod
+    def parse(cls, text: str, path: Path) -> Self:
+        """Checks what a params file holds, or would hold; see `load`."""
+        try:
+            content = yaml.safe_load(text)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             place = f"{path}, line {mark.line + 1}" if mark else str(path)
@@ -297,20 +304,6 @@ class Params(Section):
                 f"Unknown data set {name!r}. params.yaml knows: {listed(self.datasets)}."
             )
         return self.datasets[name]
-
-    def buildable(self, name: str) -> DatasetParams:
-        """The entry of a data set that dvc.yaml has stages for.
-
-        Raises:
-            ConfigError: No data set has this name, or `pipeline.datasets` does not list it.
-        """
-        entry = self.dataset(name)
-        if name not in self.pipeline.datasets:
-            raise ConfigError(
-                f"{name!r} is known but not built: add it to `pipeline.datasets` in params.yaml, "
-                f"which has {listed(self.pipeline.datasets)}."
-            )
-        return entry
 
     def flat(self, dataset: str) -> dict[str, Any]:
         """One run's parameters by dotted path, for a tracker; of the data sets only `dataset`."""

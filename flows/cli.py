@@ -39,12 +39,26 @@ def _said(error: AutoRecError) -> str:
 @app.command()
 def run(dataset: Dataset) -> None:
     """Fetch, check, split, search, evaluate and register a data set's model."""
-    from autorec_core.config import Params
+    from flows.params_file import PARAMS, build_too
 
-    Params.load().buildable(dataset)  # what is wrong here is said before the servers start
+    if build_too(dataset):  # what is wrong with params.yaml is said before the servers start
+        typer.echo(f"{dataset} is now on `pipeline.datasets` in {PARAMS}: `dvc repro` builds it.")
     from flows.train import run_flow
 
     run_flow(dataset)
+
+
+@app.command()
+def init_dataset(
+    file: Annotated[Path, typer.Argument(help="A CSV, TSV or Parquet file, or a pattern.")],
+    name: Annotated[str | None, typer.Option(help="What to call it; by default its file.")] = None,
+    label: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Add the entry to params.yaml.")] = False,
+) -> None:
+    """Look at a table of your own and propose its entry in params.yaml."""
+    from flows.init_dataset import init_dataset as propose_entry
+
+    propose_entry(file, name, label, write=write)
 
 
 @app.command()
