@@ -171,7 +171,8 @@ class Facts(Section):
     min_rows: PositiveInt
     unique: list[str]
     ranges: dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]]
-    warn_only: list[Literal["label_mean", "min_rows", "unique", "ranges"]]
+    max_psi: PositiveFloat | None
+    warn_only: list[Literal["label_mean", "min_rows", "unique", "ranges", "max_psi"]]
 
 
 class MultiValued(Section):

@@ -26,6 +26,8 @@ MOST_CATEGORIES = 20
 LONGEST_LIST = 20
 UNIQUE_SHARE = 0.9
 FEW_ROWS = 50
+MAX_PSI = 0.25
+"""Above this, scoring practice calls a distribution changed (Siddiqi, 2006)."""
 
 _USER = r"(user|customer|client|member|visitor|reader|buyer|person|account)s?_?(id|no|key)?|uid"
 _ITEM = (
@@ -96,7 +98,8 @@ def propose(path: Path, label: str | None = None) -> Proposal:
             "min_rows": 1,
             "unique": [],
             "ranges": {},
-            "warn_only": [],
+            "max_psi": MAX_PSI,
+            "warn_only": ["max_psi"],
         },
     }
     return Proposal(entry, (f"{name}: the label", *roles.notes))

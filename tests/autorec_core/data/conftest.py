@@ -33,6 +33,7 @@ facts:
   min_rows: 1
   unique: []
   ranges: {}
+  max_psi: null
   warn_only: []
 """
 
