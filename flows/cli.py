@@ -62,6 +62,24 @@ def init_dataset(
 
 
 @app.command()
+def generate(
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help="movielens, netflix, ...")],
+    output: Annotated[Path, typer.Option("--output", help="The file to write, .gz if you like.")],
+    rows: Annotated[int, typer.Option(help="How many rows.")] = 100_000,
+    seed: Annotated[int, typer.Option(help="Decides every byte.")] = 13,
+    dirt: Annotated[float, typer.Option(help="The share of lines made unreadable.")] = 0.0,
+) -> None:
+    """Write a made-up file in one of the benchmark formats, for tests of scale and faults."""
+    from autorec_core.data.generator import generate as write_rows
+
+    made = write_rows(form, rows, output, seed=seed, dirt=dirt)
+    typer.echo(
+        f"{output}: {made.rows:,} made-up rows, {made.soiled:,} of them soiled; "
+        f"noise floor {made.noise_floor:.4f}"
+    )
+
+
+@app.command()
 def datasets() -> None:
     """List the data sets of params.yaml and what this workspace has of each."""
     from flows.listing import show_datasets
