@@ -171,7 +171,15 @@ class Facts(Section):
     min_rows: PositiveInt
     unique: list[str]
     ranges: dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]]
-    warn_only: list[Literal["label_mean", "min_rows", "unique", "ranges"]]
+    max_psi: PositiveFloat | None
+    warn_only: list[Literal["label_mean", "min_rows", "unique", "ranges", "max_psi"]]
+
+
+class MultiValued(Section):
+    """A column whose cells hold several categories each."""
+
+    separator: str = Field(min_length=1)
+    max_length: Annotated[PositiveInt, Field(le=1000)]
 
 
 class DatasetParams(Section):
@@ -185,6 +193,7 @@ class DatasetParams(Section):
     format: Format
     label: str
     categorical: list[str]
+    multi_valued: dict[str, MultiValued]
     numeric: list[str]
     ignored: list[str]
     user: str | None
@@ -195,13 +204,20 @@ class DatasetParams(Section):
     max_bad_rows: PositiveInt
     facts: Facts
 
+    @property
+    def features(self) -> list[str]:
+        """The columns to learn from."""
+        return [*self.categorical, *self.multi_valued, *self.numeric]
+
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
-        declared = [self.label, *self.categorical, *self.numeric, *self.ignored]
+        declared = [self.label, *self.features, *self.ignored]
         if doubled := {name for name in declared if declared.count(name) > 1}:
             raise ValueError(f"columns with two roles: {listed(doubled)}")
-        if not self.categorical and not self.numeric:
-            raise ValueError("neither `categorical` nor `numeric` names a column to learn from")
+        if not self.features:
+            raise ValueError(
+                "none of `categorical`, `multi_valued` and `numeric` names a column to learn from"
+            )
         described = getattr(self.format, "columns", [])
         for name in declared:
             if described and name not in described:
@@ -290,49 +306,11 @@ class Params(Section):
             )
         return self.datasets[name]
 
-    def buildable(self, name: str) -> DatasetParams:
-        """The entry of a data set that dvc.yaml has stages for.
-
-        Raises:
-            ConfigError: No data set has this name, or `pipeline.datasets` does not list it.
-        """
-        entry = self.dataset(name)
-        if name not in self.pipeline.datasets:
-            raise ConfigError(
-                f"{name!r} is known but not built: add it to `pipeline.datasets` in params.yaml, "
-                f"which has {listed(self.pipeline.datasets)}."
-            )
-        return entry
-
     def flat(self, dataset: str) -> dict[str, Any]:
         """One run's parameters by dotted path, for a tracker; of the data sets only `dataset`."""
         content = self.model_dump()
         content["datasets"] = {dataset: content["datasets"][dataset]}
         return dict(_flattened("", content))
-
-
-def edited(path: Path, key: str, value: str) -> str:
-    """The text of a params file with one scalar replaced; comments and form stay.
-
-    Args:
-        path: The params file.
-        key: The scalar's dotted path, such as `model.name`.
-        value: What shall stand there, as YAML.
-
-    Raises:
-        ConfigError: The file cannot be read, has no such key, or would not be valid any more.
-    """
-    text = _text(path)
-    Params.parse(text, path)
-    node: Any = yaml.compose(text)
-    for part in key.split("."):
-        values = {name.value: inner for name, inner in getattr(node, "value", [])}
-        if part not in values:
-            raise ConfigError(f"{path}: the key `{key}` is missing.")
-        node = values[part]
-    text = text[: node.start_mark.index] + value + text[node.end_mark.index :]
-    Params.parse(text, path)
-    return text
 
 
 def _text(path: Path) -> str:

@@ -94,13 +94,14 @@ def autorec(dataset: str, root: str = ".") -> State[Any]:
         if not state.is_completed():
             return Failed(message=f"{step.name}: {state.message}")
     places = Places(dataset, Path(root))
+    key = dataset.replace("_", "-")  # Prefect knows no other sign
     create_table_artifact(
-        key=f"{dataset}-leaderboard",
+        key=f"{key}-leaderboard",
         table=leaderboard_rows(places),
         description=f"Trials of {dataset}, best first",
     )
     create_markdown_artifact(
-        key=f"{dataset}-result",
+        key=f"{key}-result",
         markdown=result_markdown(places, decision=state.message or ""),
         description=f"Test figures of {dataset} and what became of the model",
     )
