@@ -90,11 +90,33 @@ class SearchParams(Section):
     max_failures: PositiveInt
 
 
+class ToleranceParams(Section):
+    """How much worse than the champion's a challenger's guard metrics may be."""
+
+    calibration: NonNegativeFloat
+    segment_loss: NonNegativeFloat
+    latency: NonNegativeFloat
+    size: NonNegativeFloat
+
+
 class RegistryParams(Section):
     """When a new model replaces the champion."""
 
     mode: Literal["auto", "dry-run", "manual"]
     min_improvement: NonNegativeFloat
+    unreadable_champion: Literal["replace", "keep"]
+    min_segment_rows: PositiveInt
+    tolerances: ToleranceParams
+
+
+class ServeParams(Section):
+    """How `autorec serve` answers."""
+
+    host: str = Field(min_length=1)
+    port: Annotated[int, Field(ge=0, le=65535)]
+    max_rows: PositiveInt
+    max_body_bytes: PositiveInt
+    refresh_seconds: PositiveFloat
 
 
 class DelimitedFormat(Section):
@@ -254,6 +276,7 @@ class Params(Section):
     train: TrainParams
     search: SearchParams
     registry: RegistryParams
+    serve: ServeParams
     datasets: dict[Name, DatasetParams]
 
     @model_validator(mode="after")
