@@ -35,6 +35,7 @@ from autorec_core.search.workers import (
     InlineWorkers,
     ProcessWorkers,
     Workers,
+    processors,
 )
 from autorec_core.training import Budget, Outcome, Rows, Task
 
@@ -56,7 +57,7 @@ def run_search(
     budget: Budget,
     seed: int,
     objective: str | None = None,
-    workers: int = 1,
+    workers: int | None = None,
     max_failures: int = 3,
     seconds: float | None = None,
     overwrite: bool = False,
@@ -76,7 +77,8 @@ def run_search(
         budget: How long a candidate may train.
         seed: Decides what is tried, and every candidate's training.
         objective: What is best, such as `val_mse`; None for the task's own.
-        workers: Trials at a time, each in a process of its own; 0 runs them in this process.
+        workers: Trials at a time, each in a process of its own; 0 runs them in this process, None
+            is one a processor.
         max_failures: Failed trials in a row that end the search.
         seconds: No trial starts later than this after the search's begin; None for no limit.
         overwrite: Whether to forget an earlier run of this very search.
@@ -108,6 +110,8 @@ def run_search(
         "code": code_hash(),
         "versions": {m.__name__: m.__version__ for m in (keras, keras_tuner, np, tf)},
     }
+    if workers is None:
+        workers = min(max_trials, processors())
     store = Store(directory, decides, metric)
     records = _without_retries(store.open(overwrite=overwrite))
     plan = SearchPlan(

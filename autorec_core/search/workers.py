@@ -72,20 +72,21 @@ class InlineWorkers:
 
 
 class ProcessWorkers:
-    """Runs trials in processes of this machine, each with its share of the processors.
+    """Runs trials in processes of this machine, each with one thread.
+
+    One thread, because sums over several threads round differently: a score must not depend on how
+    many processors or workers there are. Two such processes also train more than one with two.
 
     Each process is a pool of its own, so that when one dies, of what it had grown into perhaps, it
     is known which trial it took along, and the others go on.
 
     Args:
         size: Number of processes.
-        threads: Threads of each; None to divide the processors among them.
     """
 
-    def __init__(self, size: int, threads: int | None = None) -> None:
+    def __init__(self, size: int) -> None:
         self.size = size
-        self._threads = threads or max(1, _processors() // size)
-        self._slots = [_Slot(self._threads) for _ in range(size)]
+        self._slots = [_Slot() for _ in range(size)]
 
     def share(self, rows: Rows, folder: Path) -> StoredRows:
         """Writes the rows once, for all processes to map into memory."""
@@ -139,8 +140,7 @@ class ExecutorWorkers:
 class _Slot:
     """One worker process, renewed when it has died or has run enough trials."""
 
-    def __init__(self, threads: int) -> None:
-        self._threads = threads
+    def __init__(self) -> None:
         self._running: Future[Outcome] | None = None
         self._done = 0
         self._start()
@@ -154,7 +154,7 @@ class _Slot:
             self.close(kill=False)
             self._start()
         with _without_main_module():
-            self._running = self._pool.submit(_run_reporting, task, self._threads)
+            self._running = self._pool.submit(_run_reporting, task)
         self._done += 1
         return self._running
 
@@ -184,7 +184,7 @@ class _Slot:
             initargs=(self._writer,),
         )
         with _without_main_module():
-            self._pool.submit(_make_ready, self._threads)  # while the search prepares
+            self._pool.submit(_make_ready)  # while the search prepares
 
     def _has_died(self) -> bool:
         running = self._running
@@ -209,16 +209,16 @@ def _start_worker(progress: Any) -> None:
 
 
 @functools.cache
-def _make_ready(threads: int) -> None:
-    """Imports what a trial needs and keeps to the process' share of the processors."""
+def _make_ready() -> None:
+    """Imports what a trial needs and keeps to one thread."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     from autorec_core.registration import register_layers
 
     register_layers()
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def _end_with(sentinel: int) -> None:
@@ -227,8 +227,8 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def _run_reporting(task: Task, threads: int) -> Outcome:
-    _make_ready(threads)
+def _run_reporting(task: Task) -> Outcome:
+    _make_ready()
 
     def report(row: Row) -> None:
         if _progress is not None:
@@ -251,5 +251,6 @@ def _without_main_module() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _processors() -> int:
+def processors() -> int:
+    """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
