@@ -40,6 +40,7 @@ def search(params: Params, places: Places) -> None:
             objective=params.search.objective,
             seconds=params.search.seconds,
             workers=params.search.workers,
+            address=params.compute.address,
             max_failures=params.search.max_failures,
             listener=Listeners([Display(Console()), TrialLog(run)]),
         )

@@ -26,6 +26,7 @@ class Search:
             its state and goes on if it was interrupted; `overwrite`, whether to forget an earlier
             run of this very search (no other folder is ever removed); `seed`; `workers`, trials at
             a time, each in its own process, 0 for this process, None for one a processor;
+            `address`, of the Dask scheduler whose workers run the trials, None for this machine;
             `patience`, evaluations without improvement before a candidate stops; `seconds`, after
             which no trial starts; `max_failures`, failed trials in a row that end the search.
         verbose: Whether to show the search in the terminal.
@@ -37,6 +38,7 @@ class Search:
         "overwrite": False,
         "seed": 0,
         "workers": None,
+        "address": None,
         "patience": 1,
         "seconds": None,
         "max_failures": 3,
@@ -111,6 +113,7 @@ class Search:
                 seed=params["seed"],
                 objective=objective,
                 workers=params["workers"],
+                address=params["address"],
                 max_failures=params["max_failures"],
                 seconds=params["seconds"],
                 overwrite=params["overwrite"],
@@ -156,6 +159,8 @@ def _check(name: str, value: Any) -> None:
         return
     if least is not None and not _at_least(least, value):
         raise ConfigError(f"`{name}` is a whole number of at least {least}. Received: {value!r}.")
+    if name == "address" and not (value is None or isinstance(value, str)):
+        raise ConfigError(f"`address` is that of a Dask scheduler, or None. Received: {value!r}.")
     if name == "seconds" and not (isinstance(value, int | float) and value > 0):
         raise ConfigError(f"`seconds` is a number above 0, or None. Received: {value!r}.")
 
