@@ -29,6 +29,8 @@ from autorec_core.errors import ConfigError, listed
 from autorec_core.metrics import METRICS
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
+EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -39,9 +41,10 @@ class Section(BaseModel):
 
 
 class PipelineParams(Section):
-    """Which data sets `dvc repro` builds."""
+    """Which data sets `dvc repro` builds, and what a run does that meets another one."""
 
     datasets: list[Name] = Field(min_length=1)
+    on_busy: Literal["wait", "leave"]
 
 
 class SplitParams(Section):
@@ -134,6 +137,40 @@ class ServeParams(Section):
     max_rows: PositiveInt
     max_body_bytes: PositiveInt
     refresh_seconds: PositiveFloat
+
+
+class WebhookParams(Section):
+    """An address that a JSON message is posted to; the variable's value stays out of all files."""
+
+    url_from: EnvironmentVariable
+
+
+class EmailParams(Section):
+    """A mail server and who gets mail from whom; user and password stand in the environment."""
+
+    host: str = Field(min_length=1)
+    port: Port
+    security: Literal["none", "starttls", "tls"]
+    sender: str = Field(pattern="@")
+    recipients: list[Annotated[str, Field(pattern="@")]] = Field(min_length=1)
+    user_from: EnvironmentVariable | None
+    password_from: EnvironmentVariable | None
+
+
+class NotifyParams(Section):
+    """Who hears of a run that failed, crashed or was cancelled."""
+
+    webhook: WebhookParams | None
+    email: EmailParams | None
+    command: Annotated[list[str], Field(min_length=1)] | None
+
+
+class ServicesParams(Section):
+    """Where `make up` starts the servers."""
+
+    host: str = Field(min_length=1)
+    prefect_port: Port
+    mlflow_port: Port
 
 
 class DelimitedFormat(Section):
@@ -295,6 +332,8 @@ class Params(Section):
     compute: ComputeParams
     registry: RegistryParams
     serve: ServeParams
+    notify: NotifyParams
+    services: ServicesParams
     datasets: dict[Name, DatasetParams]
 
     @model_validator(mode="after")
@@ -346,6 +385,20 @@ class Params(Section):
                 f"Unknown data set {name!r}. params.yaml knows: {listed(self.datasets)}."
             )
         return self.datasets[name]
+
+    def buildable(self, name: str) -> DatasetParams:
+        """The entry of a data set that dvc.yaml has stages for.
+
+        Raises:
+            ConfigError: No data set has this name, or `pipeline.datasets` does not list it.
+        """
+        entry = self.dataset(name)
+        if name not in self.pipeline.datasets:
+            raise ConfigError(
+                f"{name!r} is known but not built: add it to `pipeline.datasets` in params.yaml, "
+                f"which has {listed(self.pipeline.datasets)}."
+            )
+        return entry
 
     def flat(self, dataset: str) -> dict[str, Any]:
         """One run's parameters by dotted path, for a tracker; of the data sets only `dataset`."""
@@ -401,10 +454,10 @@ def _fields_at(location: tuple[str | int, ...]) -> list[str]:
         while get_origin(section) is Annotated:
             section = get_args(section)[0]
         if isinstance(section, UnionType):
-            tagged = {
-                get_args(one.model_fields["kind"].annotation)[0]: one
-                for one in get_args(section)
-                if hasattr(one, "model_fields")
-            }
+            members = [one for one in get_args(section) if hasattr(one, "model_fields")]
+            if len(members) == 1:  # a section or null
+                section = members[0]
+                continue
+            tagged = {get_args(one.model_fields["kind"].annotation)[0]: one for one in members}
             section = tagged.get(part, section)
     return list(section.model_fields) if hasattr(section, "model_fields") else []

@@ -56,9 +56,9 @@ def run(
         from flows.choosing import choose_model
 
         typer.echo(choose_model(model, dataset))
-    from flows.train import run_flow
+    from flows.run import run_here
 
-    run_flow(dataset)
+    run_here(dataset)
 
 
 @app.command()
