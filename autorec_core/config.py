@@ -26,6 +26,7 @@ from pydantic import (
 )
 
 from autorec_core.errors import ConfigError, listed
+from autorec_core.metrics import METRICS
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -88,9 +89,25 @@ class SearchParams(Section):
     """How candidates are proposed and how many are tried."""
 
     tuner: Literal["random", "greedy", "bayesian", "hyperband"]
+    objective: str | None
     max_trials: PositiveInt
-    workers: NonNegativeInt
+    seconds: PositiveFloat | None
     max_failures: PositiveInt
+    workers: NonNegativeInt | None
+
+    @field_validator("objective")
+    @classmethod
+    def _names_a_metric(cls, objective: str | None) -> str | None:
+        known = [f"val_{name}" for name in METRICS]
+        if objective is not None and objective not in known:
+            raise ValueError(f"known objectives: {listed(known)}; null for the task's own")
+        return objective
+
+
+class ComputeParams(Section):
+    """Where the work is done: the address of a Dask scheduler, or None for this machine."""
+
+    address: Annotated[str, Field(pattern=r"^[a-z]+://\S+$")] | None
 
 
 class ToleranceParams(Section):
@@ -230,7 +247,15 @@ class Facts(Section):
     min_rows: PositiveInt
     unique: list[str]
     ranges: dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]]
-    warn_only: list[Literal["label_mean", "min_rows", "unique", "ranges"]]
+    max_psi: PositiveFloat | None
+    warn_only: list[Literal["label_mean", "min_rows", "unique", "ranges", "max_psi"]]
+
+
+class MultiValued(Section):
+    """A column whose cells hold several categories each."""
+
+    separator: str = Field(min_length=1)
+    max_length: Annotated[PositiveInt, Field(le=1000)]
 
 
 class DatasetParams(Section):
@@ -244,6 +269,7 @@ class DatasetParams(Section):
     format: Format
     label: str
     categorical: list[str]
+    multi_valued: dict[str, MultiValued]
     numeric: list[str]
     ignored: list[str]
     user: str | None
@@ -254,13 +280,20 @@ class DatasetParams(Section):
     max_bad_rows: PositiveInt
     facts: Facts
 
+    @property
+    def features(self) -> list[str]:
+        """The columns to learn from."""
+        return [*self.categorical, *self.multi_valued, *self.numeric]
+
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
-        declared = [self.label, *self.categorical, *self.numeric, *self.ignored]
+        declared = [self.label, *self.features, *self.ignored]
         if doubled := {name for name in declared if declared.count(name) > 1}:
             raise ValueError(f"columns with two roles: {listed(doubled)}")
-        if not self.categorical and not self.numeric:
-            raise ValueError("neither `categorical` nor `numeric` names a column to learn from")
+        if not self.features:
+            raise ValueError(
+                "none of `categorical`, `multi_valued` and `numeric` names a column to learn from"
+            )
         described = getattr(self.format, "columns", [])
         for name in declared:
             if described and name not in described:
@@ -296,6 +329,7 @@ class Params(Section):
     model: ModelParams
     train: TrainParams
     search: SearchParams
+    compute: ComputeParams
     registry: RegistryParams
     serve: ServeParams
     notify: NotifyParams
@@ -319,10 +353,17 @@ class Params(Section):
             ConfigError: The file cannot be read, or a key or value is not allowed; the message
                 names file, key, value and what is allowed.
         """
+        return cls.parse(_text(path), path)
+
+    @classmethod
+    def parse(cls, text: str, path: Path) -> Self:
+        """Checks the text of a params file; `path` is what error messages call it.
+
+        Raises:
+            ConfigError: As in `load`.
+        """
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} cannot be read: {error}.") from error
+            content = yaml.safe_load(text)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             place = f"{path}, line {mark.line + 1}" if mark else str(path)
@@ -364,6 +405,13 @@ class Params(Section):
         content = self.model_dump()
         content["datasets"] = {dataset: content["datasets"][dataset]}
         return dict(_flattened("", content))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}.") from error
 
 
 def _flattened(prefix: str, content: Mapping[str, Any]) -> Any:

@@ -37,14 +37,59 @@ def _said(error: AutoRecError) -> str:
 
 
 @app.command()
-def run(dataset: Dataset) -> None:
+def run(
+    dataset: Dataset,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A ready model (mf, deepfm, ...) or auto; becomes `model.name` in params.yaml.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Fetch, check, split, search, evaluate and register a data set's model."""
-    from autorec_core.config import Params
+    from flows.params_file import PARAMS, build_too
 
-    Params.load().buildable(dataset)  # what is wrong here is said before the servers start
+    if build_too(dataset):  # what is wrong with params.yaml is said before the servers start
+        typer.echo(f"{dataset} is now on `pipeline.datasets` in {PARAMS}: `dvc repro` builds it.")
+    if model is not None:
+        from flows.choosing import choose_model
+
+        typer.echo(choose_model(model, dataset))
     from flows.run import run_here
 
     run_here(dataset)
+
+
+@app.command()
+def init_dataset(
+    file: Annotated[Path, typer.Argument(help="A CSV, TSV or Parquet file, or a pattern.")],
+    name: Annotated[str | None, typer.Option(help="What to call it; by default its file.")] = None,
+    label: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Add the entry to params.yaml.")] = False,
+) -> None:
+    """Look at a table of your own and propose its entry in params.yaml."""
+    from flows.init_dataset import init_dataset as propose_entry
+
+    propose_entry(file, name, label, write=write)
+
+
+@app.command()
+def generate(
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help="movielens, netflix, ...")],
+    output: Annotated[Path, typer.Option("--output", help="The file to write, .gz if you like.")],
+    rows: Annotated[int, typer.Option(help="How many rows.")] = 100_000,
+    seed: Annotated[int, typer.Option(help="Decides every byte.")] = 13,
+    dirt: Annotated[float, typer.Option(help="The share of lines made unreadable.")] = 0.0,
+) -> None:
+    """Write a made-up file in one of the benchmark formats, for tests of scale and faults."""
+    from autorec_core.data.generator import generate as write_rows
+
+    made = write_rows(form, rows, output, seed=seed, dirt=dirt)
+    typer.echo(
+        f"{output}: {made.rows:,} made-up rows, {made.soiled:,} of them soiled; "
+        f"noise floor {made.noise_floor:.4f}"
+    )
 
 
 @app.command()
