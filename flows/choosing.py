@@ -9,19 +9,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from autorec_core import zoo
-from autorec_core.config import DatasetParams, Params, edited
+from autorec_core.config import DatasetParams, Params
 from autorec_core.data.schema import Field, Schema
-from autorec_core.files import write_text
+from flows.params_file import PARAMS, set_value
 
 KEY = "model.name"
 
 
-def choose_model(name: str, dataset: str, path: Path = Path("params.yaml")) -> str:
+def choose_model(name: str, dataset: str, path: Path = PARAMS) -> str:
     """Makes `name` the model that runs search, where it can work with this data set.
 
     Args:
         name: "auto" or a ready model's name.
-        dataset: A data set of `pipeline.datasets`.
+        dataset: A data set of params.yaml.
         path: The params file.
 
     Returns:
@@ -32,10 +32,10 @@ def choose_model(name: str, dataset: str, path: Path = Path("params.yaml")) -> s
             the file is then left alone.
     """
     params = Params.load(path)
-    zoo.build(name, _declared(params.buildable(dataset)), params.model.space)
+    zoo.build(name, _declared(params.dataset(dataset)), params.model.space)
     if params.model.name == name:
         return f"{path}: `{KEY}` is {name}."
-    write_text(path, edited(path, KEY, name))
+    set_value(KEY, name, path)
     return f"{path}: `{KEY}` is now {name} for all data sets; it was {params.model.name}."
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from autorec_core.config import Params, edited
+from autorec_core.config import Params
 from autorec_core.errors import ConfigError
 from autorec_core.zoo import MODELS
 from flows.choosing import choose_model
+from flows.params_file import set_value
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,7 +57,7 @@ def test_choosing_again_changes_nothing(path):
         ("deepfmm", "movielens-100k", r"Unknown model 'deepfmm'.*Known models: auto, mf"),
         ("mf", "criteo", "mf is made for a user and an item column, and this data set names none"),
         ("neumf", "criteo", "neumf is made for a user and an item column"),
-        ("deepfm", "movielens-1m", "known but not built"),
+        ("deepfm", "movielens-2m", "Unknown data set 'movielens-2m'"),
     ],
 )
 def test_a_choice_that_cannot_work_is_refused_before_anything_changes(path, model, dataset, said):
@@ -74,6 +75,6 @@ def test_every_ready_model_can_be_chosen_for_ratings(path):
 
 def test_an_edit_that_would_break_the_file_is_refused(path):
     with pytest.raises(ConfigError, match=r"`model\.space` is 'wide'"):
-        edited(path, "model.space", "wide")
+        set_value("model.space", "wide", path)
     with pytest.raises(ConfigError, match=r"the key `model\.nome` is missing"):
-        edited(path, "model.nome", "mf")
+        set_value("model.nome", "mf", path)

@@ -34,7 +34,7 @@ def test_help_names_every_command_and_imports_nothing_heavy(tmp_path):
     imported = {line.rpartition("|")[2].strip() for line in answer.stderr.splitlines()}
 
     assert not imported & HEAVY
-    for command in ("run", "datasets", "models", "score"):
+    for command in ("run", "init-dataset", "generate", "datasets", "models", "score"):
         assert f" {command} " in answer.stdout
 
 
