@@ -52,3 +52,8 @@ class Places:
     def reports(self) -> Path:
         """The folder of the pages of the data checks."""
         return self.root / "reports" / "checks" / self.dataset
+
+    @property
+    def profile(self) -> Path:
+        """The folder of the profile's page."""
+        return self.root / "reports" / "profile" / self.dataset

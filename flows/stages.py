@@ -46,9 +46,10 @@ def check_raw(params: Params, places: Places) -> None:
 def prepare(params: Params, places: Places) -> None:
     """Split, fit on train, encode."""
     from autorec_core.data.prepare import prepare as prepare_splits
+    from flows.profile_page import write_profile_page
 
     entry = params.dataset(places.dataset)
-    prepare_splits(
+    profile = prepare_splits(
         entry,
         params.split,
         params.preprocess,
@@ -56,6 +57,7 @@ def prepare(params: Params, places: Places) -> None:
         places.raw / entry.file,
         places.prepared,
     )
+    write_profile_page(places.dataset, profile, places.profile / "index.html")
 
 
 def check_splits(params: Params, places: Places) -> None:
