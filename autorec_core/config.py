@@ -26,6 +26,7 @@ from pydantic import (
 )
 
 from autorec_core.errors import ConfigError, listed
+from autorec_core.metrics import METRICS
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -85,9 +86,25 @@ class SearchParams(Section):
     """How candidates are proposed and how many are tried."""
 
     tuner: Literal["random", "greedy", "bayesian", "hyperband"]
+    objective: str | None
     max_trials: PositiveInt
-    workers: NonNegativeInt
+    seconds: PositiveFloat | None
     max_failures: PositiveInt
+    workers: NonNegativeInt | None
+
+    @field_validator("objective")
+    @classmethod
+    def _names_a_metric(cls, objective: str | None) -> str | None:
+        known = [f"val_{name}" for name in METRICS]
+        if objective is not None and objective not in known:
+            raise ValueError(f"known objectives: {listed(known)}; null for the task's own")
+        return objective
+
+
+class ComputeParams(Section):
+    """Where the work is done: the address of a Dask scheduler, or None for this machine."""
+
+    address: Annotated[str, Field(pattern=r"^[a-z]+://\S+$")] | None
 
 
 class RegistryParams(Section):
@@ -253,6 +270,7 @@ class Params(Section):
     model: ModelParams
     train: TrainParams
     search: SearchParams
+    compute: ComputeParams
     registry: RegistryParams
     datasets: dict[Name, DatasetParams]
 
