@@ -107,11 +107,33 @@ class ComputeParams(Section):
     address: Annotated[str, Field(pattern=r"^[a-z]+://\S+$")] | None
 
 
+class ToleranceParams(Section):
+    """How much worse than the champion's a challenger's guard metrics may be."""
+
+    calibration: NonNegativeFloat
+    segment_loss: NonNegativeFloat
+    latency: NonNegativeFloat
+    size: NonNegativeFloat
+
+
 class RegistryParams(Section):
     """When a new model replaces the champion."""
 
     mode: Literal["auto", "dry-run", "manual"]
     min_improvement: NonNegativeFloat
+    unreadable_champion: Literal["replace", "keep"]
+    min_segment_rows: PositiveInt
+    tolerances: ToleranceParams
+
+
+class ServeParams(Section):
+    """How `autorec serve` answers."""
+
+    host: str = Field(min_length=1)
+    port: Annotated[int, Field(ge=0, le=65535)]
+    max_rows: PositiveInt
+    max_body_bytes: PositiveInt
+    refresh_seconds: PositiveFloat
 
 
 class DelimitedFormat(Section):
@@ -272,6 +294,7 @@ class Params(Section):
     search: SearchParams
     compute: ComputeParams
     registry: RegistryParams
+    serve: ServeParams
     datasets: dict[Name, DatasetParams]
 
     @model_validator(mode="after")
@@ -291,15 +314,15 @@ class Params(Section):
             ConfigError: The file cannot be read, or a key or value is not allowed; the message
                 names file, key, value and what is allowed.
         """
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} cannot be read: {error}.") from error
-        return cls.parse(text, path)
+        return cls.parse(_text(path), path)
 
     @classmethod
     def parse(cls, text: str, path: Path) -> Self:
-        """Checks what a params file holds, or would hold; see `load`."""
+        """Checks the text of a params file; `path` is what error messages call it.
+
+        Raises:
+            ConfigError: As in `load`.
+        """
         try:
             content = yaml.safe_load(text)
         except yaml.YAMLError as error:
@@ -329,6 +352,13 @@ class Params(Section):
         content = self.model_dump()
         content["datasets"] = {dataset: content["datasets"][dataset]}
         return dict(_flattened("", content))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}.") from error
 
 
 def _flattened(prefix: str, content: Mapping[str, Any]) -> Any:

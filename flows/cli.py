@@ -37,12 +37,25 @@ def _said(error: AutoRecError) -> str:
 
 
 @app.command()
-def run(dataset: Dataset) -> None:
+def run(
+    dataset: Dataset,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A ready model (mf, deepfm, ...) or auto; becomes `model.name` in params.yaml.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Fetch, check, split, search, evaluate and register a data set's model."""
     from flows.params_file import PARAMS, build_too
 
     if build_too(dataset):  # what is wrong with params.yaml is said before the servers start
         typer.echo(f"{dataset} is now on `pipeline.datasets` in {PARAMS}: `dvc repro` builds it.")
+    if model is not None:
+        from flows.choosing import choose_model
+
+        typer.echo(choose_model(model, dataset))
     from flows.train import run_flow
 
     run_flow(dataset)
@@ -108,6 +121,63 @@ def score(
     from flows.scoring import score_file
 
     score_file(dataset, input_, output, alias=alias)
+
+
+@app.command()
+def promote(
+    dataset: Dataset,
+    version: Annotated[int, typer.Option(help="The version to make live.", show_default=False)],
+) -> None:
+    """Make a registered version the champion, once it passes its smoke test."""
+    from flows.commands import promote as promote_version
+
+    promote_version(dataset, version)
+
+
+@app.command()
+def rollback(
+    dataset: Dataset,
+    reason: Annotated[str, typer.Option(help="Why; it is kept.", show_default=False)],
+) -> None:
+    """Make the champion before this one live again."""
+    from flows.commands import rollback as roll_back
+
+    roll_back(dataset, reason)
+
+
+@app.command()
+def reproduce(
+    dataset: Dataset,
+    version: Annotated[int, typer.Option(help="The version to rebuild.", show_default=False)],
+) -> None:
+    """Rebuild a registered version from its lineage and compare the test figures."""
+    from flows.reproducing import reproduce as reproduce_version
+
+    reproduce_version(dataset, version)
+
+
+@app.command()
+def export(
+    dataset: Dataset,
+    output: Annotated[Path, typer.Option(help="The folder to appear.", show_default=False)],
+    alias: Annotated[str, typer.Option(help="Which registered model.")] = "champion",
+) -> None:
+    """Write the live model as .keras and as a SavedModel that takes raw rows."""
+    from flows.commands import export as export_model
+
+    export_model(dataset, output, alias)
+
+
+@app.command()
+def serve(
+    dataset: Dataset,
+    host: Annotated[str | None, typer.Option(help="In place of serve.host.")] = None,
+    port: Annotated[int | None, typer.Option(help="In place of serve.port.")] = None,
+) -> None:
+    """Answer POST /score with the live model's scores, on this machine alone by default."""
+    from flows.serving.run import serve as serve_champion
+
+    serve_champion(dataset, host=host, port=port)
 
 
 if __name__ == "__main__":

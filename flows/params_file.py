@@ -1,4 +1,4 @@
-"""Adds to params.yaml without touching anything else that stands in it, comments included."""
+"""Changes params.yaml without touching anything else that stands in it, comments included."""
 
 from __future__ import annotations
 
@@ -42,6 +42,26 @@ def add_dataset(name: str, entry: dict[str, Any], path: Path = PARAMS) -> None:
         raise ConfigError(f"{path} has a data set {name!r} already; choose another --name.")
     text = path.read_text(encoding="utf-8")
     _write(path, _listed(_with_entry(text, name, entry), name))
+
+
+def set_value(key: str, value: str, path: Path = PARAMS) -> None:
+    """Replaces one value.
+
+    Args:
+        key: Its dotted path, such as `model.name`.
+        value: What shall stand there, as YAML.
+        path: The params file.
+
+    Raises:
+        ConfigError: There is no such key, or params.yaml would not be valid any more.
+    """
+    Params.load(path)
+    text = path.read_text(encoding="utf-8")
+    try:
+        node = _node(text, *key.split("."))
+    except StopIteration:
+        raise ConfigError(f"{path}: the key `{key}` is missing.") from None
+    _write(path, text[: node.start_mark.index] + value + text[node.end_mark.index :])
 
 
 def entry_text(name: str, entry: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,11 +53,11 @@ def write_profile_page(name: str, profile: Mapping[str, Any], path: Path) -> Non
     from markupsafe import Markup
 
     splits = profile["splits"]
-    plots = [("Labels", _plot(lambda axes: _labels(axes, splits)))]
+    plots = [("Labels", _plot(partial(_labels, splits=splits)))]
     if splits["train"]["unknown_rate"]:
-        plots.append(("Unknown categories", _plot(lambda axes: _unknown(axes, splits))))
+        plots.append(("Unknown categories", _plot(partial(_unknown, splits=splits))))
     plots += [
-        (f"{column}, by quantiles", _plot(lambda axes, name=column: _box(axes, splits, name), 1.6))
+        (f"{column}, by quantiles", _plot(partial(_box, splits=splits, name=column), 1.6))
         for column in list(splits["train"]["quantiles"])[:SHOWN_COLUMNS]
     ]
     page = Environment(autoescape=True).from_string(TEMPLATE)

@@ -76,8 +76,12 @@ def register(dataset: str, root: str) -> State[Any]:
         decision = register_winner(Params.load(places.root / "params.yaml"), places)
     except AutoRecError as error:
         return Failed(message=str(error))
-    get_run_logger().info(decision)
-    return Completed(message=decision)
+    get_run_logger().info(str(decision))
+    if decision.checks:
+        create_table_artifact(
+            key=f"{dataset}-gate", table=decision.rows(), description=str(decision)
+        )
+    return Completed(message=str(decision))
 
 
 @flow(name="autorec", flow_run_name="{dataset}")
