@@ -24,7 +24,10 @@ class Compute(Protocol):
         """Gives every partition's call a value that is too large to be sent along each time."""
 
     def map(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
-        """The function's results for the arguments of each call, in order, a few ahead."""
+        """The function's results for the arguments of each call, in order, a few ahead.
+
+        The last argument of each call is the partition.
+        """
 
 
 class Here:
@@ -62,7 +65,9 @@ class Cluster:
         """See `Compute.map`."""
         waiting: deque[Any] = deque()
         for call in calls:
-            waiting.append(self._client.submit(function, *call, pure=False))
+            *settings, partition = call
+            sent = self._client.scatter(partition, hash=False)  # not through the scheduler
+            waiting.append(self._client.submit(function, *settings, sent, pure=False))
             if len(waiting) >= self._window:
                 yield waiting.popleft().result()
         while waiting:

@@ -153,11 +153,12 @@ def _encode(
     shared = compute.share(preprocessor)
     coded = [field.name for field in schema.categorical]
     tables = read_tables(_rows_file(folder, part), coded=coded)
+    profiled = [*preprocessor.numeric.names, *(one.name for one in schema.lists)]
     waiting: deque[dict[str, pa.Array]] = deque()
 
     def calls() -> Iterator[tuple[Any, pa.Table]]:
         for table in tables:
-            waiting.append(_coded_columns(table.drop_columns(ROW_NUMBER)))
+            waiting.append(_coded_columns(table.select(profiled)))
             yield shared, table
 
     with table_writer(folder / f"{part}.parquet") as writer:

@@ -92,7 +92,7 @@ def read_chunks(
     for file in raw_files(path):
         base, found = count, 0
         calls = (
-            (entry, file, piece, bad.limit, check_labels)
+            (entry, file, bad.limit, check_labels, piece)
             for piece in _pieces(entry, file, block_bytes)
         )
         for typed, last_line, set_aside in compute.map(read_piece, calls):
@@ -106,7 +106,7 @@ def read_chunks(
 
 
 def read_piece(
-    entry: DatasetParams, file: Path, piece: Piece | TablePiece, limit: int, check_labels: bool
+    entry: DatasetParams, file: Path, limit: int, check_labels: bool, piece: Piece | TablePiece
 ) -> tuple[TextRows, int, BadRows]:
     """Rows with typed columns from one piece of a raw file, the number of its last line, bad rows.
 
