@@ -66,6 +66,17 @@ def models(
 
 
 @app.command()
+def report(
+    dataset: Dataset,
+    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open it in a browser.")] = True,
+) -> None:
+    """Build the report of a data set's last run if it is stale, and open it."""
+    from flows.report.build import open_report
+
+    typer.echo(open_report(dataset, browser=open_))
+
+
+@app.command()
 def score(
     dataset: Dataset,
     input_: Annotated[Path, typer.Option("--input", help="CSV, TSV or Parquet file of raw rows.")],

@@ -47,7 +47,7 @@ def evaluate(params: Params, places: Places) -> None:
     outcome = evaluate_scores(scores, known, test, schema, params.seed)
     if outcome.warning:
         logger.warning(outcome.warning)
-    breakdown = {
+    breakdown: dict[str, Sequence[Any]] = {
         "calibration": calibration(test.label, scores, params.seed),
         "residuals": residuals(test.label, scores),
         "activity": activity(outcome.losses, known, test, schema, params.seed),

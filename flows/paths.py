@@ -52,3 +52,8 @@ class Places:
     def reports(self) -> Path:
         """The folder of the pages of the data checks."""
         return self.root / "reports" / "checks" / self.dataset
+
+    @property
+    def report(self) -> Path:
+        """The page of the last run."""
+        return self.root / "reports" / "run" / self.dataset / "index.html"

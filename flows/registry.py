@@ -199,6 +199,11 @@ def promote(
         return decision
 
 
+def describe(dataset: str, number: int, text: str, root: Path = Path()) -> None:
+    """Gives a version its description, in Markdown."""
+    _client(root).update_model_version(model_name(dataset), str(number), description=text)
+
+
 def smoke_test(dataset: str, number: int, root: Path = Path()) -> None:
     """Loads a version in a clean process by its URI and has it score its own example.
 

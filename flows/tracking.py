@@ -202,6 +202,18 @@ def log_figures(root: Path, run: str, metrics: Mapping[str, float], artifacts: l
         client.log_artifact(run, str(path))
 
 
+def artifact_address(root: Path, run: str, name: str) -> str | None:
+    """Where a browser finds a run's file in MLflow's pages; None where no server shows them."""
+    import mlflow
+
+    connect(root)
+    server = mlflow.get_tracking_uri()
+    if not server.startswith("http"):
+        return None
+    experiment = mlflow.MlflowClient().get_run(run).info.experiment_id
+    return f"{server.rstrip('/')}/#/experiments/{experiment}/runs/{run}/artifacts/{name}"
+
+
 def attempt(act: Callable[[], Result]) -> Result | None:
     """Does something with MLflow; where that fails, says so once and goes on with None."""
     from mlflow.exceptions import MlflowException

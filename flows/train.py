@@ -11,13 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
 from prefect.states import Completed, Failed, State
 
 from autorec_core.config import Params
 from autorec_core.errors import AutoRecError, UnreachableError
 from flows.paths import Places
 from flows.pipeline import reproduce
+from flows.report.build import report_run
 from flows.results import leaderboard_rows, result_markdown, show_result
 
 HOUR = 3600
@@ -94,6 +99,7 @@ def autorec(dataset: str, root: str = ".") -> State[Any]:
         if not state.is_completed():
             return Failed(message=f"{step.name}: {state.message}")
     places = Places(dataset, Path(root))
+    address = report_run(places)
     create_table_artifact(
         key=f"{dataset}-leaderboard",
         table=leaderboard_rows(places),
@@ -104,6 +110,10 @@ def autorec(dataset: str, root: str = ".") -> State[Any]:
         markdown=result_markdown(places, decision=state.message or ""),
         description=f"Test figures of {dataset} and what became of the model",
     )
+    if address:
+        create_link_artifact(
+            key=f"{dataset}-report", link=address, description=f"Report of the run of {dataset}"
+        )
     return Completed(message=state.message)
 
 
