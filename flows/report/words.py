@@ -72,7 +72,7 @@ def limits(run: Run) -> list[str]:
             )
     for column, share in run.splits[-1].unknown.items():
         if share >= NOTEWORTHY:
-            said.append(f"{share:.1%} of the test rows have a {column} that training never met.")
+            said.append(f"{share:.1%} of the test rows have no known {column}.")
     return said
 
 
