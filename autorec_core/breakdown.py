@@ -67,8 +67,9 @@ def activity(
         met[UNKNOWN] = 0
         ids = test.categorical[:, place]
         found += _by_count(column, met[ids], ids, losses, seed)
-    if not found and test.categorical.shape[1]:
-        unknown = (test.categorical == UNKNOWN).sum(axis=1)
+    if not found and schema.categorical:
+        # Without the places of lists: id 0 also stands where a list has ended.
+        unknown = (test.categorical[:, : len(schema.categorical)] == UNKNOWN).sum(axis=1)
         found += _by_count("unknown values", unknown, None, losses, seed)
     return found
 

@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -148,6 +149,21 @@ def search_run(places: Places) -> str | None:
     return attempt(known)
 
 
+def run_address(places: Places) -> str | None:
+    """Where the run of the last search here is seen: its page, or how to open the own store."""
+    import mlflow
+
+    run = search_run(places)
+    if run is None:
+        return None
+    address = urlsplit(mlflow.get_tracking_uri())
+    if address.scheme not in ("http", "https"):
+        return f"{run} (`mlflow ui --backend-store-uri sqlite:///{STORE} --host 127.0.0.1`)"
+    experiment = mlflow.get_run(run).info.experiment_id
+    server = address._replace(netloc=address.netloc.rpartition("@")[2])  # no password leaves here
+    return f"{server.geturl().rstrip('/')}/#/experiments/{experiment}/runs/{run}"
+
+
 def log_trial(
     parent: str,
     number: int,
@@ -200,18 +216,6 @@ def log_figures(root: Path, run: str, metrics: Mapping[str, float], artifacts: l
         client.log_metric(run, key, float(value))
     for path in artifacts:
         client.log_artifact(run, str(path))
-
-
-def artifact_address(root: Path, run: str, name: str) -> str | None:
-    """Where a browser finds a run's file in MLflow's pages; None where no server shows them."""
-    import mlflow
-
-    connect(root)
-    server = mlflow.get_tracking_uri()
-    if not server.startswith("http"):
-        return None
-    experiment = mlflow.MlflowClient().get_run(run).info.experiment_id
-    return f"{server.rstrip('/')}/#/experiments/{experiment}/runs/{run}/artifacts/{name}"
 
 
 def attempt(act: Callable[[], Result]) -> Result | None:

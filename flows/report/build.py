@@ -36,25 +36,19 @@ def build_report(places: Places) -> Path:
     return _build(places, _facts(places))
 
 
-def report_run(places: Places) -> str | None:
+def report_run(places: Places) -> None:
     """Builds page and card at the end of a run and adds them to MLflow's run and version.
 
     A run is not lost for want of its picture: what goes wrong is a warning.
-
-    Returns:
-        Where the page is found: in MLflow's own pages where a server has it, else on disk; None
-        where it could not be built.
     """
     try:
         facts = _facts(places)
         page = _build(places, facts)
+        card = page.with_name(CARD)
+        number = facts.version.number if facts.version else None
+        tracking.attempt(lambda: _publish(places, number, page, card))
     except Exception as error:
         logger.warning("The report was not built (%s: %s).", type(error).__name__, error)
-        return None
-    card = page.with_name(CARD)
-    number = facts.version.number if facts.version else None
-    address = tracking.attempt(lambda: _publish(places, number, page, card))
-    return address or page.resolve().as_uri()
 
 
 def _facts(places: Places) -> Run:
@@ -76,18 +70,16 @@ def _build(places: Places, run: Run) -> Path:
     return page
 
 
-def _publish(places: Places, number: int | None, page: Path, card: Path) -> str | None:
+def _publish(places: Places, number: int | None, page: Path, card: Path) -> None:
     """Adds page and card to the search's MLflow run, and the card to the version's description."""
-    from flows import registry
+    from flows.registry.store import client, describe
 
     if number is not None:
         text = card.read_text(encoding="utf-8")
-        registry.describe(places.dataset, number, text, places.root)
+        describe(client(places.root), places.dataset, number, text)
     run = tracking.search_run(places)
-    if run is None:
-        return None
-    tracking.log_figures(places.root, run, {}, [page, card])
-    return tracking.artifact_address(places.root, run, page.name)
+    if run is not None:
+        tracking.log_figures(places.root, run, {}, [page, card])
 
 
 def open_report(dataset: str, *, browser: bool) -> Path:

@@ -58,7 +58,7 @@ Spec = dict[str, Any]
 
 
 def results(run: Run) -> Spec:
-    """The test loss of model and baselines with intervals; the champion's as a line."""
+    """The test loss of model and baselines with intervals; the former champion's as a line."""
     rows = [
         {
             "who": one.title,
@@ -87,9 +87,10 @@ def results(run: Run) -> Spec:
         base.mark_point(filled=True, size=130, opacity=1).encode(x=x),
         base.mark_text(dy=-14, fontSize=12).encode(x=x, text=alt.Text("loss:Q", format=".4f")),
     ]
-    champion = run.champion
-    if champion and champion != run.version and run.loss in champion.metrics:
-        line = {"loss": champion.metrics[run.loss], "who": f"champion, version {champion.number}"}
+    contest = run.contest
+    if contest is not None and run.decision is not None:
+        number = run.decision.grounds.champion
+        line = {"loss": contest.champion, "who": f"version {number}, champion at the time"}
         layers.append(
             alt.Chart(alt.Data(values=[line]))
             .mark_rule(strokeDash=[5, 4], color=WARM, strokeWidth=2)

@@ -14,9 +14,11 @@ from autorec_core.data.split import PARTS
 from autorec_core.data.store import load_schema
 from autorec_core.errors import DataError
 from autorec_core.intervals import Interval
-from flows import registry, tracking
+from flows import tracking
+from flows.decision import Decision
+from flows.lineage import in_brief, lineage
 from flows.paths import Places
-from flows.registering import lineage
+from flows.registry.store import Version, list_versions
 from flows.report.facts import (
     CurvePoint,
     Expectation,
@@ -43,7 +45,7 @@ def collect(params: Params, places: Places) -> Run:
     """
     entry = params.dataset(places.dataset)
     try:
-        origin = lineage(params, places)
+        origin = in_brief(lineage(params, places))
         profile = _json(places.prepared / "profile.json")
         schema = load_schema(places.prepared)
         intervals = _json(places.evaluation / "intervals.json")
@@ -53,7 +55,8 @@ def collect(params: Params, places: Places) -> Run:
             title=entry.title,
             task=schema.task,
             label=schema.label,
-            columns=tuple(field.name for field in schema.categorical),
+            columns=tuple(field.name for field in (*schema.categorical, *schema.lists)),
+            places=tuple(schema.id_columns),
             user=schema.user,
             item=schema.item,
             loss=intervals["loss"],
@@ -70,9 +73,10 @@ def collect(params: Params, places: Places) -> Run:
             expectations=tuple(_expectations(places.checks)),
             versions=versions,
             version=version,
+            decision=Decision.from_json(tags["gate"]) if "gate" in tags else None,
             # What a version was registered with outlives later changes of the workspace.
-            lineage={key: tags.get(key, value) for key, value in origin.items() if key != "params"},
-            params=_params(tags) or params.flat(places.dataset),
+            lineage={key: tags.get(key, value) for key, value in origin.items()},
+            params=params.flat(places.dataset),
         )
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(
@@ -190,6 +194,7 @@ def _expectations(checks: Path) -> Iterator[Expectation]:
                 name=one["expectation"].removeprefix("expect_").replace("_", " "),
                 column=one["column"],
                 settings=settings,
+                severity=one["severity"],
                 success=one["success"],
                 rows=one["rows"],
                 unexpected=one["unexpected"],
@@ -200,7 +205,7 @@ def _registered(
     places: Places, model: str
 ) -> tuple[tuple[Registered, ...], Registered | None, Mapping[str, str]]:
     """The versions that matter, this run's and its tags; nothing where no registry answers."""
-    versions = tracking.attempt(lambda: registry.list_versions(places.dataset, places.root)) or []
+    versions = tracking.attempt(lambda: list_versions(places.dataset, places.root)) or []
     own = next((one for one in versions if one.tags.get("dvc.model") == model), None)
     kept = tuple(_version(one) for one in versions if one.aliases or one is own)
     if own is None:
@@ -208,25 +213,10 @@ def _registered(
     return kept, _version(own), own.tags
 
 
-def _version(version: registry.Version) -> Registered:
+def _version(version: Version) -> Registered:
     return Registered(
-        number=version.number,
-        aliases=version.aliases,
-        metrics={
-            key.removeprefix(registry.FIGURES): float(value)
-            for key, value in version.tags.items()
-            if key.startswith(registry.FIGURES)
-        },
-        decision=version.tags.get("decision", ""),
+        version.number, version.aliases, version.figures, version.tags.get("decision", "")
     )
-
-
-def _params(tags: Mapping[str, str]) -> dict[str, Any]:
-    """The parameters a version was registered with; none where the tag had no room for all."""
-    try:
-        return json.loads(tags.get("params", "{}"))
-    except ValueError:
-        return {}
 
 
 def _json(path: Path) -> Any:

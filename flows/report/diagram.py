@@ -59,7 +59,7 @@ def draw(recommender: Mapping[str, Any], columns: Sequence[str]) -> Diagram:
 
     Args:
         recommender: As `Recommender.get_config` describes it.
-        columns: The categorical columns in the order of their ids.
+        columns: The names of the encoded ids in their order.
     """
     from grandalf.graphs import Edge, Graph, Vertex
     from grandalf.layouts import SugiyamaLayout, VertexViewer

@@ -8,6 +8,7 @@ from typing import Any
 
 from autorec_core.breakdown import ActivityRow, CalibrationRow, ResidualRow
 from autorec_core.intervals import Interval
+from flows.decision import Check, Decision
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ class Expectation:
     name: str
     column: str
     settings: str
+    severity: str
     success: bool
     rows: int
     unexpected: int
@@ -145,7 +147,8 @@ class Run:
         title: Its title.
         task: "rating" or "ctr".
         label: The label column.
-        columns: The categorical columns in the order of their ids.
+        columns: The columns of ids: categorical ones, then multi-valued ones.
+        places: The names of the encoded ids in their order: one a category, several a list.
         user: The user column, where there is one.
         item: The item column, where there is one.
         loss: The metric that training minimises, such as "mse".
@@ -162,8 +165,9 @@ class Run:
         expectations: The data checks.
         versions: The registered versions that matter: this run's, the champion, the previous one.
         version: This run's version; None where it is not registered, or no registry answers.
-        lineage: Commit, hashes, seed.
-        params: Every parameter of the run by its dotted path.
+        decision: The gate's decision on that version.
+        lineage: Commit, hashes, seed: what the version was registered with.
+        params: Every parameter of the workspace by its dotted path.
     """
 
     dataset: str
@@ -171,6 +175,7 @@ class Run:
     task: str
     label: str
     columns: tuple[str, ...]
+    places: tuple[str, ...]
     user: str | None
     item: str | None
     loss: str
@@ -187,6 +192,7 @@ class Run:
     expectations: tuple[Expectation, ...]
     versions: tuple[Registered, ...]
     version: Registered | None
+    decision: Decision | None
     lineage: Mapping[str, str]
     params: Mapping[str, Any]
 
@@ -204,6 +210,12 @@ class Run:
     def champion(self) -> Registered | None:
         """The version that is live, where there is one."""
         return next((one for one in self.versions if "champion" in one.aliases), None)
+
+    @property
+    def contest(self) -> Check | None:
+        """The gate's comparison of losses with the champion of the time, where there was one."""
+        checks = self.decision.checks if self.decision else ()
+        return next((one for one in checks if one.name == "loss" and one.champion), None)
 
     @property
     def completed(self) -> tuple[Trial, ...]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
+from flows.decision import COLUMNS
 from flows.report import charts, words
 from flows.report.diagram import draw
 from flows.report.facts import Run
@@ -38,7 +39,7 @@ def render(run: Run, *, seed: int, digest: str, built: datetime) -> str:
         tiles=_tiles(run),
         pictures=pictures(run, importance),
         verdict=importance.verdict,
-        diagram=draw(run.winner.recommender, run.columns),
+        diagram=draw(run.winner.recommender, run.places),
         tables=_tables(run),
         config=charts.CONFIG,
         libraries=_libraries(),
@@ -104,6 +105,10 @@ def _tables(run: Run) -> dict[str, Table]:
                 for one in run.versions
             ),
         ),
+        "gate": Table(
+            COLUMNS,
+            tuple(tuple(check.cells()) for check in (run.decision.checks if run.decision else ())),
+        ),
         "hyperparameters": Table(
             ("hyperparameter", "value"),
             tuple((name, _plain(value)) for name, value in run.winner.hyperparameters.items()),
@@ -117,7 +122,7 @@ def _tables(run: Run) -> dict[str, Table]:
             ("", "table", "check", "column", "settings", "unexpected"),
             tuple(
                 (
-                    "passed" if one.success else "failed",
+                    "passed" if one.success else one.severity,
                     one.table,
                     one.name,
                     one.column or "–",

@@ -73,7 +73,8 @@ def _results(run: Run) -> Picture:
         "The model beside the baselines",
         f"Loss on the test rows, which no search and no training has seen. Bars are {level} "
         "bootstrap intervals; differences are paired row by row, so they can be clear even where "
-        "bars overlap.",
+        "bars overlap."
+        + (" The dashed line is the champion the model was held against." if run.contest else ""),
         charts.results(run),
         Table((*head, *(name.upper() for name in others)), tuple(rows)),
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from autorec_core.breakdown import activity, calibration, residuals
-from autorec_core.data.schema import Examples, Field, Schema
+from autorec_core.data.schema import Examples, Field, ListField, Schema
 
 
 def examples(ids: list[list[int]], labels: list[float]) -> Examples:
@@ -60,6 +62,17 @@ def test_without_user_and_item_the_unknown_values_of_a_row_are_counted():
         ("unknown values", 1, 1, 3.0),
         ("unknown values", 2, 1, 9.0),
     ]
+
+
+def test_places_behind_the_end_of_a_list_are_no_unknown_values():
+    genres = ListField("genres", 5, length=2, separator="|")
+    fields = dataclasses.replace(schema(None, None), lists=(genres,))
+    test = examples([[1, 1, 4, 0], [2, 2, 0, 0], [0, 1, 3, 4]], [5, 4, 3])
+    losses = {"model": np.array([1.0, 3.0, 5.0])}
+
+    found = activity(losses, test, test, fields, seed=1)
+
+    assert [(row.least, row.rows, row.loss) for row in found] == [(0, 2, 2.0), (1, 1, 5.0)]
 
 
 def test_residuals_are_counted_by_label_and_none_is_lost():

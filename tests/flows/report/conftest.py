@@ -10,6 +10,7 @@ import pytest
 
 from autorec_core.breakdown import ActivityRow, calibration, residuals
 from autorec_core.intervals import Interval
+from flows.decision import Check, Decision, Grounds
 from flows.report.facts import (
     CurvePoint,
     Expectation,
@@ -103,6 +104,7 @@ def rating_run() -> Run:
         task="rating",
         label="rating",
         columns=("user_id", "item_id"),
+        places=("user_id", "item_id"),
         user="user_id",
         item="item_id",
         loss="mse",
@@ -132,14 +134,22 @@ def rating_run() -> Run:
         ),
         bad_rows=0,
         expectations=(
-            Expectation("raw rows", "table columns to match set", "", "", True, 100, 0),
-            Expectation("train", "column values to be between", "user_id", "min 0", True, 80, 0),
+            Expectation("raw rows", "table columns to match set", "", "", "error", True, 100, 0),
+            Expectation("train", "values to be between", "user_id", "min 0", "error", True, 80, 0),
         ),
         versions=(
             Registered(2, (), {"mse": 0.75}, "Version 1 stays champion: too close."),
             Registered(1, ("champion",), {"mse": 0.74}, "Version 1 is the new champion."),
         ),
         version=Registered(2, (), {"mse": 0.75}, "Version 1 stays champion: too close."),
+        decision=Decision(
+            Grounds(2, 1),
+            (
+                Check("loss", 0.74, 0.75, 0.74, False, "95% interval of the difference +0 to +1"),
+                Check("data checks", None, 2, 2, True, "2 of 2 passed"),
+            ),
+            "too close",
+        ),
         lineage={"dvc.raw": "9" * 32 + ".dir", "git.commit": "a" * 40, "seed": "13"},
         params={"seed": 13, "search.max_trials": 13},
     )  # fmt: skip
@@ -180,6 +190,7 @@ def ctr_run(rating_run) -> Run:
         task="ctr",
         label="label",
         columns=columns,
+        places=columns,
         user=None,
         item=None,
         loss="ce",
@@ -203,4 +214,5 @@ def ctr_run(rating_run) -> Run:
         splits=splits,
         versions=(),
         version=None,
+        decision=None,
     )  # fmt: skip

@@ -74,6 +74,7 @@ def test_the_card_says_what_a_user_must_know(rating_run):
     assert card.startswith("# Model card: MovieLens <100K>\n")
     assert "| AutoRec | 0.7500 | 0.8660 | 0.6700 | 0.7300 to 0.7700 |" in card
     assert "Registered as version 2. Version 1 stays champion: too close." in card
+    assert "| loss | 0.74 | 0.75 | 0.74 | NO |" in card
     assert "- git.commit: `aaaa" in card
 
 
