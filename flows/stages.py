@@ -111,6 +111,8 @@ def main(arguments: list[str]) -> None:
                 f"Say `python -m flows.stages STAGE DATASET`; stages: {listed(STAGES)}."
             )
         STAGES[arguments[0]](Params.load(), Places(arguments[1]))
+    except KeyboardInterrupt:
+        sys.exit(130)
     except AutoRecError as error:
         print(
             *(f"{ERROR_MARK}{line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr
