@@ -44,7 +44,7 @@ format: install  ## Bring the code into the house's form.
 	$(BIN)/ruff format .
 
 lock: install  ## Pin all packages anew, with hashes and without any address.
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-header -q -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev --group docs --universal --generate-hashes --no-header -q -o requirements.lock
 
 clean:  ## Remove .venv and tool caches; data, models and the tracking store stay.
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
