@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint typecheck format lock clean
+.PHONY: help install run up down test lint typecheck format lock clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,12 @@ install: .venv/.installed  ## Create .venv from the hash-pinned lock.
 
 run: install  ## Fetch, check, split, search, evaluate, register DATASET (movielens-100k).
 	@$(BIN)/autorec run $(DATASET)
+
+up: install  ## Start Prefect, MLflow and a worker on loopback; deploy prefect.yaml.
+	@$(BIN)/python -m flows.services up
+
+down: install  ## Stop exactly these.
+	@$(BIN)/python -m flows.services down
 
 test: lint typecheck  ## Lint, types, import rules and every test.
 	$(BIN)/python -m pytest -n 2 --dist loadscope

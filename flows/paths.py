@@ -52,3 +52,8 @@ class Places:
     def reports(self) -> Path:
         """The folder of the pages of the data checks."""
         return self.root / "reports" / "checks" / self.dataset
+
+    @property
+    def decision(self) -> Path:
+        """The file of the registry's last decision on a model of this workspace."""
+        return self.root / "reports" / "gate" / f"{self.dataset}.json"

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from flows.decision import COLUMNS, FIGURES, Decision
 from flows.paths import Places
 
 _TITLES = {
@@ -72,6 +74,7 @@ def show_result(places: Places, *, decision: str) -> None:
         table.add_row(_TITLES.get(name, name), *cells, style="bold" if name == "model" else None)
     console = Console(highlight=False)
     console.print(table)
+    show_decision(places, console)
     console.print(decision)
     name = places.dataset
     console.print(f"Score rows:   autorec score {name} --input rows.csv --output scores.csv")
@@ -79,6 +82,22 @@ def show_result(places: Places, *, decision: str) -> None:
         "See trials:   mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1"
     )
     console.print(f"Data checks:  {places.reports / 'raw' / 'index.html'}")
+
+
+def show_decision(places: Places, console: Console) -> None:
+    """Prints what the gate asked of the last model of this workspace, check by check."""
+    try:
+        decision = Decision.from_json(places.decision.read_text(encoding="utf-8"))
+    except OSError:
+        return
+    if not decision.checks:
+        return
+    table = Table(title="Promotion gate", title_justify="left")
+    for column in COLUMNS:
+        table.add_column(column, justify="right" if column in FIGURES else "left")
+    for check in decision.checks:
+        table.add_row(*map(escape, check.cells()), style=None if check.passed else "red")
+    console.print(table)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -27,15 +27,20 @@ def fetch(params: Params, places: Places) -> None:
 def check_raw(params: Params, places: Places) -> None:
     """Great Expectations on the raw rows."""
     from flows.checks import check_raw as check
+    from flows.previous import previous_json
 
     entry = params.dataset(places.dataset)
-    check(
+    results = places.checks / "raw.json"
+    before = previous_json(places.root, results) or {}
+    warnings = check(
         places.dataset,
         entry,
         places.raw / entry.file,
-        places.checks / "raw.json",
+        results,
         places.reports / "raw",
+        before.get("tally"),
     )
+    _report(warnings)
 
 
 def prepare(params: Params, places: Places) -> None:
@@ -57,13 +62,20 @@ def check_splits(params: Params, places: Places) -> None:
     """Great Expectations on the splits."""
     from flows.checks import check_splits as check
 
-    check(
+    warnings = check(
         places.dataset,
         params.dataset(places.dataset),
         places.prepared,
         places.checks / "splits.json",
         places.reports / "splits",
     )
+    _report(warnings)
+
+
+def _report(warnings: list[str]) -> None:
+    """Says what the checks found that stops nothing."""
+    for warning in warnings:
+        print(f"Warning: {warning}")
 
 
 def search(params: Params, places: Places) -> None:

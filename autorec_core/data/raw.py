@@ -148,8 +148,8 @@ def _parquet_rows(entry: DatasetParams, file: Path, block_bytes: int) -> Iterato
 
 
 def used_columns(entry: DatasetParams) -> list[str]:
-    """The columns that rows keep: label, categorical, numeric and time."""
-    names = [entry.label, *entry.categorical, *entry.numeric]
+    """The columns that rows keep: label, features and time."""
+    names = [entry.label, *entry.features]
     return names if entry.time is None or entry.time in names else [*names, entry.time]
 
 
@@ -173,6 +173,12 @@ def _typed(
             limit = f"at most {values.LONGEST_CATEGORY:,} characters are allowed"
             faults.append((values.too_long(columns[name]), name, limit))
             required = name in (entry.user, entry.item)
+        elif name in entry.multi_valued:
+            separator = entry.multi_valued[name].separator
+            columns[name] = values.joined(raw, separator)
+            limit = f"at most {values.LONGEST_CATEGORY:,} characters a category are allowed"
+            faults.append((_too_long_inside(columns[name], separator), name, limit))
+            required = False
         else:
             columns[name], wrong = values.numbers(raw, dates=name == entry.time)
             kind = "a number or an ISO date" if name == entry.time else "a finite number"
@@ -198,6 +204,16 @@ def _typed(
         reason = f"{name} is {'empty' if value in (None, '') else shown}; {rule}"
         bad.add(file, int(rows.lines[place]), reason, unit=unit)
     return TextRows(table.filter(pa.array(~any_wrong)), rows.lines[~any_wrong])
+
+
+def _too_long_inside(cells: pa.Array, separator: str) -> np.ndarray:
+    """Which cells hold a category longer than any identifier, shape (rows,)."""
+    wrong = values.too_long(cells)
+    if wrong.any():
+        found, places = values.several(cells, separator)
+        wrong[:] = False
+        wrong[places[values.too_long(found)]] = True
+    return wrong
 
 
 def allowed_labels(entry: DatasetParams) -> list[float] | None:

@@ -34,7 +34,7 @@ def test_help_names_every_command_and_imports_nothing_heavy(tmp_path):
     imported = {line.rpartition("|")[2].strip() for line in answer.stderr.splitlines()}
 
     assert not imported & HEAVY
-    for command in ("run", "datasets", "models", "score"):
+    for command in ("run", "init-dataset", "generate", "datasets", "models", "score"):
         assert f" {command} " in answer.stdout
 
 
@@ -84,3 +84,14 @@ def test_a_wrong_param_stops_before_anything_starts(folder, found, written, said
     assert said in answer.stderr
     assert all(line.startswith("Error: ") for line in answer.stderr.splitlines())
     assert "Prefect" not in answer.stdout + answer.stderr
+
+
+def test_an_unknown_model_is_named_with_the_known_ones_and_not_written_down(folder):
+    before = (folder / "params.yaml").read_bytes()
+
+    answer = autorec("run", "movielens-100k", "--model", "deepmf", cwd=folder)
+
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("Error: Unknown model 'deepmf'")
+    assert "neumf" in answer.stderr
+    assert (folder / "params.yaml").read_bytes() == before
