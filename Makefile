@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down test lint typecheck format lock clean
+.PHONY: help install run up down test docs lint typecheck format lock clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ down: install  ## Stop exactly these.
 
 test: lint typecheck  ## Lint, types, import rules and every test.
 	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+docs: install  ## Build the documentation into site/.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo site/index.html
 
 lint: install
 	$(BIN)/ruff check .

@@ -2,8 +2,16 @@
 
 import numpy as np
 
-from autorec_core import CTRPredictionOptimizer, CTRRecommender, DenseFeatureMapper
-from autorec_core import FMInteraction, HyperInteraction, Input, Search, SparseFeatureMapper
+from autorec_core import (
+    CTRPredictionOptimizer,
+    CTRRecommender,
+    DenseFeatureMapper,
+    FMInteraction,
+    HyperInteraction,
+    Input,
+    Search,
+    SparseFeatureMapper,
+)
 from autorec_core.block import choice
 
 ROWS, SIZES, NUMBERS = 10_000, (50, 20, 10), 2

@@ -2,8 +2,14 @@
 
 import numpy as np
 
-from autorec_core import HyperInteraction, Input, LatentFactorMapper
-from autorec_core import RatingPredictionOptimizer, RPRecommender, Search
+from autorec_core import (
+    HyperInteraction,
+    Input,
+    LatentFactorMapper,
+    RatingPredictionOptimizer,
+    RPRecommender,
+    Search,
+)
 
 USERS, ITEMS, ROWS = 200, 100, 20_000
 
