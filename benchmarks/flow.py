@@ -113,10 +113,12 @@ def main() -> None:
         found["unchanged_scheduled_run"] = timed(lambda: scheduled(name, api), repeats)
     finally:
         down(Path())
-    alone = found["steps_alone"]["median_seconds"]
     over = {
-        f"{kind}_server": round(found[f"flow_{kind}_server"]["median_seconds"] - alone, 2)
-        for kind in ("embedded", "running")
+        unit: {
+            kind: round(found[f"flow_{kind}_server"][unit] - found["steps_alone"][unit], 2)
+            for kind in ("embedded", "running")
+        }
+        for unit in ("median_seconds", "median_cpu_seconds")
     }
     write_json(
         RESULT,
@@ -124,7 +126,7 @@ def main() -> None:
             "command": f"python benchmarks/flow.py {name} --repeats {repeats}",
             "cores": os.cpu_count(),
             "versions": {one: version(one) for one in ("prefect", "dvc", "mlflow")},
-            "overhead_seconds": over,
+            "overhead": over,
             "unchanged_scheduled_run_seconds": found["unchanged_scheduled_run"]["median_seconds"],
             "measured": found,
         },
