@@ -93,7 +93,7 @@ def publish_result(places: Places, decision: Decision) -> None:
 
 def _links(places: Places, run: str | None) -> str:
     pages = {
-        "Report": places.root / "reports" / places.dataset / "index.html",
+        "Report": places.report,
         "Checks of the raw rows": places.reports / "raw" / "index.html",
         "Checks of the splits": places.reports / "splits" / "index.html",
     }

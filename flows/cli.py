@@ -18,7 +18,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Dataset = Annotated[str, typer.Argument(help="A data set of params.yaml.", show_default=False)]
+
+def _known_datasets(incomplete: str) -> list[str]:
+    """The data sets of params.yaml that begin with what has been typed, for the shell."""
+    from autorec_core.config import Params
+
+    try:
+        names = list(Params.load().datasets)
+    except AutoRecError:
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+Dataset = Annotated[
+    str,
+    typer.Argument(
+        help="A data set of params.yaml.", show_default=False, autocompletion=_known_datasets
+    ),
+]
 
 
 def main() -> None:
@@ -102,12 +119,26 @@ def datasets() -> None:
 
 @app.command()
 def models(
-    dataset: Annotated[str | None, typer.Argument(help="Only this data set's.")] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Argument(help="Only this data set's.", autocompletion=_known_datasets),
+    ] = None,
 ) -> None:
     """List the registered models: versions, aliases, figures, why promoted or not."""
     from flows.listing import show_models
 
     show_models(dataset)
+
+
+@app.command()
+def report(
+    dataset: Dataset,
+    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open it in a browser.")] = True,
+) -> None:
+    """Build the report of a data set's last run if it is stale, and open it."""
+    from flows.report.build import open_report
+
+    typer.echo(open_report(dataset, browser=open_))
 
 
 @app.command()
@@ -121,6 +152,15 @@ def score(
     from flows.scoring import score_file
 
     score_file(dataset, input_, output, alias=alias)
+
+
+@app.command()
+def doctor() -> None:
+    """Look at environment, versions, services, disk and data, and say what to do."""
+    from flows.doctor import examine, show
+
+    if not show(examine()):
+        raise typer.Exit(1)
 
 
 @app.command()

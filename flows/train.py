@@ -25,6 +25,7 @@ from flows.hooks import tell
 from flows.paths import Places
 from flows.pipeline import Builder
 from flows.presence import OccupiedError, Presence, at_work, exclusive
+from flows.report.build import report_run
 
 HOUR = 3600
 OUT_OF_REACH = "OutOfReach"
@@ -99,6 +100,7 @@ def register(params: Params, places: Places) -> State[Any]:
 
     def act() -> str:
         decision = register_winner(params, places)
+        report_run(places)
         publish_result(places, decision)
         return str(decision)
 
