@@ -27,7 +27,12 @@ def deepfm(each: int) -> autorec_core.CTRRecommender:
     mlp = autorec_core.MLPInteraction(
         units=UNITS, num_layers=2, use_batch_norm=False, dropout_rate=0.0
     )
-    parts = [autorec_core.FMInteraction()([sparse]), mlp([sparse, numbers]), bias, numbers]
+    parts = [
+        autorec_core.FMInteraction(embedding_dim=DIM)([sparse]),
+        mlp([sparse, numbers]),
+        bias,
+        numbers,
+    ]
     return autorec_core.CTRRecommender(
         inputs=(ids, numbers),
         outputs=autorec_core.CTRPredictionOptimizer()(parts),

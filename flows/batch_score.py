@@ -24,6 +24,8 @@ def batch_score(dataset: str, source: str, target: str, root: str = ".") -> Stat
     """
     from flows.scoring import score_file
 
+    if not Path(source).exists():
+        return Completed(name="NothingToScore", message=f"{source} is not there: nothing to score.")
     try:
         if Path(target).suffix != ".parquet":
             raise DataError(f"{target}: batch scores are written as .parquet.")

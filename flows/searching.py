@@ -37,7 +37,10 @@ def search(params: Params, places: Places) -> None:
             max_trials=params.search.max_trials,
             budget=Budget(epochs=params.train.epochs, patience=params.train.patience),
             seed=params.seed,
+            objective=params.search.objective,
+            seconds=params.search.seconds,
             workers=params.search.workers,
+            address=params.compute.address,
             max_failures=params.search.max_failures,
             listener=Listeners([Display(Console()), TrialLog(run)]),
         )
