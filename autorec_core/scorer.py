@@ -89,10 +89,10 @@ class Scorer:
         return np.clip(scores, *schema.label_range) if schema.task == "rating" else scores
 
     def _batch(self, inputs: dict[str, np.ndarray], start: int) -> np.ndarray:
-        """One batch, padded to one of two sizes so that the compiled function fits all."""
+        """One batch, padded to a power of two: few shapes round alike however rows are sent."""
         batch = {name: array[start : start + BATCH] for name, array in inputs.items()}
         count = len(next(iter(batch.values())))
-        size = SMALL if count <= SMALL else BATCH
+        size = max(SMALL, 1 << (count - 1).bit_length())
         padded = {
             name: np.concatenate([array, np.zeros((size - count, *array.shape[1:]), array.dtype)])
             if count < size

@@ -18,7 +18,7 @@ from typing import Any
 
 EXAMPLE, ROWS, SCORES, REPORT = "example.json", "rows.parquet", "scores.npy", "report.json"
 CHUNK = 100_000
-WARM_UP, TIMED = 10, 101
+WARM_UP, TIMED = 10, 51
 # What MLflow and Python themselves put beside a model's files.
 FOREIGN = ("registered_model_meta", "__pycache__")
 

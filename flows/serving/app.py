@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 import anyio.to_thread
 import numpy as np
 import orjson
@@ -39,6 +41,8 @@ def make_app(champion: Champion, settings: ServeParams, measures: Measures) -> F
         yield
         await anyio.to_thread.run_sync(champion.stop)
 
+    # TensorFlow uses every core for one call; more calls at once only make each other wait.
+    limiter = anyio.CapacityLimiter(os.cpu_count() or 1)
     title = model_name(champion.live.version.dataset)
     app = FastAPI(title=title, lifespan=lifespan, redoc_url=None)
 
@@ -48,7 +52,9 @@ def make_app(champion: Champion, settings: ServeParams, measures: Measures) -> F
     async def score(request: Request) -> Response:
         live = champion.live  # this one to the end, wherever the alias moves meanwhile
         body = await read_body(request, settings.max_body_bytes)
-        scores = await anyio.to_thread.run_sync(_answer, live, body, settings.max_rows)
+        scores = await anyio.to_thread.run_sync(
+            _answer, live, body, settings.max_rows, limiter=limiter
+        )
         measures.scored(len(scores))
         content = {"version": live.version.number, "scores": scores}
         return Response(
