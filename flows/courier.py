@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,10 +124,10 @@ def deliver(places: Places) -> bool:
     """Tells MLflow all that waits in the outbox of a data set; whether it took it."""
     with _delivering:
         try:
-            return all(
-                tracking.attempt(lambda folder=folder: _deliver(places, folder) or True)
-                for folder in _waiting(places)
-            )
+            for folder in _waiting(places):
+                if not tracking.attempt(partial(_deliver, places, folder)):
+                    return False
+            return True
         except (OSError, ValueError, KeyError) as error:
             _log.warning("The outbox %s cannot be read: %s.", places.search / OUTBOX, error)
             return False
@@ -160,7 +161,8 @@ def _waiting(places: Places) -> Iterator[Path]:
         yield path.parent
 
 
-def _deliver(places: Places, folder: Path) -> None:
+def _deliver(places: Places, folder: Path) -> bool:
+    """Tells MLflow what waits of one run."""
     about = _read(folder / RUN)
     if about["run"] is None:
         about["run"] = tracking.start_run(
@@ -183,6 +185,7 @@ def _deliver(places: Places, folder: Path) -> None:
         tracking.log_figures(places.root, about["run"], end["metrics"], files)
         tracking.end_run(about["run"], end["status"], end["at"])
         shutil.rmtree(folder)
+    return True
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -71,8 +71,8 @@ def _create_once(database: Path) -> None:
         _initialize_tables(sqlalchemy.create_engine(f"sqlite:///{database}"))
 
 
-def open_experiment(root: Path, dataset: str) -> None:
-    """Connects, and makes a data set's experiment the current one."""
+def open_experiment(root: Path, dataset: str) -> str:
+    """Connects, and makes a data set's experiment the current one; gives its id."""
     import mlflow
 
     connect(root)
@@ -81,7 +81,7 @@ def open_experiment(root: Path, dataset: str) -> None:
         local = mlflow.get_tracking_uri() in _own_stores
         place = (root / ARTIFACTS / experiment).resolve().as_uri() if local else None
         mlflow.create_experiment(experiment, artifact_location=place)
-    mlflow.set_experiment(experiment)
+    return mlflow.set_experiment(experiment).experiment_id
 
 
 def start_run(
@@ -108,12 +108,10 @@ def start_run(
     import mlflow
     from mlflow.entities import Param
 
-    open_experiment(root, dataset)
+    experiment = open_experiment(root, dataset)
     client = mlflow.MlflowClient()
-    experiment = client.get_experiment_by_name(f"autorec-{dataset}")
-    started = int(began * 1000)
     run = client.create_run(
-        experiment.experiment_id, start_time=started, tags=dict(tags), run_name=name
+        experiment, start_time=int(began * 1000), tags=dict(tags), run_name=name
     )
     entries = [Param(key, str(value)[:6000]) for key, value in params.items()]
     for start in range(0, len(entries), _PARAMS_A_CALL):
