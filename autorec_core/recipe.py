@@ -36,6 +36,11 @@ class Training(Block):
     decay: float = choice(0.1, 0.3, default=0.3)
     batch_size: int = choice(256, 1024, default=1024)
 
+    def __post_init__(self) -> None:
+        self.require("learning_rate", above=0)
+        self.require("decay", above=0, most=1)
+        self.require("batch_size", least=1)
+
     def keras_optimizer(self) -> keras.optimizers.Optimizer:
         """The Keras optimizer that these settings describe."""
         import keras

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -150,6 +151,21 @@ def search_run(places: Places) -> str | None:
         return run if active else None
 
     return attempt(known)
+
+
+def run_address(places: Places) -> str | None:
+    """Where the run of the last search here is seen: its page, or how to open the own store."""
+    import mlflow
+
+    run = search_run(places)
+    if run is None:
+        return None
+    address = urlsplit(mlflow.get_tracking_uri())
+    if address.scheme not in ("http", "https"):
+        return f"{run} (`mlflow ui --backend-store-uri sqlite:///{STORE} --host 127.0.0.1`)"
+    experiment = mlflow.get_run(run).info.experiment_id
+    server = address._replace(netloc=address.netloc.rpartition("@")[2])  # no password leaves here
+    return f"{server.geturl().rstrip('/')}/#/experiments/{experiment}/runs/{run}"
 
 
 def start_trial(root: Path, parent: str, number: int, began: float) -> str:
