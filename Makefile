@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down test lint typecheck format lock clean
+.PHONY: help install run up down test docs lint typecheck format lock clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ down: install  ## Stop exactly these.
 test: lint typecheck  ## Lint, types, import rules and every test.
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
+docs: install  ## Build the documentation into site/.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo site/index.html
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -50,7 +54,7 @@ format: install  ## Bring the code into the house's form.
 	$(BIN)/ruff format .
 
 lock: install  ## Pin all packages anew, with hashes and without any address.
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-header -q -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev --group docs --universal --generate-hashes --no-header -q -o requirements.lock
 
 clean:  ## Remove .venv and tool caches; data, models and the tracking store stay.
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

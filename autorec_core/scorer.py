@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from autorec_core.data import values
+from autorec_core.data import few, values
 from autorec_core.data.preprocessor import Preprocessor
 from autorec_core.errors import DataError
 from autorec_core.files import whole_folder, write_json
@@ -68,6 +68,18 @@ class Scorer:
         return self.score_encoded(
             self.preprocessor.encode_columns(columns, table.num_rows).inputs(), table.num_rows
         )
+
+    def score_lists(self, columns: Mapping[str, list[Any]]) -> np.ndarray:
+        """Scores raw rows given as a list of plain values a column, fast for few; see `score`."""
+        known = self.preprocessor.vocabularies
+        plain = {
+            name: (few.plain_categories if name in known else few.plain_numbers)(columns[name])
+            for name in self.columns
+        }
+        if any(column is None for column in plain.values()):
+            return self.score(pd.DataFrame(dict(columns), dtype=object))
+        count = len(columns[self.columns[0]])
+        return self.score_encoded(self.preprocessor.encode_columns(plain, count).inputs(), count)
 
     def score_encoded(self, inputs: dict[str, np.ndarray], count: int) -> np.ndarray:
         """Scores `count` encoded rows, given as `Examples.inputs()` has them."""

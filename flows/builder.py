@@ -27,7 +27,7 @@ BUSY_TEXT = "is busy"
 def main() -> None:
     """Serves requests until stdin ends."""
     prepare_environment()
-    requests: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     working = threading.Event()
     threading.Thread(target=_listen, args=(requests, working), daemon=True).start()
     # Loaded before the first request: the flow is still busy with its own start.
@@ -51,9 +51,11 @@ def _interrupt_stages(ending: threading.Event) -> None:
     os.killpg(0, signal.SIGINT)
 
 
-def _listen(requests: queue.SimpleQueue[str | None], working: threading.Event) -> None:
-    for line in sys.stdin:
-        requests.put(line)
+def _listen(requests: queue.SimpleQueue[bytes | None], working: threading.Event) -> None:
+    # Not sys.stdin: its lock, held by this thread, would abort an ordinary end of the process.
+    with open(0, "rb", buffering=0, closefd=False) as stdin:
+        for line in stdin:
+            requests.put(line)
     if working.is_set() or not requests.empty():
         os.killpg(0, signal.SIGKILL)
     requests.put(None)

@@ -29,10 +29,10 @@ def export(dataset: str, folder: Path, alias: str) -> None:
     """Writes the model of an alias for Keras and for TensorFlow Serving."""
     from autorec_core.export import export_scorer
     from flows.registry.probing import load_scorer
-    from flows.registry.store import aliased, get_version
+    from flows.registry.store import aliased
 
     Params.load().dataset(dataset)
-    version = get_version(dataset, aliased(dataset, alias))
+    version = aliased(dataset, alias)
     export_scorer(load_scorer(version), folder)
     Console(highlight=False, markup=False).print(
         f"Version {version.number}: {folder / 'model.keras'} takes encoded rows, "

@@ -89,7 +89,7 @@ class Decision:
         challenger, champion = self.grounds.challenger, self.grounds.champion
         if not self.passed:
             failed = "; ".join(
-                check.name + (f" ({detail})" if (detail := _detail(check)) else "")
+                check.name + (f" ({detail})" if (detail := self._detail(check)) else "")
                 for check in self.checks
                 if not check.passed
             )
@@ -102,6 +102,15 @@ class Decision:
             f"Version {challenger} would be the new champion (registry.mode is {self.mode}): "
             f"{self.why}."
         )
+
+    def _detail(self, check: Check) -> str:
+        """What a failed check comes to, unless `why` says it."""
+        if check.champion is None or check.challenger is None or check.limit is None:
+            return "" if check.detail == self.why else check.detail
+        if check.name == "loss":
+            return ""
+        figures = f"{check.challenger:.4g}, allowed {check.limit:.4g}"
+        return f"{figures}; {check.detail}" if check.detail else figures
 
     def rows(self) -> list[dict[str, str]]:
         """The checks as a table for Prefect: a row each."""
@@ -130,10 +139,3 @@ class Decision:
                 "checks": tuple(Check(**check) for check in content["checks"]),
             }
         )
-
-
-def _detail(check: Check) -> str:
-    if check.challenger is not None and check.limit is not None and check.champion is not None:
-        figures = f"{check.challenger:.4g}, allowed {check.limit:.4g}"
-        return f"{figures}; {check.detail}" if check.detail else figures
-    return check.detail

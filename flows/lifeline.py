@@ -24,7 +24,8 @@ def main(command: list[str]) -> int:
 
 
 def _end_with_stdin(process: subprocess.Popen[bytes]) -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 1024):  # not sys.stdin: its lock, held here, would abort an ordinary end
+        pass
     process.terminate()
     try:
         process.wait(GRACE_SECONDS)

@@ -54,6 +54,11 @@ class Places:
         return self.root / "reports" / "checks" / self.dataset
 
     @property
+    def profile(self) -> Path:
+        """The folder of the profile's page."""
+        return self.root / "reports" / "profile" / self.dataset
+
+    @property
     def report(self) -> Path:
         """The page of the last run."""
         return self.root / "reports" / "run" / self.dataset / "index.html"

@@ -18,7 +18,7 @@ from autorec_core.errors import DataError, listed
 from autorec_core.files import whole_file
 from autorec_core.scorer import Scorer
 from flows.registry.probing import load_scorer
-from flows.registry.store import LIVE, Version, aliased, get_version, model_name
+from flows.registry.store import LIVE, Version, aliased, model_name
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 KINDS = ".csv, .tsv and .parquet"
@@ -55,7 +55,7 @@ def score_file(
                 f"written; {KINDS} are."
             )
     with _opened(source) as chunks:
-        version = get_version(dataset, aliased(dataset, alias, root), root)
+        version = aliased(dataset, alias, root)
         scorer = load_scorer(version, root)
         with whole_file(target) as written:
             rows = _score(scorer, source, chunks, written, made_by(version))

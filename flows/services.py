@@ -88,16 +88,18 @@ def up(root: Path) -> None:
     params = Params.load(root / "params.yaml").services
     where = addresses(params)
     environment = {**os.environ, **where}
-    for name, variable, command, health in (
-        (PREFECT, "PREFECT_API_URL", _prefect(params), "/health"),
-        (MLFLOW, "MLFLOW_TRACKING_URI", _mlflow(params, root), "/health"),
-    ):
+    servers = (
+        (PREFECT, "PREFECT_API_URL", _prefect(params)),
+        (MLFLOW, "MLFLOW_TRACKING_URI", _mlflow(params, root)),
+    )
+    for name, variable, command in servers:
         if os.environ.get(variable):
             print(f"{name}: {variable} is set, that server is used")
         elif not _runs(root, name):
             _must_be_free(name, variable, where[variable])
             _start(root, name, command, environment)
-        _await(root, name, where[variable] + health)
+    for name, variable, _ in servers:
+        _await(root, name, f"{where[variable]}/health")
         print(f"{name}: {where[variable].removesuffix('/api')}")
     deploy(root, environment)
     if not _runs(root, WORKER):

@@ -45,17 +45,22 @@ def check_raw(params: Params, places: Places) -> None:
 
 def prepare(params: Params, places: Places) -> None:
     """Split, fit on train, encode."""
+    from autorec_core.data.compute import compute_at
     from autorec_core.data.prepare import prepare as prepare_splits
+    from flows.profile_page import write_profile_page
 
     entry = params.dataset(places.dataset)
-    prepare_splits(
-        entry,
-        params.split,
-        params.preprocess,
-        params.seed,
-        places.raw / entry.file,
-        places.prepared,
-    )
+    with compute_at(params.compute.address) as compute:
+        profile = prepare_splits(
+            entry,
+            params.split,
+            params.preprocess,
+            params.seed,
+            places.raw / entry.file,
+            places.prepared,
+            compute,
+        )
+    write_profile_page(places.dataset, profile, places.profile / "index.html")
 
 
 def check_splits(params: Params, places: Places) -> None:
@@ -106,6 +111,8 @@ def main(arguments: list[str]) -> None:
                 f"Say `python -m flows.stages STAGE DATASET`; stages: {listed(STAGES)}."
             )
         STAGES[arguments[0]](Params.load(), Places(arguments[1]))
+    except KeyboardInterrupt:
+        sys.exit(130)
     except AutoRecError as error:
         print(
             *(f"{ERROR_MARK}{line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr

@@ -174,6 +174,14 @@ class TrainStatistics:
             self._low = min(self._low, float(labels.min()))
             self._high = max(self._high, float(labels.max()))
 
+    def merge(self, other: TrainStatistics) -> None:
+        """Takes in what another has collected from the rows behind this one's."""
+        for name, counter in self._counters.items():
+            counter.merge(other._counters[name])
+        self._numbers.merge(other._numbers)
+        self._low = min(self._low, other._low)
+        self._high = max(self._high, other._high)
+
     def finish(self) -> Preprocessor:
         """The preprocessor of the training rows taken in.
 

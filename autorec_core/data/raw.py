@@ -14,7 +14,14 @@ import pyarrow.parquet as pq
 from autorec_core.config import DatasetParams, DelimitedFormat, NetflixFormat, ParquetFormat
 from autorec_core.data import values
 from autorec_core.data.bad_rows import BadRows
-from autorec_core.data.delimited import TextRows, read_delimited, read_netflix
+from autorec_core.data.compute import HERE, Compute
+from autorec_core.data.delimited import (
+    MoviePiece,
+    Piece,
+    TextRows,
+    read_delimited,
+    read_netflix,
+)
 from autorec_core.data.lines import BLOCK_BYTES, read_blocks
 from autorec_core.errors import DataError, listed
 
@@ -66,6 +73,7 @@ def read_chunks(
     bad: BadRows,
     check_labels: bool = True,
     block_bytes: int = BLOCK_BYTES,
+    compute: Compute = HERE,
 ) -> Iterator[RawRows]:
     """A raw file's rows in bounded memory.
 
@@ -75,6 +83,7 @@ def read_chunks(
         bad: Receives the rows that cannot be used.
         check_labels: Whether a label that the entry's facts do not allow is a bad row.
         block_bytes: About how much is read at once; no result may depend on it.
+        compute: Where pieces of a file become rows.
 
     Raises:
         DataError: A file is missing, empty or malformed; the message names the line.
@@ -82,15 +91,43 @@ def read_chunks(
     count = 0
     for file in raw_files(path):
         base, found = count, 0
-        for rows in _text_rows(entry, file, bad, block_bytes):
-            typed = _typed(entry, file, rows, bad, check_labels=check_labels)
+        calls = (
+            (entry, file, bad.limit, check_labels, piece)
+            for piece in _pieces(entry, file, block_bytes)
+        )
+        for typed, last_line, set_aside in compute.map(read_piece, calls):
+            bad.merge(set_aside, file, _unit(entry))
             found += typed.table.num_rows
-            if len(rows.lines):
-                count = base + int(rows.lines[-1])
+            count = base + last_line
             if typed.table.num_rows:
                 yield RawRows(typed.table, base + typed.lines - 1)
         if not found:
             raise DataError(f"{file} has no usable row{' below its header' * _has_header(entry)}.")
+
+
+def read_piece(
+    entry: DatasetParams, file: Path, limit: int, check_labels: bool, piece: Piece | TablePiece
+) -> tuple[TextRows, int, BadRows]:
+    """Rows with typed columns from one piece of a raw file, the number of its last line, bad rows.
+
+    A function of one partition: it can run anywhere.
+    """
+    bad = BadRows(limit)
+    typed = _typed(entry, file, piece.rows(bad), bad, check_labels=check_labels)
+    return typed, piece.last_line, bad
+
+
+@dataclass(frozen=True)
+class TablePiece:
+    """Rows of a file that has columns already; see `Piece`."""
+
+    table: pa.Table
+    lines: np.ndarray
+    last_line: int
+
+    def rows(self, bad: BadRows) -> TextRows:
+        """The rows."""
+        return TextRows(self.table, self.lines)
 
 
 def raw_files(path: Path) -> list[Path]:
@@ -111,9 +148,13 @@ def _has_header(entry: DatasetParams) -> bool:
     return isinstance(entry.format, DelimitedFormat) and entry.format.header
 
 
-def _text_rows(
-    entry: DatasetParams, file: Path, bad: BadRows, block_bytes: int
-) -> Iterator[TextRows]:
+def _unit(entry: DatasetParams) -> str:
+    return "row" if isinstance(entry.format, ParquetFormat) else "line"
+
+
+def _pieces(
+    entry: DatasetParams, file: Path, block_bytes: int
+) -> Iterator[Piece] | Iterator[MoviePiece] | Iterator[TablePiece]:
     match entry.format:
         case DelimitedFormat() as form:
             return read_delimited(
@@ -123,15 +164,14 @@ def _text_rows(
                 separator=form.separator,
                 header=form.header,
                 quoted=form.quoted,
-                bad=bad,
             )
         case NetflixFormat() as form:
-            return read_netflix(file, read_blocks(file, block_bytes), names=form.columns, bad=bad)
+            return read_netflix(file, read_blocks(file, block_bytes), names=form.columns)
         case ParquetFormat():
-            return _parquet_rows(entry, file, block_bytes)
+            return _parquet_pieces(entry, file, block_bytes)
 
 
-def _parquet_rows(entry: DatasetParams, file: Path, block_bytes: int) -> Iterator[TextRows]:
+def _parquet_pieces(entry: DatasetParams, file: Path, block_bytes: int) -> Iterator[TablePiece]:
     wanted = used_columns(entry)
     try:
         with pq.ParquetFile(file) as opened:
@@ -142,7 +182,8 @@ def _parquet_rows(entry: DatasetParams, file: Path, block_bytes: int) -> Iterato
             for batch in opened.iter_batches(batch_size=rows, columns=names):
                 lines = np.arange(first, first + batch.num_rows, dtype=np.int64)
                 first += batch.num_rows
-                yield TextRows(pa.table(batch), lines)
+                if len(lines):
+                    yield TablePiece(pa.table(batch), lines, first - 1)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{file} is not a whole Parquet file: {error}.") from error
 
@@ -196,7 +237,7 @@ def _typed(
     any_wrong = np.logical_or.reduce([wrong for wrong, _, _ in faults])
     if not any_wrong.any():
         return TextRows(table, rows.lines)
-    unit = "row" if isinstance(entry.format, ParquetFormat) else "line"
+    unit = _unit(entry)
     for place in np.flatnonzero(any_wrong):
         name, rule = next((name, rule) for wrong, name, rule in faults if wrong[place])
         value = rows.table[name][int(place)].as_py()

@@ -14,16 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from distributed import Client, get_worker
+from distributed import get_worker
 from distributed.scheduler import KilledWorker
 
-from autorec_core.errors import UnreachableError
+from autorec_core.cluster import connect
 from autorec_core.search.processes import make_ready
 from autorec_core.search.workers import Row
 from autorec_core.training import Outcome, Rows, StoredRows, Task, run_trial
 
-_ANSWER_SECONDS = 15
-_WORKER_SECONDS = 60
 _BESIDE = StoredRows({})  # rows travel beside a task, as Dask's futures
 
 
@@ -43,19 +41,7 @@ class DaskWorkers:
     deaths = (KilledWorker, CancelledError)
 
     def __init__(self, address: str, size: int | None) -> None:
-        try:
-            self._client = Client(address, timeout=_ANSWER_SECONDS, set_as_default=False)
-        except OSError as error:
-            raise UnreachableError(
-                f"No Dask scheduler answers at {address} (`compute.address`)."
-            ) from error
-        try:
-            self._client.wait_for_workers(1, timeout=_WORKER_SECONDS)
-        except TimeoutError as error:
-            self._client.close()
-            raise UnreachableError(
-                f"The Dask scheduler at {address} has no workers after {_WORKER_SECONDS} s."
-            ) from error
+        self._client = connect(address)
         self.size = size or len(self._client.scheduler_info(n_workers=-1)["workers"])
         self._executor = self._client.get_executor(pure=False)
         self._shared: list[tuple[Rows, Any]] = []

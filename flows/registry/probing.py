@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from autorec_core.errors import DataError
-from autorec_core.scorer import Scorer
+from autorec_core.scorer import MANIFEST, Scorer
 from flows.registry import probe
 from flows.registry.store import RegistryError, Version, client, model_uri
 
@@ -126,7 +126,7 @@ def load_scorer(version: Version, root: Path = Path()) -> Scorer:
     """
     with fetched(version, root) as folder:
         try:
-            return Scorer.load(folder / "artifacts" / "scorer")
-        except (DataError, TypeError, ValueError) as error:
+            return Scorer.load(next((folder / "artifacts").glob(f"*/{MANIFEST}")).parent)
+        except (DataError, StopIteration, TypeError, ValueError) as error:
             uri = model_uri(version.dataset, version.number)
             raise RegistryError(f"{uri} cannot be loaded: {error}") from error

@@ -108,27 +108,32 @@ def get_version(dataset: str, number: int, root: Path = Path()) -> Version:
     raise ConfigError(f"{model_name(dataset)} has no version {number}. Versions: {known}.")
 
 
-def aliased(dataset: str, alias: str, root: Path = Path()) -> int:
-    """The number of the version that an alias points to.
+def aliased(dataset: str, alias: str, root: Path = Path()) -> Version:
+    """The version that an alias points to, in one request.
 
     Raises:
         ConfigError: No version has this alias.
     """
-    number = alias_of(client(root), dataset, alias)
-    if number is None:
+    found = _by_alias(client(root), dataset, alias)
+    if found is None:
         raise ConfigError(
             f"No version of {model_name(dataset)} has the alias {alias!r} yet: "
             f"`autorec run {dataset}` registers one."
         )
-    return number
+    return Version(dataset, int(found.version), (alias,), found.tags, int(found.creation_timestamp))
 
 
 def alias_of(registry: Any, dataset: str, alias: str) -> int | None:
     """The number of the version that an alias points to; None where there is none."""
+    found = _by_alias(registry, dataset, alias)
+    return None if found is None else int(found.version)
+
+
+def _by_alias(registry: Any, dataset: str, alias: str) -> Any:
     from mlflow.exceptions import MlflowException
 
     try:
-        return int(registry.get_model_version_by_alias(model_name(dataset), alias).version)
+        return registry.get_model_version_by_alias(model_name(dataset), alias)
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio.to_thread
+import numpy as np
 import orjson
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.openapi.utils import get_openapi
@@ -18,7 +19,7 @@ from autorec_core.errors import DataError
 from flows.registry.store import model_name
 from flows.serving.body import parse_rows, read_body
 from flows.serving.live import Champion, Live
-from flows.serving.measures import Measures
+from flows.serving.measures import Measured, Measures
 
 PATHS = ("/score", "/health", "/model", "/metrics", "/docs", "/openapi.json")
 
@@ -41,19 +42,7 @@ def make_app(champion: Champion, settings: ServeParams, measures: Measures) -> F
     title = model_name(champion.live.version.dataset)
     app = FastAPI(title=title, lifespan=lifespan, redoc_url=None)
 
-    @app.middleware("http")
-    async def measured(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        started = time.perf_counter()
-        path = request.url.path if request.url.path in PATHS else "other"
-        status = 500
-        try:
-            response = await call_next(request)
-            status = response.status_code
-        finally:
-            measures.answered(path, status, time.perf_counter() - started)
-        return response
+    app.add_middleware(Measured, measures=measures, paths=PATHS)
 
     @app.post("/score", summary="Score raw rows")
     async def score(request: Request) -> Response:
@@ -102,9 +91,15 @@ def make_app(champion: Champion, settings: ServeParams, measures: Measures) -> F
 def _answer(live: Live, body: bytes, most: int) -> Any:
     """Scores a request's rows; runs on a thread of its own, so that others are heard."""
     try:
-        return live.score(parse_rows(body, live.requests, most))
+        scores = live.score(parse_rows(body, live.requests, most))
     except DataError as error:
         raise HTTPException(422, [{"loc": ["body", "rows"], "msg": str(error)}]) from error
+    if not (finite := np.isfinite(scores)).all():
+        place = ["body", "rows", int(finite.argmin())]
+        raise HTTPException(
+            422, [{"loc": place, "msg": "Its numbers are beyond what can be scored"}]
+        )
+    return scores
 
 
 def _described(app: FastAPI, live: Live) -> dict[str, Any]:

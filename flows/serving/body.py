@@ -47,13 +47,23 @@ def parse_rows(body: bytes, requests: TypeAdapter[Any], most: int) -> list[Any]:
     except ValidationError as error:
         # Without the values themselves: they may be anybody's data, and as long as the body.
         found = error.errors(include_url=False, include_input=False, include_context=False)
-        raise HTTPException(422, [_plain(one) for one in found[:MANY]]) from error
+        raise HTTPException(422, _plain(found)[:MANY]) from error
     if len(rows) > most:
         raise HTTPException(413, f"{len(rows):,} rows; at most {most:,} (serve.max_rows).")
     return rows
 
 
-def _plain(error: Any) -> dict[str, Any]:
-    # The names of the types that a column allows are of no use to whoever sends it.
-    place = ["body", *(part for part in error["loc"] if part not in ("str", "int", "float"))]
-    return {"loc": place, "msg": error["msg"], "type": error["type"]}
+def _plain(errors: list[Any]) -> list[dict[str, Any]]:
+    """One entry a place, where a column that allows several types has one for each of them."""
+    places: dict[tuple[Any, ...], list[Any]] = {}
+    for one in errors:
+        place = tuple(part for part in one["loc"] if part not in ("str", "int", "float"))
+        places.setdefault(place, []).append(one)
+    return [
+        {
+            "loc": ["body", *place],
+            "msg": found[0]["msg"] if len(found) == 1 else "Text, a finite number or null expected",
+            "type": found[0]["type"] if len(found) == 1 else "category_type",
+        }
+        for place, found in places.items()
+    ]

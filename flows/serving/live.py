@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from autorec_core.data.schema import Schema
@@ -50,21 +49,15 @@ class Live:
 
     def score(self, rows: list[Any]) -> np.ndarray:
         """Scores checked rows; float32, shape (rows,)."""
-        names = self.scorer.columns
-        fields = [f"column_{at}" for at in range(len(names))]
-        frame = pd.DataFrame(
-            {
-                name: pd.Series([getattr(row, field) for row in rows], dtype=object)
-                for name, field in zip(names, fields, strict=True)
-            }
+        fields = [(name, f"column_{at}") for at, name in enumerate(self.scorer.columns)]
+        return self.scorer.score_lists(
+            {name: [getattr(row, field) for row in rows] for name, field in fields}
         )
-        return self.scorer.score(frame)
 
     def warm_up(self) -> None:
         """Scores once, so that the first request does not wait for the graph to be built."""
-        columns = dict.fromkeys(self.scorer.columns)
         for count in (1, 100):
-            self.scorer.score(pd.DataFrame([columns] * count, dtype=object))
+            self.scorer.score_lists({name: [None] * count for name in self.scorer.columns})
 
 
 def request_model(schema: Schema) -> type[BaseModel]:

@@ -6,7 +6,7 @@ import uvicorn
 
 from autorec_core.config import Params
 from flows.registry.probing import load_scorer
-from flows.registry.store import LIVE, aliased, get_version
+from flows.registry.store import LIVE, aliased
 from flows.serving.app import make_app
 from flows.serving.live import Champion
 from flows.serving.measures import Measures
@@ -28,7 +28,7 @@ def serve(dataset: str, *, host: str | None = None, port: int | None = None) -> 
     params.dataset(dataset)
     settings, measures = params.serve, Measures()
     champion = Champion(
-        find=lambda: get_version(dataset, aliased(dataset, LIVE)),
+        find=lambda: aliased(dataset, LIVE),
         load=load_scorer,
         seconds=settings.refresh_seconds,
         told=measures.looked,

@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +43,22 @@ class Installation:
 
     def ask(self, path: str, **content: Any) -> Any:
         """Asks the Prefect server."""
-        return httpx.post(f"{self.api}{path}", json=content).raise_for_status().json()
+        return ask(self.api, "POST", path, content)
 
     def artifacts(self) -> dict[str, str]:
         """The latest artifacts: their data by key."""
         return {one["key"]: one["data"] for one in self.ask("/artifacts/latest/filter")}
+
+
+def ask(api: str, method: str, path: str, content: Any = None) -> Any:
+    """Asks a Prefect server, again while its SQLite is busy, as Prefect's own client does."""
+
+    def answer() -> httpx.Response | None:
+        found = httpx.request(method, f"{api}{path}", json=content, timeout=60)
+        return None if found.status_code == httpx.codes.SERVICE_UNAVAILABLE else found
+
+    found: httpx.Response = eventually(answer, f"{path} does not answer").raise_for_status()
+    return found.json() if found.content else None
 
 
 def free_port() -> int:
@@ -73,9 +83,9 @@ def edit(params: dict[str, Any], heard: Path) -> None:
     entry["sources"] = [{"kind": "file", "path": f"data/incoming/{DATASET}/rows.tsv"}]
     entry["facts"] |= {"min_rows": 100, "label_mean": [1.0, 5.0]}
     params["datasets"] = {DATASET: entry}
-    params["pipeline"] |= {"datasets": [DATASET]}
-    params["search"] |= {"max_trials": 2}
-    params["train"] |= {"epochs": 2}
+    params["pipeline"] |= {"datasets": [DATASET], "on_busy": "leave"}
+    params["search"] |= {"max_trials": 2, "workers": 0}
+    params["train"] |= {"epochs": 2, "refit": False}
     params["services"] |= {"prefect_port": free_port(), "mlflow_port": free_port()}
     params["notify"] |= {"command": ["tee", str(heard)]}
 
@@ -149,26 +159,25 @@ def _operate(workspace: Path, environment: dict[str, str]) -> Installation:
     by_hand.wait()
     first_trial = record.read_text(encoding="utf-8")
 
-    def runs(*states: str) -> list[dict[str, Any]]:
-        names = {"flow_runs": {"state": {"name": {"any_": list(states)}}}} if states else {}
-        flows = {"flows": {"name": {"any_": ["autorec"]}}}
-        found = httpx.post(f"{api}/flow_runs/filter", json={**flows, **names})
-        return found.raise_for_status().json()
+    def runs() -> list[dict[str, Any]]:
+        return ask(api, "POST", "/flow_runs/filter", {"flows": {"name": {"any_": ["autorec"]}}})
 
-    killed = runs("Running")[0]["id"]
-    deployment = httpx.get(f"{api}/deployments/name/autorec/{DATASET}").raise_for_status().json()
-    soon = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
-    schedule = {"interval": 7 * 86400, "anchor_date": soon, "timezone": "UTC"}
-    httpx.post(
-        f"{api}/deployments/{deployment['id']}/schedules",
-        json=[{"active": True, "schedule": schedule}],
-    ).raise_for_status()
+    killed = next(run["id"] for run in runs() if run["state"]["name"] == "Running")
+    deployment = ask(api, "GET", f"/deployments/name/autorec/{DATASET}")
+    plans = f"/deployments/{deployment['id']}/schedules"
+    every = {"active": True, "schedule": {"interval": 15, "timezone": "UTC"}}
+    schedule = ask(api, "POST", plans, [every])[0]["id"]
 
-    def ended() -> dict[str, Any] | None:
-        by_clock = [run for run in runs() if run["auto_scheduled"] and run["end_time"]]
-        return by_clock[0] if by_clock else None
+    def by_the_clock(happened: str) -> list[dict[str, Any]]:
+        return [
+            run
+            for run in runs()
+            if run["auto_scheduled"] and run[happened] and run["state"]["name"] != "Left"
+        ]
 
-    scheduled = eventually(ended, "no scheduled run came to an end")
+    eventually(lambda: by_the_clock("start_time"), "no scheduled run began")
+    ask(api, "DELETE", f"{plans}/{schedule}")
+    scheduled = eventually(lambda: by_the_clock("end_time"), "no scheduled run ended")[0]
     return Installation(workspace, environment, api, tracking, killed, first_trial, scheduled)
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from autorec_core.errors import UnreachableError
@@ -128,10 +129,9 @@ def test_a_stage_does_not_outlive_the_run_that_asked_for_it(repository, how):
 def alive(pid: int) -> bool:
     """Whether a process exists and is no zombie."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    return state != "Z"
 
 
 def eventually(holds: Callable[[], bool]) -> None:

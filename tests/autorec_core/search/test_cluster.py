@@ -11,7 +11,6 @@ import pytest
 from small_searches import Notes
 
 from autorec_core.errors import UnreachableError
-from autorec_core.search import cluster
 
 DASK = [sys.executable, "-m", "dask"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -74,6 +73,6 @@ def test_a_cluster_finds_what_local_workers_find_even_when_a_worker_dies(search,
 
 
 def test_a_cluster_that_does_not_answer_is_named(search, monkeypatch):
-    monkeypatch.setattr(cluster, "_ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("autorec_core.cluster.ANSWER_SECONDS", 0.5)
     with pytest.raises(UnreachableError, match=r"answers at tcp://127\.0\.0\.1:9 "):
         search(address="tcp://127.0.0.1:9", workers=None)
