@@ -120,7 +120,7 @@ def _tables(run: Run) -> dict[str, Table]:
         ),
         "columns": _columns(run),
         "checks": Table(
-            ("", "table", "check", "column", "settings", "unexpected"),
+            ("outcome", "table", "check", "column", "settings", "unexpected"),
             tuple(
                 (
                     "passed" if one.success else one.severity,
@@ -133,7 +133,7 @@ def _tables(run: Run) -> dict[str, Table]:
                 for one in sorted(run.expectations, key=lambda one: one.success)
             ),
         ),
-        "lineage": Table(("", ""), tuple(run.lineage.items())),
+        "lineage": Table(("what", "value"), tuple(run.lineage.items())),
         "params": Table(
             ("parameter", "value"),
             tuple((name, json.dumps(value)) for name, value in run.params.items()),

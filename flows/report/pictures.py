@@ -55,7 +55,7 @@ def _results(run: Run) -> Picture:
     metrics = list(run.model.metrics)
     others = [metric for metric in metrics if metric != run.loss]
     level = f"{run.level:.0%}"
-    head = ("", run.loss.upper(), f"{level} interval", "model minus this", f"{level} interval")
+    head = ("model", run.loss.upper(), f"{level} interval", "model minus this", f"{level} interval")
     rows = []
     for one in run.figures:
         difference = one.difference

@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 
-from flows.report.charts.theme import ACCENT, GROUND, QUIET, SERIES, WARM, Spec, blend, sized
+from flows.report.charts.theme import ACCENT, GROUND, INK, QUIET, SERIES, WARM, Spec, blend, sized
 from flows.report.facts import Run
 
 
@@ -39,7 +39,9 @@ def results(run: Run) -> Spec:
             x=alt.X("low:Q").scale(zero=False), x2="high:Q"
         ),
         base.mark_point(filled=True, size=130, opacity=1).encode(x=x),
-        base.mark_text(dy=-14, fontSize=12).encode(x=x, text=alt.Text("loss:Q", format=".4f")),
+        base.mark_text(dy=-14, fontSize=12).encode(
+            x=x, text=alt.Text("loss:Q", format=".4f"), color=alt.value(INK)
+        ),
     ]
     contest = run.contest
     if contest is not None and run.decision is not None:
