@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-WIDTH, LINE, HEAD, GAP = 176, 16, 30, 34
+WIDTH, LINE, HEAD, GAP = 188, 16, 30, 34
 MOST_LINES = 5
 COLUMN_FIELDS = ("feat_column_id", "key_column", "value_column")
 KINDS = (
@@ -84,7 +84,12 @@ def draw(recommender: Mapping[str, Any], columns: Sequence[str]) -> Diagram:
     arrows = []
     for edge in edges:
         start, end = boxes[edge.v[0].data], boxes[edge.v[1].data]
-        between = [(x - left, y - top) for x, y in edge.view._pts[1:-1]]
+        # Past the blocks of a layer an arrow goes straight down.
+        between = [
+            (x - left, y + side * tallest.get(y, 0.0) / 2 - top)
+            for x, y in edge.view._pts[1:-1]
+            for side in (-1, 1)
+        ]
         leaves = (start.x + WIDTH / 2, start.y + start.height)
         arrives = (end.x + WIDTH / 2, end.y - 2)
         arrows.append((leaves, *between, arrives))

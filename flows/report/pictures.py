@@ -117,7 +117,8 @@ def _parallel(run: Run, found: Importances) -> Iterator[Picture]:
     total = len(varied(run.completed))
     text = "A line a trial, the winner's in front. Values rise from left to right."
     if total > len(names):
-        text += f" The {len(names)} of {total} varied hyperparameters that matter most are shown."
+        which = "that moved the score most" if found.rows else "that were most often in play"
+        text += f" Of {total} varied hyperparameters the {len(names)} {which} are shown."
     if any(name not in trial.hyperparameters for trial in run.completed for name in names):
         text += " A dash marks trials in which a hyperparameter was not in play."
     shown = _short(names)
