@@ -42,8 +42,7 @@ bench: install  ## Speeds beside Keras, KerasTuner and DeepCTR-Torch, as ratios 
 	$(BIN)/python benchmarks/speed.py --ratings $(RATINGS)
 
 docs: install  ## Build the documentation into site/.
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lint: install
 	$(BIN)/ruff check .
