@@ -17,7 +17,8 @@ FROM python:3.12-slim-bookworm
 RUN apt-get update \
     && apt-get install -y --no-install-recommends git \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --create-home --uid 10001 autorec
+    && useradd --create-home --uid 10001 autorec \
+    && install -d -o autorec /state /artifacts
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # The workspace is mounted here: a clone of the project, owned by the user that runs it.

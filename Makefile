@@ -1,12 +1,13 @@
 # The commands of this project. Needs git, make and Python 3.11, 3.12 or 3.13; nothing else.
 DATASET ?= movielens-100k
+RATINGS ?= data/incoming/movielens-1m/ratings.dat
 PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,\
 	$(shell $(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(name))))
 BIN := .venv/bin
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint typecheck format lock clean
+.PHONY: help install run up down test bench docs lint typecheck format lock clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,8 +29,20 @@ install: .venv/.installed  ## Create .venv from the hash-pinned lock.
 run: install  ## Fetch, check, split, search, evaluate, register DATASET (movielens-100k).
 	@$(BIN)/autorec run $(DATASET)
 
+up: install  ## Start Prefect, MLflow and a worker on loopback; deploy prefect.yaml.
+	@$(BIN)/python -m flows.services up
+
+down: install  ## Stop exactly these.
+	@$(BIN)/python -m flows.services down
+
 test: lint typecheck  ## Lint, types, import rules and every test.
 	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+bench: install  ## Speeds beside Keras, KerasTuner and DeepCTR-Torch, as ratios within one run.
+	$(BIN)/python benchmarks/speed.py --ratings $(RATINGS)
+
+docs: install  ## Build the documentation into site/.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lint: install
 	$(BIN)/ruff check .
@@ -44,7 +57,7 @@ format: install  ## Bring the code into the house's form.
 	$(BIN)/ruff format .
 
 lock: install  ## Pin all packages anew, with hashes and without any address.
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-header -q -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev --group docs --universal --generate-hashes --no-header -q -o requirements.lock
 
 clean:  ## Remove .venv and tool caches; data, models and the tracking store stay.
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -66,9 +66,9 @@ def _one_hot(examples: Examples, schema: Schema) -> object:
     """A sparse matrix: a column an id, then the numbers."""
     from scipy import sparse
 
-    rows, fields = examples.categorical.shape
+    rows, fields = len(examples), len(schema.categorical)
     starts = np.concatenate([[0], np.cumsum([f.vocabulary_size for f in schema.categorical])])
-    columns = (examples.categorical + starts[:-1]).reshape(-1)
+    columns = (examples.categorical[:, :fields] + starts[:-1]).reshape(-1)
     ids = sparse.csr_matrix(
         (np.ones(rows * fields, np.float32), columns, np.arange(0, rows * fields + 1, fields)),
         shape=(rows, int(starts[-1])),

@@ -8,6 +8,7 @@ by a value, `connect` meets Keras and builds tensors from plain values.
 from __future__ import annotations
 
 import dataclasses
+import operator
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -128,32 +129,54 @@ class Block:
         *,
         among: Collection[Scalar] | None = None,
         least: float | None = None,
+        most: float | None = None,
+        above: float | None = None,
         below: float | None = None,
     ) -> None:
         """Checks every candidate (or element) of one field as soon as the block is made.
+
+        Bounds are for numbers; a field annotated `int` takes whole ones.
 
         Args:
             name: The field.
             among: The values that are allowed.
             least: The smallest number that is allowed.
+            most: The greatest number that is allowed.
+            above: The number that a value must exceed.
             below: The number that a value must stay under.
 
         Raises:
             BlockError: A candidate is not allowed; the message says what is.
         """
         found = getattr(self, name)
-        for value in found if isinstance(found, tuple) else candidates(found):
-            if among is not None and value not in among:
-                allowed = f"one of {listed(among)}"
-            elif least is not None and not (_is_number(value) and value >= least):
-                allowed = f"a number of at least {least:g}"
-            elif below is not None and not (_is_number(value) and value < below):
-                allowed = f"a number below {below:g}"
-            else:
-                continue
-            raise BlockError(
-                f"`{name}` of {type(self).__name__} must be {allowed}. Received: {value!r}."
+        whole = any(f.name == name and "int" in str(f.type) for f in dataclasses.fields(self))
+        bounds = [
+            (f"{words} {bound:g}", within, bound)
+            for words, within, bound in (
+                ("of at least", operator.ge, least),
+                ("of at most", operator.le, most),
+                ("above", operator.gt, above),
+                ("below", operator.lt, below),
             )
+            if bound is not None
+        ]
+        allowed = (
+            f"a {'whole ' if whole else ''}number {' and '.join(said for said, _, _ in bounds)}"
+            if among is None
+            else f"one of {listed(among)}"
+        )
+        for value in found if isinstance(found, tuple) else candidates(found):
+            fits = (
+                isinstance(value, int if whole else (int, float))
+                and not isinstance(value, bool)
+                and all(within(value, bound) for _, within, bound in bounds)
+                if among is None
+                else value in among
+            )
+            if not fits:
+                raise BlockError(
+                    f"`{name}` of {type(self).__name__} must be {allowed}. Received: {value!r}."
+                )
 
     def __call__(self, nodes: Node | Sequence[Node]) -> Node:
         """Chains this block behind `nodes`; nothing is built until the search has decided."""
@@ -236,6 +259,11 @@ def candidates(value: Any) -> tuple[Any, ...]:
     return value.values if isinstance(value, Choice) else (value,)
 
 
+def holds_ids(tensor: Any) -> bool:
+    """Whether a tensor holds whole numbers: ids, that stand for something and cannot be added."""
+    return "int" in str(tensor.dtype)
+
+
 def snake_case(name: str) -> str:
     """`FMInteraction` as `fm_interaction`: how a class is named in hyperparameter paths."""
     words = re.sub(r"([A-Z]+)([A-Z][a-z])|([a-z0-9])([A-Z])", r"\1\3_\2\4", name)
@@ -244,10 +272,6 @@ def snake_case(name: str) -> str:
 
 def _narrowed(value: Any) -> Any:
     return choice(*value) if isinstance(value, list) else value
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _drawn(value: Any) -> str:

@@ -26,8 +26,11 @@ from pydantic import (
 )
 
 from autorec_core.errors import ConfigError, listed
+from autorec_core.metrics import METRICS, objective_metric
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
+EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -38,9 +41,10 @@ class Section(BaseModel):
 
 
 class PipelineParams(Section):
-    """Which data sets `dvc repro` builds."""
+    """Which data sets `dvc repro` builds, and what a run does that meets another one."""
 
     datasets: list[Name] = Field(min_length=1)
+    on_busy: Literal["wait", "leave"]
 
 
 class SplitParams(Section):
@@ -85,9 +89,34 @@ class SearchParams(Section):
     """How candidates are proposed and how many are tried."""
 
     tuner: Literal["random", "greedy", "bayesian", "hyperband"]
+    objective: str | None
     max_trials: PositiveInt
-    workers: NonNegativeInt
+    seconds: PositiveFloat | None
     max_failures: PositiveInt
+    workers: NonNegativeInt | None
+
+    @field_validator("objective")
+    @classmethod
+    def _names_a_metric(cls, objective: str | None) -> str | None:
+        known = [f"val_{name}" for name in METRICS]
+        if objective is not None and objective not in known:
+            raise ValueError(f"known objectives: {listed(known)}; null for the task's own")
+        return objective
+
+
+class ComputeParams(Section):
+    """Where the work is done: the address of a Dask scheduler, or None for this machine."""
+
+    address: Annotated[str, Field(pattern=r"^[a-z]+://\S+$")] | None
+
+
+class ToleranceParams(Section):
+    """How much worse than the champion's a challenger's guard metrics may be."""
+
+    calibration: NonNegativeFloat
+    segment_loss: NonNegativeFloat
+    latency: NonNegativeFloat
+    size: NonNegativeFloat
 
 
 class RegistryParams(Section):
@@ -95,6 +124,53 @@ class RegistryParams(Section):
 
     mode: Literal["auto", "dry-run", "manual"]
     min_improvement: NonNegativeFloat
+    unreadable_champion: Literal["replace", "keep"]
+    min_segment_rows: PositiveInt
+    tolerances: ToleranceParams
+
+
+class ServeParams(Section):
+    """How `autorec serve` answers."""
+
+    host: str = Field(min_length=1)
+    port: Annotated[int, Field(ge=0, le=65535)]
+    max_rows: PositiveInt
+    max_body_bytes: PositiveInt
+    refresh_seconds: PositiveFloat
+
+
+class WebhookParams(Section):
+    """An address that a JSON message is posted to; the variable's value stays out of all files."""
+
+    url_from: EnvironmentVariable
+
+
+class EmailParams(Section):
+    """A mail server and who gets mail from whom; user and password stand in the environment."""
+
+    host: str = Field(min_length=1)
+    port: Port
+    security: Literal["none", "starttls", "tls"]
+    sender: str = Field(pattern="@")
+    recipients: list[Annotated[str, Field(pattern="@")]] = Field(min_length=1)
+    user_from: EnvironmentVariable | None
+    password_from: EnvironmentVariable | None
+
+
+class NotifyParams(Section):
+    """Who hears of a run that failed, crashed or was cancelled."""
+
+    webhook: WebhookParams | None
+    email: EmailParams | None
+    command: Annotated[list[str], Field(min_length=1)] | None
+
+
+class ServicesParams(Section):
+    """Where `make up` starts the servers."""
+
+    host: str = Field(min_length=1)
+    prefect_port: Port
+    mlflow_port: Port
 
 
 class DelimitedFormat(Section):
@@ -171,7 +247,15 @@ class Facts(Section):
     min_rows: PositiveInt
     unique: list[str]
     ranges: dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]]
-    warn_only: list[Literal["label_mean", "min_rows", "unique", "ranges"]]
+    max_psi: PositiveFloat | None
+    warn_only: list[Literal["label_mean", "min_rows", "unique", "ranges", "max_psi"]]
+
+
+class MultiValued(Section):
+    """A column whose cells hold several categories each."""
+
+    separator: str = Field(min_length=1)
+    max_length: Annotated[PositiveInt, Field(le=1000)]
 
 
 class DatasetParams(Section):
@@ -185,6 +269,7 @@ class DatasetParams(Section):
     format: Format
     label: str
     categorical: list[str]
+    multi_valued: dict[str, MultiValued]
     numeric: list[str]
     ignored: list[str]
     user: str | None
@@ -195,13 +280,20 @@ class DatasetParams(Section):
     max_bad_rows: PositiveInt
     facts: Facts
 
+    @property
+    def features(self) -> list[str]:
+        """The columns to learn from."""
+        return [*self.categorical, *self.multi_valued, *self.numeric]
+
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
-        declared = [self.label, *self.categorical, *self.numeric, *self.ignored]
+        declared = [self.label, *self.features, *self.ignored]
         if doubled := {name for name in declared if declared.count(name) > 1}:
             raise ValueError(f"columns with two roles: {listed(doubled)}")
-        if not self.categorical and not self.numeric:
-            raise ValueError("neither `categorical` nor `numeric` names a column to learn from")
+        if not self.features:
+            raise ValueError(
+                "none of `categorical`, `multi_valued` and `numeric` names a column to learn from"
+            )
         described = getattr(self.format, "columns", [])
         for name in declared:
             if described and name not in described:
@@ -237,7 +329,11 @@ class Params(Section):
     model: ModelParams
     train: TrainParams
     search: SearchParams
+    compute: ComputeParams
     registry: RegistryParams
+    serve: ServeParams
+    notify: NotifyParams
+    services: ServicesParams
     datasets: dict[Name, DatasetParams]
 
     @model_validator(mode="after")
@@ -257,10 +353,17 @@ class Params(Section):
             ConfigError: The file cannot be read, or a key or value is not allowed; the message
                 names file, key, value and what is allowed.
         """
+        return cls.parse(_text(path), path)
+
+    @classmethod
+    def parse(cls, text: str, path: Path) -> Self:
+        """Checks the text of a params file; `path` is what error messages call it.
+
+        Raises:
+            ConfigError: As in `load`.
+        """
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} cannot be read: {error}.") from error
+            content = yaml.safe_load(text)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             place = f"{path}, line {mark.line + 1}" if mark else str(path)
@@ -287,9 +390,12 @@ class Params(Section):
         """The entry of a data set that dvc.yaml has stages for.
 
         Raises:
-            ConfigError: No data set has this name, or `pipeline.datasets` does not list it.
+            ConfigError: No data set has this name, `pipeline.datasets` does not list it, or
+                `search.objective` is not one of its task.
         """
         entry = self.dataset(name)
+        if self.search.objective is not None:
+            objective_metric(self.search.objective, entry.task)
         if name not in self.pipeline.datasets:
             raise ConfigError(
                 f"{name!r} is known but not built: add it to `pipeline.datasets` in params.yaml, "
@@ -302,6 +408,13 @@ class Params(Section):
         content = self.model_dump()
         content["datasets"] = {dataset: content["datasets"][dataset]}
         return dict(_flattened("", content))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}.") from error
 
 
 def _flattened(prefix: str, content: Mapping[str, Any]) -> Any:
@@ -344,10 +457,10 @@ def _fields_at(location: tuple[str | int, ...]) -> list[str]:
         while get_origin(section) is Annotated:
             section = get_args(section)[0]
         if isinstance(section, UnionType):
-            tagged = {
-                get_args(one.model_fields["kind"].annotation)[0]: one
-                for one in get_args(section)
-                if hasattr(one, "model_fields")
-            }
+            members = [one for one in get_args(section) if hasattr(one, "model_fields")]
+            if len(members) == 1:  # a section or null
+                section = members[0]
+                continue
+            tagged = {get_args(one.model_fields["kind"].annotation)[0]: one for one in members}
             section = tagged.get(part, section)
     return list(section.model_fields) if hasattr(section, "model_fields") else []

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from autorec_core.baselines import predict_biases, predict_logistic, predict_mean
 from autorec_core.data.schema import Examples, Schema
+from autorec_core.intervals import LEVEL, mean_intervals
 from autorec_core.metrics import task_metrics
+
+LOSSES = {"rating": "mse", "ctr": "ce"}
+"""The metric that is the mean of the row losses, by task."""
 
 
 @dataclass(frozen=True)
@@ -17,12 +23,12 @@ class Evaluation:
 
     Args:
         figures: For "model" and each baseline, the task's metrics by name.
-        losses: The model's loss of each test row, float64, shape (rows,).
+        losses: For the same, the loss of each test row, float64, shape (rows,).
         warning: One sentence where the model is no better than the constant predictor, else "".
     """
 
     figures: dict[str, dict[str, float]]
-    losses: np.ndarray
+    losses: Mapping[str, np.ndarray]
     warning: str
 
 
@@ -56,7 +62,7 @@ def evaluate(
         name: task_metrics(schema.task, test.label, predicted)
         for name, predicted in predictions.items()
     }
-    loss = "mse" if schema.task == "rating" else "ce"
+    loss = LOSSES[schema.task]
     found, constant = figures["model"][loss], figures["mean"][loss]
     warning = (
         f"The model is not better than predicting the mean: test {loss.upper()} {found:.4f}, "
@@ -64,4 +70,35 @@ def evaluate(
         if not found < constant
         else ""
     )
-    return Evaluation(figures, row_losses(schema.task, test.label, scores), warning)
+    losses = {
+        name: row_losses(schema.task, test.label, predicted)
+        for name, predicted in predictions.items()
+    }
+    return Evaluation(figures, losses, warning)
+
+
+def loss_intervals(task: str, losses: Mapping[str, np.ndarray], seed: int) -> dict[str, Any]:
+    """The mean loss of model and baselines with intervals, and what the model wins by.
+
+    Args:
+        task: "rating" or "ctr".
+        losses: For "model" and each baseline, the loss of each test row, shape (rows,).
+        seed: Seeds the draws; all columns are drawn together, so differences are paired.
+
+    Returns:
+        `loss` (the metric's name), `level`, and by name `losses` and `differences` (the model's
+        loss minus the baseline's), each with `mean`, `low` and `high`.
+    """
+    names = list(losses)
+    others = [name for name in names if name != "model"]
+    table = np.stack(
+        [losses[name] for name in names] + [losses["model"] - losses[name] for name in others],
+        axis=1,
+    )
+    found = [asdict(interval) for interval in mean_intervals(table, seed)]
+    return {
+        "loss": LOSSES[task],
+        "level": LEVEL,
+        "losses": dict(zip(names, found[: len(names)], strict=True)),
+        "differences": dict(zip(others, found[len(names) :], strict=True)),
+    }

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
-from autorec_core.block import Block
+from autorec_core.block import Block, holds_ids
 from autorec_core.errors import BlockError
 
 
@@ -115,6 +115,12 @@ class TaskOptimizer(Block):
         raise NotImplementedError(f"{type(self).__name__} names no metrics.")
 
     def _head(self, tensor: Any) -> Any:
+        shape = tuple(tensor.shape)
+        if len(shape) < 2 or not all(shape[1:]) or holds_ids(tensor):
+            raise BlockError(
+                f"{type(self).__name__} adds up numbers or vectors of them, of shape (batch_size, "
+                f"...). Received: {tensor.dtype} of shape {shape}."
+            )
         flat = tensor if len(tensor.shape) == 2 else keras.layers.Flatten()(tensor)
         return flat if flat.shape[-1] == 1 else keras.layers.Dense(1, use_bias=False)(flat)
 

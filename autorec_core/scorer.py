@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from autorec_core.data import few, values
 from autorec_core.data.preprocessor import Preprocessor
 from autorec_core.errors import DataError
 from autorec_core.files import whole_folder, write_json
@@ -59,6 +62,25 @@ class Scorer:
         """
         return self.score_encoded(self.preprocessor.encode(rows).inputs(), len(rows))
 
+    def score_table(self, table: pa.Table) -> np.ndarray:
+        """Scores raw rows given as an Arrow table, of any number; see `score`."""
+        columns = {name: values.plain(table[name]) for name in self.columns}
+        return self.score_encoded(
+            self.preprocessor.encode_columns(columns, table.num_rows).inputs(), table.num_rows
+        )
+
+    def score_lists(self, columns: Mapping[str, list[Any]]) -> np.ndarray:
+        """Scores raw rows given as a list of plain values a column, fast for few; see `score`."""
+        known = self.preprocessor.vocabularies
+        plain = {
+            name: (few.plain_categories if name in known else few.plain_numbers)(columns[name])
+            for name in self.columns
+        }
+        if any(column is None for column in plain.values()):
+            return self.score(pd.DataFrame(dict(columns), dtype=object))
+        count = len(columns[self.columns[0]])
+        return self.score_encoded(self.preprocessor.encode_columns(plain, count).inputs(), count)
+
     def score_encoded(self, inputs: dict[str, np.ndarray], count: int) -> np.ndarray:
         """Scores `count` encoded rows, given as `Examples.inputs()` has them."""
         parts = [self._batch(inputs, start) for start in range(0, count, BATCH)]
@@ -67,18 +89,38 @@ class Scorer:
         return np.clip(scores, *schema.label_range) if schema.task == "rating" else scores
 
     def _batch(self, inputs: dict[str, np.ndarray], start: int) -> np.ndarray:
-        """One batch, padded to one of two sizes so that the compiled function fits all."""
+        """One batch, padded to a power of two: few shapes round alike however rows are sent."""
         batch = {name: array[start : start + BATCH] for name, array in inputs.items()}
         count = len(next(iter(batch.values())))
-        size = SMALL if count <= SMALL else BATCH
+        size = max(SMALL, 1 << (count - 1).bit_length())
         padded = {
             name: np.concatenate([array, np.zeros((size - count, *array.shape[1:]), array.dtype)])
             if count < size
             else array
             for name, array in batch.items()
         }
-        given = padded if len(padded) > 1 else next(iter(padded.values()))
-        return self.model.predict_on_batch(given).reshape(-1)[:count]
+        return self._compiled(padded)[:count]
+
+    @cached_property
+    def _compiled(self) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
+        """The model as one graph that takes any number of rows; safe to call from many threads."""
+        import tensorflow as tf
+
+        from autorec_core.training.prediction import model_inputs
+
+        model = self.model
+        specs = {
+            node.name: tf.TensorSpec([None, *node.shape[1:]], node.dtype) for node in model.inputs
+        }
+
+        def forward(inputs: dict[str, Any]) -> Any:
+            return tf.reshape(model(model_inputs(model, inputs), training=False), [-1])
+
+        graph = tf.function(forward, input_signature=[specs], autograph=False)
+        graph = graph.get_concrete_function()
+        return lambda arrays: graph(
+            {name: tf.constant(arrays[name], spec.dtype) for name, spec in specs.items()}
+        ).numpy()
 
     def save(self, folder: Path) -> None:
         """Writes model, preprocessing and their hashes as a folder, whole or not at all."""

@@ -32,6 +32,7 @@ from autorec_core.mappers.bias import BiasMapper
 from autorec_core.mappers.dense_feature import DenseFeatureMapper
 from autorec_core.mappers.history import HistoryMapper
 from autorec_core.mappers.latent_factor import LatentFactorMapper
+from autorec_core.mappers.pooled_feature import PooledFeatureMapper
 from autorec_core.mappers.sparse_feature import SparseFeatureMapper
 from autorec_core.optimizers import CTRPredictionOptimizer, RatingPredictionOptimizer
 from autorec_core.recipe import Training
@@ -65,7 +66,7 @@ class Parts:
     numbers: Node = field(init=False)
 
     def __post_init__(self) -> None:
-        self.ids = Input(shape=[len(self.schema.categorical)], name="categorical", dtype="int32")
+        self.ids = Input(shape=[len(self.schema.id_columns)], name="categorical", dtype="int32")
         self.numbers = Input(shape=[len(self.schema.numeric)], name="numeric", dtype="float32")
 
     def block(self, kind: type[Block], **settings: Any) -> Block:
@@ -136,15 +137,30 @@ class Parts:
         settings = {"embedding_dim": self.embedding_dim, "output": output}
         return [self.block(DenseFeatureMapper, **settings)(self.numbers)]
 
+    def pooled(self) -> Nodes:
+        """The mean embedding of every multi-valued column."""
+        return [
+            self.block(
+                PooledFeatureMapper,
+                first_column=self.schema.first_place(one),
+                length=one.length,
+                vocabulary_size=one.vocabulary_size,
+                embedding_dim=self.embedding_dim,
+            )(self.ids)
+            for one in self.schema.lists
+        ]
+
     def embeddings(self) -> Nodes:
         """An embedding of every column."""
-        return [*self.sparse(), *self.dense()]
+        return [*self.sparse(), *self.pooled(), *self.dense()]
 
     @cached_property
     def linear(self) -> Nodes:
         """What every id and every number adds to the score by itself."""
         sizes = tuple(column.vocabulary_size for column in self.schema.categorical)
-        biases = [self.block(BiasMapper, vocabulary_sizes=sizes)(self.ids)] if sizes else []
+        places = tuple(range(len(sizes)))
+        mapper = self.block(BiasMapper, vocabulary_sizes=sizes, columns=places) if sizes else None
+        biases = [mapper(self.ids)] if mapper else []
         return [*biases, *([self.numbers] if self.schema.numeric else [])]
 
     def needs_user_and_item(self, model: str) -> None:
@@ -191,7 +207,7 @@ def deepfm(parts: Parts) -> Nodes:
 def dlrm(parts: Parts) -> Nodes:
     """DLRM: dot products of all pairs of embeddings, with a bottom MLP's output, in a top MLP."""
     bottom = parts.dense(output="mlp")
-    dots = parts.block(PairwiseDotInteraction)([*parts.sparse(), *bottom])
+    dots = parts.block(PairwiseDotInteraction)([*parts.sparse(), *parts.pooled(), *bottom])
     return [parts.block(MLPInteraction)([*bottom, dots])]
 
 
@@ -237,7 +253,11 @@ def autorec_rp(parts: Parts) -> Nodes:
     matrix factorisation, which nothing that is learnt from so few rows replaces.
     """
     parts.needs_user_and_item("autorec_rp")
-    others = [*parts.sparse(besides=(parts.schema.user, parts.schema.item)), *parts.dense()]
+    others = [
+        *parts.sparse(besides=(parts.schema.user, parts.schema.item)),
+        *parts.pooled(),
+        *parts.dense(),
+    ]
     if parts.space == "thesis":
         latent = [parts.latent(role) for role in ("user", "user", "item", "item")]
         return [HyperInteraction.thesis()([*latent, *others])]
@@ -303,7 +323,7 @@ def build(
     optimizer, kind = _task(schema, space)
     inputs = tuple(
         node
-        for node, columns in ((parts.ids, schema.categorical), (parts.numbers, schema.numeric))
+        for node, columns in ((parts.ids, schema.id_columns), (parts.numbers, schema.numeric))
         if columns
     )
     if training is None:

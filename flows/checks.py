@@ -1,34 +1,43 @@
-"""Great Expectations on raw rows and on splits: suites written from the data set's entry.
+"""The gate: suites written from a data set's entry, held against raw rows and splits.
 
-The only file that imports Great Expectations. Results are kept as JSON without any raw value, and
-as a Data Docs page; the first failed expectation is what stops the pipeline.
+Raw rows pass in chunks; what only all rows together can tell is counted meanwhile and checked at
+the end. The first failed expectation that is not a warning is what stops the pipeline.
 """
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from autorec_core.config import DatasetParams
-from autorec_core.data.raw import read_raw, used_columns
+from autorec_core.data.raw import bad_rows_of, read_chunks, used_columns
 from autorec_core.data.schema import Schema
 from autorec_core.data.split import PARTS
-from autorec_core.data.store import ROW_NUMBER, load_rows, load_schema
+from autorec_core.data.store import ROW_NUMBER, load_schema, read_tables
+from autorec_core.data.tally import RawTally, drifts
 from autorec_core.errors import DataError
-from autorec_core.files import whole_folder, write_json
+from autorec_core.files import write_json
+from flows.expectations import Expectation, Outcome, Validator, validator
 
-# Counts, never the values themselves: results are stored and shown.
-RESULT_FORMAT = {"result_format": "SUMMARY", "partial_unexpected_count": 0}
+CHUNK_ROWS = 250_000
 
 
-def check_raw(name: str, entry: DatasetParams, raw: Path, results: Path, docs: Path) -> None:
-    """Checks the raw rows: schema, types, ranges, nulls, duplicates, size.
+def check_raw(
+    name: str,
+    entry: DatasetParams,
+    raw: Path,
+    results: Path,
+    docs: Path,
+    previous: Mapping[str, Any] | None = None,
+) -> list[str]:
+    """Checks the raw rows: columns, types, ranges, gaps, duplicates, size, drift.
 
     Args:
         name: The data set's name.
@@ -36,46 +45,28 @@ def check_raw(name: str, entry: DatasetParams, raw: Path, results: Path, docs: P
         raw: The raw file.
         results: The JSON file to appear.
         docs: The folder of the Data Docs page to appear.
+        previous: The tally of the previous version of the data, where there is one.
+
+    Returns:
+        A sentence for each warning.
 
     Raises:
         DataError: The file is malformed, or an expectation failed.
     """
-    from great_expectations import expectations as gxe
-
-    rows = read_raw(entry, raw)
-    facts = entry.facts
-    columns = used_columns(entry)
-    expectations: list[Any] = [
-        gxe.ExpectTableColumnsToMatchSet(column_set=columns),
-        gxe.ExpectTableRowCountToBeBetween(min_value=facts.min_rows),
-        gxe.ExpectColumnValuesToNotBeNull(column=entry.label),
-        gxe.ExpectColumnValuesToBeOfType(column=entry.label, type_="float64"),
-    ]
-    if facts.label_values is not None:
-        expectations.append(
-            gxe.ExpectColumnValuesToBeInSet(column=entry.label, value_set=facts.label_values)
-        )
-    for column in entry.categorical:
-        expectations += [
-            gxe.ExpectColumnValuesToBeOfType(column=column, type_="str"),
-            gxe.ExpectColumnValueLengthsToBeBetween(column=column, max_value=10_000),
-        ]
-    for role in (entry.user, entry.item):
-        if role is not None:
-            expectations.append(gxe.ExpectColumnValueLengthsToBeBetween(column=role, min_value=1))
-    for column in entry.numeric:
-        expectations += [
-            gxe.ExpectColumnValuesToBeOfType(column=column, type_="float64"),
-            gxe.ExpectColumnValuesToBeBetween(column=column, min_value=-1e30, max_value=1e30),
-        ]
-    if facts.unique:
-        expectations.append(gxe.ExpectCompoundColumnsToBeUnique(column_list=facts.unique))
-    _validate(name, {"raw rows": (rows, expectations)}, results, docs)
+    tally = RawTally(entry, previous)
+    with validator(name, docs) as gate:
+        suite = raw_suite(entry)
+        for table in _chunks(entry, raw):
+            tally.update(table)
+            gate.validate("raw rows", table.to_pandas(), suite)
+        found = tally.finish()
+        _check_whole(gate, entry, found, previous)
+    return _conclude(name, gate, results, docs, {"tally": found})
 
 
 def check_splits(
     name: str, entry: DatasetParams, prepared: Path, results: Path, docs: Path
-) -> None:
+) -> list[str]:
     """Checks the splits: no row in two, labels in equal shares, ids inside their vocabularies.
 
     Args:
@@ -85,62 +76,166 @@ def check_splits(
         results: The JSON file to appear.
         docs: The folder of the Data Docs page to appear.
 
+    Returns:
+        A sentence for each warning.
+
     Raises:
         DataError: A file is missing, or an expectation failed.
     """
-    from great_expectations import expectations as gxe
-
     schema = load_schema(prepared)
-    parts = {part: load_rows(prepared, part, numbered=True) for part in PARTS}
-    together = pd.concat(parts.values(), ignore_index=True)
-    tables: dict[str, tuple[pd.DataFrame, list[Any]]] = {
-        "all splits": (
-            together[[ROW_NUMBER, *entry.facts.unique]],
-            [
-                gxe.ExpectColumnValuesToBeUnique(column=ROW_NUMBER),
-                *_unique(gxe, entry.facts.unique),
-            ],
-        ),
-        "label shares": (
-            _label_shares(parts, schema.label),
-            [gxe.ExpectColumnValuesToBeBetween(column="excess", min_value=-1, max_value=1)],
-        ),
-    }
-    for part in PARTS:
-        tables[part] = (pd.read_parquet(prepared / f"{part}.parquet"), _encoded(gxe, schema))
-    _validate(name, tables, results, docs)
+    with validator(name, docs) as gate:
+        gate.validate(
+            "all splits", _row_numbers(prepared), [_between("in_two_splits", 0, 0), _filled("rows")]
+        )
+        if _is_stratified(prepared):
+            shares = _label_shares(prepared, schema.label)
+            gate.validate("label shares", shares, [_between("excess", -1, 1)])
+        for part in PARTS:
+            gate.validate(part, encoded_columns(prepared, part, schema), _ENCODED)
+    return _conclude(name, gate, results, docs, {})
 
 
-def _unique(gxe: Any, columns: list[str]) -> list[Any]:
-    return [gxe.ExpectCompoundColumnsToBeUnique(column_list=columns)] if columns else []
-
-
-def _encoded(gxe: Any, schema: Schema) -> list[Any]:
-    """What must hold of an encoded split."""
-    expectations: list[Any] = [
-        gxe.ExpectTableRowCountToBeBetween(min_value=1),
-        gxe.ExpectColumnValuesToNotBeNull(column=schema.label),
-        gxe.ExpectColumnValuesToBeOfType(column=schema.label, type_="float32"),
+def raw_suite(entry: DatasetParams) -> list[Expectation]:
+    """What must hold of each chunk of raw rows."""
+    facts = entry.facts
+    suite = [
+        Expectation("ExpectTableColumnsToMatchSet", {"column_set": used_columns(entry)}),
+        Expectation("ExpectColumnValuesToNotBeNull", {"column": entry.label}),
     ]
-    for field in schema.categorical:
-        expectations += [
-            gxe.ExpectColumnValuesToBeOfType(column=field.name, type_="int32"),
-            gxe.ExpectColumnValuesToBeBetween(
-                column=field.name, min_value=0, max_value=field.vocabulary_size - 1
-            ),
-        ]
-    for column in schema.numeric:
-        expectations += [
-            gxe.ExpectColumnValuesToNotBeNull(column=column),
-            gxe.ExpectColumnValuesToBeOfType(column=column, type_="float32"),
-        ]
-    return expectations
+    for column in used_columns(entry):
+        is_text = column in entry.categorical or column in entry.multi_valued
+        kind = "str" if is_text else "float64"
+        suite.append(_of_type(column, kind))
+    if facts.label_values is not None:
+        allowed = {"column": entry.label, "value_set": facts.label_values}
+        suite.append(Expectation("ExpectColumnValuesToBeInSet", allowed))
+    for role in (entry.user, entry.item):
+        if role is not None:
+            suite.append(Expectation("ExpectColumnValuesToNotBeNull", {"column": role}))
+    for column, (low, high) in facts.ranges.items():
+        suite.append(_between(column, low, high, warn="ranges" in facts.warn_only))
+    return suite
 
 
-def _label_shares(parts: Mapping[str, pd.DataFrame], label: str) -> pd.DataFrame:
+def _chunks(entry: DatasetParams, raw: Path) -> Iterator[pa.Table]:
+    """The raw rows, about `CHUNK_ROWS` at a time."""
+    # Where bad rows are set aside, a label that is not allowed makes a row bad.
+    quarantine = entry.on_bad_rows == "quarantine"
+    waiting: list[pa.Table] = []
+    for rows in read_chunks(entry, raw, bad=bad_rows_of(entry), check_labels=quarantine):
+        waiting.append(rows.table)
+        if sum(table.num_rows for table in waiting) >= CHUNK_ROWS:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def _check_whole(
+    gate: Validator,
+    entry: DatasetParams,
+    tally: Mapping[str, Any],
+    previous: Mapping[str, Any] | None,
+) -> None:
+    """Checks what only all rows together can tell."""
+    facts = entry.facts
+    whole = pd.DataFrame([{key: tally[key] for key in ("rows", "label_mean", "duplicates")}])
+    suite = [_between("rows", facts.min_rows, None, warn="min_rows" in facts.warn_only)]
+    if facts.label_mean is not None:
+        suite.append(
+            _between("label_mean", *facts.label_mean, warn="label_mean" in facts.warn_only)
+        )
+    if facts.unique:
+        suite.append(_between("duplicates", 0, 0, warn="unique" in facts.warn_only))
+    gate.validate("whole data", whole, suite)
+    if previous is not None and facts.max_psi is not None:
+        drift = drifts(previous, tally)
+        gate.validate(
+            "drift against the previous version",
+            pd.DataFrame([{name: one.beyond_chance for name, one in drift.items()}]),
+            [
+                _between(column, None, facts.max_psi, warn="max_psi" in facts.warn_only)
+                for column in drift
+            ],
+        )
+
+
+def _between(
+    column: str, low: float | None, high: float | None, *, warn: bool = False
+) -> Expectation:
+    settings = {"column": column, "min_value": low, "max_value": high}
+    kind = "ExpectColumnValuesToBeBetween"
+    return Expectation(kind, {key: v for key, v in settings.items() if v is not None}, warn)
+
+
+def _of_type(column: str, kind: str) -> Expectation:
+    return Expectation("ExpectColumnValuesToBeOfType", {"column": column, "type_": kind})
+
+
+def _filled(column: str) -> Expectation:
+    return _between(column, 1, None)
+
+
+_ENCODED = [
+    _filled("rows"),
+    _between("missing", 0, 0),
+    _between("below", 0, 0),
+    _between("above", 0, 0),
+    _between("wrong_type", 0, 0),
+]
+
+
+def encoded_columns(prepared: Path, part: str, schema: Schema) -> pd.DataFrame:
+    """A row a column of an encoded split: its rows, gaps, and ids outside its vocabulary."""
+    sizes = [field.vocabulary_size for field in schema.categorical]
+    sizes += [one.vocabulary_size for one in schema.lists for _ in range(one.length)]
+    size_of = dict(zip(schema.id_columns, sizes, strict=True))
+    names = [*schema.id_columns, *schema.numeric, schema.label]
+    counts = {name: dict.fromkeys(_COUNTED, 0) for name in names}
+    for table in read_tables(prepared / f"{part}.parquet"):
+        for name, count in counts.items():
+            column = table[name]
+            is_id = name in size_of
+            count["rows"] += len(column)
+            count["missing"] += column.null_count
+            count["wrong_type"] += column.type != (pa.int32() if is_id else pa.float32())
+            if is_id:
+                count["below"] += _true(pc.less(column, 0))
+                count["above"] += _true(pc.greater_equal(column, size_of[name]))
+            else:
+                count["missing"] += _true(pc.invert(pc.is_finite(column)))
+    return pd.DataFrame.from_dict(counts, orient="index").reset_index(names="column")
+
+
+_COUNTED = ("rows", "missing", "below", "above", "wrong_type")
+
+
+def _true(column: pa.ChunkedArray) -> int:
+    return int(pc.sum(column).as_py() or 0)
+
+
+def _row_numbers(prepared: Path) -> pd.DataFrame:
+    """How many rows the splits have, and how many of them stand in two."""
+    numbers = [
+        table[ROW_NUMBER].to_numpy()
+        for part in PARTS
+        for table in read_tables(prepared / f"rows_{part}.parquet", columns=[ROW_NUMBER])
+    ]
+    together = np.sort(np.concatenate(numbers))
+    twice = int((together[1:] == together[:-1]).sum())
+    return pd.DataFrame([{"rows": len(together), "in_two_splits": twice}])
+
+
+def _is_stratified(prepared: Path) -> bool:
+    """Whether the splits were made to have each label in equal shares."""
+    profile = json.loads((prepared / "profile.json").read_text(encoding="utf-8"))
+    return profile["split"]["strategy"] == "stratified"
+
+
+def _label_shares(prepared: Path, label: str) -> pd.DataFrame:
     """For each split and label, how many rows it has beyond its share of that label's rows."""
-    counts = pd.DataFrame({part: rows[label].value_counts() for part, rows in parts.items()})
-    counts = counts.fillna(0)
+    counted = {part: _label_counts(prepared, part, label) for part in PARTS}
+    counts = pd.DataFrame(counted).fillna(0)
     share = counts.sum() / counts.to_numpy().sum()
     excess = counts - np.outer(counts.sum(axis=1), share)
     # Rounding in every label adds up in a split's share; half a row a label is not a fault.
@@ -148,84 +243,27 @@ def _label_shares(parts: Mapping[str, pd.DataFrame], label: str) -> pd.DataFrame
     return slack.reset_index(names="label").melt("label", var_name="split", value_name="excess")
 
 
-def _validate(
-    name: str,
-    tables: Mapping[str, tuple[pd.DataFrame, Sequence[Any]]],
-    results: Path,
-    docs: Path,
-) -> None:
-    """Validates each table, writes results and pages, then raises the first failure."""
-    import great_expectations as gx
-    from great_expectations.checkpoint import UpdateDataDocsAction
-
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
-    found: list[dict[str, Any]] = []
-    with warnings.catch_warnings(), whole_folder(docs) as pages:
-        warnings.simplefilter("ignore")
-        context: Any = gx.get_context(mode="ephemeral")  # its own types know only what it returns
-        context.variables.progress_bars = {"globally": False}
-        for site in list(context.get_site_names()):
-            context.delete_data_docs_site(site)
-        context.add_data_docs_site("checks", _site(pages))
-        source = context.data_sources.add_pandas(name)
-        for title, (table, expectations) in tables.items():
-            batch = source.add_dataframe_asset(title).add_batch_definition_whole_dataframe("whole")
-            suite = context.suites.add(
-                gx.ExpectationSuite(name=f"{name} {title}", expectations=list(expectations))
-            )
-            definition = context.validation_definitions.add(
-                gx.ValidationDefinition(name=f"{name} {title}", data=batch, suite=suite)
-            )
-            checkpoint = gx.Checkpoint(
-                name=f"{name} {title}",
-                validation_definitions=[definition],
-                actions=[UpdateDataDocsAction(name="pages", site_names=["checks"])],
-                result_format=RESULT_FORMAT,
-            )
-            outcome = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": table})
-            for result in outcome.run_results.values():
-                found += [_summary(title, one, len(table)) for one in result.results]
-    failed = [one for one in found if not one["success"]]
-    write_json(results, {"success": not failed, "checked": len(found), "expectations": found})
-    if failed:
-        raise DataError("\n".join(_sentence(name, one, docs) for one in failed))
+def _label_counts(prepared: Path, part: str, label: str) -> pd.Series:
+    tables = read_tables(prepared / f"{part}.parquet", columns=[label])
+    counts = [table[label].to_pandas().value_counts() for table in tables]
+    return pd.concat(counts).groupby(level=0).sum()
 
 
-def _site(folder: Path) -> dict[str, Any]:
-    return {
-        "class_name": "SiteBuilder",
-        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-        "show_how_to_buttons": False,
-        "store_backend": {
-            "class_name": "TupleFilesystemStoreBackend",
-            "base_directory": str(folder.resolve()),
-        },
-    }
-
-
-def _summary(table: str, result: Any, rows: int) -> dict[str, Any]:
-    """One expectation's outcome without any value of the data."""
-    settings = dict(result.expectation_config.kwargs)
-    settings.pop("batch_id", None)
-    column = settings.get("column") or ", ".join(settings.get("column_list") or [])
-    exception = (result.exception_info or {}).get("exception_message")
-    return {
-        "table": table,
-        "expectation": result.expectation_config.type,
-        "column": column,
-        "settings": {key: value for key, value in settings.items() if not key.startswith("column")},
-        "success": bool(result.success),
-        "rows": rows,
-        "unexpected": int((result.result or {}).get("unexpected_count") or 0),
-        "exception": exception,
-    }
-
-
-def _sentence(name: str, outcome: Mapping[str, Any], docs: Path) -> str:
-    where = f" of column {outcome['column']}" if outcome["column"] else ""
-    settings = ", ".join(f"{key} {value}" for key, value in outcome["settings"].items())
-    count = f": {outcome['unexpected']:,} of {outcome['rows']:,} rows" if where else ""
-    return (
-        f"{name}, {outcome['table']}: {outcome['expectation']}{where} "
-        f"({settings or 'no settings'}) failed{count}; see {docs / 'index.html'}."
+def _conclude(
+    name: str, gate: Validator, results: Path, docs: Path, more: Mapping[str, Any]
+) -> list[str]:
+    """Writes the results, raises what failed, returns what is only to be reported."""
+    outcomes = gate.outcomes()
+    errors, warnings = (
+        [one for one in outcomes if not one.success and one.severity == severity]
+        for severity in ("error", "warning")
     )
+    content = {"success": not errors, "checked": len(outcomes), "warnings": len(warnings)}
+    write_json(results, {**content, "expectations": [vars(one) for one in outcomes], **more})
+    if errors:
+        raise DataError("\n".join(_said(name, one, docs) for one in errors))
+    return [_said(name, one, docs) for one in warnings]
+
+
+def _said(name: str, outcome: Outcome, docs: Path) -> str:
+    return f"{name}, {outcome.sentence(docs)}."

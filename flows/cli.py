@@ -18,7 +18,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Dataset = Annotated[str, typer.Argument(help="A data set of params.yaml.", show_default=False)]
+
+def _known_datasets(incomplete: str) -> list[str]:
+    """The data sets of params.yaml that begin with what has been typed, for the shell."""
+    from autorec_core.config import Params
+
+    try:
+        names = list(Params.load().datasets)
+    except AutoRecError:
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+Dataset = Annotated[
+    str,
+    typer.Argument(
+        help="A data set of params.yaml.", show_default=False, autocompletion=_known_datasets
+    ),
+]
 
 
 def main() -> None:
@@ -37,14 +54,59 @@ def _said(error: AutoRecError) -> str:
 
 
 @app.command()
-def run(dataset: Dataset) -> None:
+def run(
+    dataset: Dataset,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A ready model (mf, deepfm, ...) or auto; becomes `model.name` in params.yaml.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Fetch, check, split, search, evaluate and register a data set's model."""
-    from autorec_core.config import Params
+    from flows.params_file import PARAMS, build_too
 
-    Params.load().buildable(dataset)  # what is wrong here is said before the servers start
-    from flows.train import run_flow
+    if build_too(dataset):  # what is wrong with params.yaml is said before the servers start
+        typer.echo(f"{dataset} is now on `pipeline.datasets` in {PARAMS}: `dvc repro` builds it.")
+    if model is not None:
+        from flows.choosing import choose_model
 
-    run_flow(dataset)
+        typer.echo(choose_model(model, dataset))
+    from flows.run import run_here
+
+    run_here(dataset)
+
+
+@app.command()
+def init_dataset(
+    file: Annotated[Path, typer.Argument(help="A CSV, TSV or Parquet file, or a pattern.")],
+    name: Annotated[str | None, typer.Option(help="What to call it; by default its file.")] = None,
+    label: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Add the entry to params.yaml.")] = False,
+) -> None:
+    """Look at a table of your own and propose its entry in params.yaml."""
+    from flows.init_dataset import init_dataset as propose_entry
+
+    propose_entry(file, name, label, write=write)
+
+
+@app.command()
+def generate(
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help="movielens, netflix, ...")],
+    output: Annotated[Path, typer.Option("--output", help="The file to write, .gz if you like.")],
+    rows: Annotated[int, typer.Option(help="How many rows.")] = 100_000,
+    seed: Annotated[int, typer.Option(help="Decides every byte.")] = 13,
+    dirt: Annotated[float, typer.Option(help="The share of lines made unreadable.")] = 0.0,
+) -> None:
+    """Write a made-up file in one of the benchmark formats, for tests of scale and faults."""
+    from autorec_core.data.generator import generate as write_rows
+
+    made = write_rows(form, rows, output, seed=seed, dirt=dirt)
+    typer.echo(
+        f"{output}: {made.rows:,} made-up rows, {made.soiled:,} of them soiled; "
+        f"noise floor {made.noise_floor:.4f}"
+    )
 
 
 @app.command()
@@ -57,12 +119,26 @@ def datasets() -> None:
 
 @app.command()
 def models(
-    dataset: Annotated[str | None, typer.Argument(help="Only this data set's.")] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Argument(help="Only this data set's.", autocompletion=_known_datasets),
+    ] = None,
 ) -> None:
     """List the registered models: versions, aliases, figures, why promoted or not."""
     from flows.listing import show_models
 
     show_models(dataset)
+
+
+@app.command()
+def report(
+    dataset: Dataset,
+    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open it in a browser.")] = True,
+) -> None:
+    """Build the report of a data set's last run if it is stale, and open it."""
+    from flows.report.build import open_report
+
+    typer.echo(open_report(dataset, browser=open_))
 
 
 @app.command()
@@ -76,6 +152,72 @@ def score(
     from flows.scoring import score_file
 
     score_file(dataset, input_, output, alias=alias)
+
+
+@app.command()
+def doctor() -> None:
+    """Look at environment, versions, services, disk and data, and say what to do."""
+    from flows.doctor import examine, show
+
+    if not show(examine()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def promote(
+    dataset: Dataset,
+    version: Annotated[int, typer.Option(help="The version to make live.", show_default=False)],
+) -> None:
+    """Make a registered version the champion, once it passes its smoke test."""
+    from flows.commands import promote as promote_version
+
+    promote_version(dataset, version)
+
+
+@app.command()
+def rollback(
+    dataset: Dataset,
+    reason: Annotated[str, typer.Option(help="Why; it is kept.", show_default=False)],
+) -> None:
+    """Make the champion before this one live again."""
+    from flows.commands import rollback as roll_back
+
+    roll_back(dataset, reason)
+
+
+@app.command()
+def reproduce(
+    dataset: Dataset,
+    version: Annotated[int, typer.Option(help="The version to rebuild.", show_default=False)],
+) -> None:
+    """Rebuild a registered version from its lineage and compare the test figures."""
+    from flows.reproducing import reproduce as reproduce_version
+
+    reproduce_version(dataset, version)
+
+
+@app.command()
+def export(
+    dataset: Dataset,
+    output: Annotated[Path, typer.Option(help="The folder to appear.", show_default=False)],
+    alias: Annotated[str, typer.Option(help="Which registered model.")] = "champion",
+) -> None:
+    """Write the live model as .keras and as a SavedModel that takes raw rows."""
+    from flows.commands import export as export_model
+
+    export_model(dataset, output, alias)
+
+
+@app.command()
+def serve(
+    dataset: Dataset,
+    host: Annotated[str | None, typer.Option(help="In place of serve.host.")] = None,
+    port: Annotated[int | None, typer.Option(help="In place of serve.port.")] = None,
+) -> None:
+    """Answer POST /score with the live model's scores, on this machine alone by default."""
+    from flows.serving.run import serve as serve_champion
+
+    serve_champion(dataset, host=host, port=port)
 
 
 if __name__ == "__main__":

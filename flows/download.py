@@ -14,7 +14,6 @@ import httpx
 
 from autorec_core.errors import DataError, UnreachableError, listed
 
-CHUNK = 1 << 20
 TIMEOUT = 30.0
 TRIES = 3
 LOG_SECONDS = 10.0
@@ -70,8 +69,9 @@ def _continue(client: httpx.Client, url: str, partial: Path) -> None:
         length = answer.headers.get("Content-Length")
         total = have + int(length) if length else None
         with partial.open("ab" if have else "wb") as file, _shown(url) as advance:
-            # Raw bytes, since an encoding of the transfer would belie offsets and lengths.
-            for chunk in answer.iter_raw(CHUNK):
+            # Raw bytes, since an encoding of the transfer would belie offsets and lengths; as they
+            # come, since what waits to fill a larger piece is lost when the connection is.
+            for chunk in answer.iter_raw():
                 file.write(chunk)
                 have += len(chunk)
                 advance(have, total)

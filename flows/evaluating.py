@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from autorec_core.breakdown import activity, calibration, residuals
 from autorec_core.config import Params
 from autorec_core.data.preprocessor import Preprocessor
 from autorec_core.data.schema import Examples
 from autorec_core.data.store import load_examples, load_rows
 from autorec_core.evaluation import evaluate as evaluate_scores
+from autorec_core.evaluation import loss_intervals
 from autorec_core.files import write_json, write_text
-from autorec_core.metrics import calibration_curve
 from autorec_core.registration import register_layers
 from autorec_core.scorer import Scorer
-from flows import tracking
+from flows import courier, tracking
 from flows.paths import Places
 
 logger = logging.getLogger(__name__)
@@ -44,7 +47,14 @@ def evaluate(params: Params, places: Places) -> None:
     outcome = evaluate_scores(scores, known, test, schema, params.seed)
     if outcome.warning:
         logger.warning(outcome.warning)
-    write_text(places.evaluation / "calibration.csv", _calibration(test.label, scores))
+    breakdown: dict[str, Sequence[Any]] = {
+        "calibration": calibration(test.label, scores, params.seed),
+        "residuals": residuals(test.label, scores),
+        "activity": activity(outcome.losses, known, test, schema, params.seed),
+    }
+    _write_breakdown(places, outcome.losses, breakdown)
+    intervals = loss_intervals(schema.task, outcome.losses, params.seed)
+    write_json(places.evaluation / "intervals.json", intervals)
     write_json(places.evaluation / "metrics.json", outcome.figures)
     _track(places, outcome.figures)
 
@@ -58,17 +68,23 @@ def joined(first: Examples, second: Examples) -> Examples:
     )
 
 
-def _calibration(labels: np.ndarray, scores: np.ndarray) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["predicted", "observed", "rows"])
-    writer.writerows(zip(*calibration_curve(labels, scores, bins=20), strict=True))
-    return text.getvalue()
+def _write_breakdown(
+    places: Places, losses: Mapping[str, np.ndarray], breakdown: Mapping[str, Sequence[Any]]
+) -> None:
+    """Writes each table of the breakdown as CSV, a baseline a column where it has them."""
+    baselines = [name for name in losses if name != "model"]
+    for name, rows in breakdown.items():
+        plain = [asdict(row) for row in rows]
+        for row in plain:
+            found = row.pop("baselines", {})
+            row |= {f"loss_{baseline}": found[baseline] for baseline in baselines if found}
+        table = pd.DataFrame(plain).to_csv(index=False, lineterminator="\n")
+        write_text(places.evaluation / f"{name}.csv", table)
 
 
 def _track(places: Places, figures: dict[str, dict[str, float]]) -> None:
     """Adds the test figures to the run of the search, where MLflow has one."""
-    run = tracking.search_run(places)
+    run = tracking.search_run(places) if courier.deliver(places) else None
     if run is None:
         return
     flat = {

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from autorec_core.config import Params
 from flows.paths import Places
+
+if TYPE_CHECKING:
+    from flows.registry.store import Version
 
 
 def show_datasets() -> None:
@@ -42,11 +48,11 @@ def show_models(dataset: str | None) -> None:
     Raises:
         ConfigError: No data set has this name.
     """
-    from flows.registry import list_versions
+    from flows.registry.store import LIVE, list_versions
 
     params = Params.load()
     names = [dataset] if dataset else list(params.datasets)
-    console = Console()
+    console = Console(highlight=False)
     for name in names:
         params.dataset(name)
         versions = list_versions(name)
@@ -54,9 +60,25 @@ def show_models(dataset: str | None) -> None:
             if dataset:
                 console.print(f"No model of {name} is registered yet: `autorec run {name}`.")
             continue
-        table = Table(title=f"autorec-{name}", title_justify="left")
-        for column in ("version", "aliases", "figures", "data", "commit", "decision"):
-            table.add_column(column)
+        table = Table(title=f"autorec-{name}", title_justify="left", show_lines=True)
+        for column in ("version", "test", "made from"):
+            table.add_column(column, no_wrap=True)
+        table.add_column("why", overflow="fold")
         for version in versions:
-            table.add_row(*version.row())
+            style = "bold" if LIVE in version.aliases else None
+            table.add_row(*_version_row(version), style=style)
         console.print(table)
+
+
+def _version_row(version: Version) -> list[str]:
+    """Number and aliases, figures, data and commit, and what the gate said."""
+    made = datetime.fromtimestamp(version.created / 1000, UTC)
+    commit = version.tags.get("git.commit", "?")[:8]
+    changed = "+" if version.tags.get("git.dirty") == "True" else ""
+    return [
+        "\n".join([str(version.number), *version.aliases]),
+        "\n".join(f"{name.upper()} {value:.4f}" for name, value in version.figures.items()),
+        f"{made:%Y-%m-%d %H:%M}\ndata {version.tags.get('dvc.prepared', '?')[:8]}\n"
+        f"commit {commit}{changed}",
+        escape(version.tags.get("decision", "Not judged yet.")),
+    ]

@@ -52,3 +52,18 @@ class Places:
     def reports(self) -> Path:
         """The folder of the pages of the data checks."""
         return self.root / "reports" / "checks" / self.dataset
+
+    @property
+    def profile(self) -> Path:
+        """The folder of the profile's page."""
+        return self.root / "reports" / "profile" / self.dataset
+
+    @property
+    def report(self) -> Path:
+        """The page of the last run."""
+        return self.root / "reports" / "run" / self.dataset / "index.html"
+
+    @property
+    def decision(self) -> Path:
+        """The file of the registry's last decision on a model of this workspace."""
+        return self.root / "reports" / "gate" / f"{self.dataset}.json"

@@ -2,103 +2,71 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from pathlib import Path
-from typing import Any
-
-import yaml
-
 from autorec_core.config import Params
-from autorec_core.data.store import load_rows, load_schema
-from autorec_core.errors import DataError
+from autorec_core.data.preprocessor import Preprocessor
+from autorec_core.data.store import load_examples, load_rows
+from autorec_core.files import write_text
 from autorec_core.scorer import Scorer
-from flows import registry, tracking
+from autorec_core.segments import segments
+from flows import tracking
+from flows.decision import Decision
+from flows.lineage import data_checks, in_brief, lineage
 from flows.paths import Places
+from flows.registry.gatekeeper import Evidence, hold_gate
+from flows.registry.register import EXAMPLE_ROWS, register
+from flows.registry.store import list_versions
 from flows.results import test_figures
 
 
-def register_winner(params: Params, places: Places) -> str:
+def register_winner(params: Params, places: Places) -> Decision:
     """Registers the evaluated scorer and holds it against the champion.
 
     A scorer that is registered already is not registered again.
 
     Returns:
-        The decision, in a sentence.
+        The decision, which is also noted on the version and in `Places.decision`.
 
     Raises:
         DataError: The pipeline has not evaluated a model yet.
         RegistryError: The new version does not pass its smoke test.
     """
-    tags = lineage(params, places)
-    schema = load_schema(places.prepared)
+    document = lineage(params, places)
+    tags = in_brief(document)
+    preprocessor = Preprocessor.load(places.prepared)
+    schema = preprocessor.schema
     rows = load_rows(places.prepared, "test")
-    number = _registered(places, tags)
+    number = _registered(places, tags["dvc.model"])
     if number is None:
-        features = rows[schema.columns]
-        scores = Scorer.load(places.model).score(features.head(registry.EXAMPLE_ROWS))
-        number = registry.register(
+        features = rows[schema.columns].head(EXAMPLE_ROWS)
+        number = register(
             places.dataset,
             places.model,
             features,
-            scores,
+            Scorer.load(places.model).score(features),
             run=tracking.search_run(places),
             tags=tags,
+            lineage=document,
             metrics=test_figures(places)["model"],
             root=places.root,
         )
-    return registry.promote(
-        places.dataset,
-        number,
+    ids = load_examples(places.prepared, "test").categorical
+    evidence = Evidence(
         schema,
         rows,
-        mode=params.registry.mode,
-        min_improvement=params.registry.min_improvement,
-        seed=params.seed,
-        root=places.root,
+        segments(preprocessor, ids, min_rows=params.registry.min_segment_rows),
+        data_checks(document),
+        tags["dvc.prepared"],
     )
+    decision = hold_gate(
+        places.dataset, number, evidence, params.registry, seed=params.seed, root=places.root
+    )
+    write_text(places.decision, decision.to_json() + "\n")
+    return decision
 
 
-def lineage(params: Params, places: Places) -> dict[str, str]:
-    """Where a model comes from: commit, hashes of its data and of itself, params, seed.
-
-    Raises:
-        DataError: dvc.lock does not tell of an evaluated model.
-    """
-    path = places.root / "dvc.lock"
-    try:
-        stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
-        outs = {
-            out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])
-        }
-        hashes = {
-            f"dvc.{kind}": outs[f"data/{kind}/{places.dataset}"]
-            for kind in ("raw", "prepared", "model")
-        }
-    except (OSError, KeyError, TypeError) as error:
-        raise DataError(f"{path} tells of no evaluated model of {places.dataset}.") from error
-    flat = json.dumps(params.flat(places.dataset), sort_keys=True)
-    return {**hashes, **_commit(places.root), "seed": str(params.seed), "params": flat[:5000]}
-
-
-def _registered(places: Places, tags: dict[str, str]) -> int | None:
+def _registered(places: Places, model_hash: str) -> int | None:
     """The version that holds this very scorer, if there is one."""
-    for version in registry.list_versions(places.dataset, places.root):
-        if version.tags.get("dvc.model") == tags["dvc.model"]:
+    for version in list_versions(places.dataset, places.root):
+        if version.tags.get("dvc.model") == model_hash:
             return version.number
     return None
-
-
-def _commit(root: Path) -> dict[str, str]:
-    """The git commit of the workspace, and whether it had changes of its own."""
-
-    def git(*arguments: str) -> Any:
-        done = subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
-        )
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    commit = git("rev-parse", "HEAD")
-    if commit is None:
-        return {}
-    return {"git.commit": commit, "git.dirty": str(bool(git("status", "--porcelain", "-uno")))}

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from flows.decision import COLUMNS, FIGURES, Decision
 from flows.paths import Places
 
-_TITLES = {
+TITLES = {
     "model": "AutoRec",
     "mean": "predict the mean",
     "bias": "user and item biases",
@@ -30,7 +32,7 @@ def leaderboard_rows(places: Places) -> list[dict[str, str]]:
 def test_figures(places: Places) -> dict[str, dict[str, float]]:
     """The test metrics, the loss first, of the model and then of each baseline, by their names."""
     found = _read(places.evaluation / "metrics.json")
-    names = [name for name in _TITLES if name in found]
+    names = [name for name in TITLES if name in found]
     metrics = [metric for metric in _METRICS if metric in found["model"]]
     return {
         name: {metric: found[name][metric] for metric in metrics if metric in found[name]}
@@ -53,7 +55,7 @@ def result_markdown(places: Places, *, decision: str) -> str:
         cells = " | ".join(
             f"{values[metric]:.4f}" if metric in values else "" for metric in metrics
         )
-        lines.append(f"| {_TITLES.get(name, name)} | {cells} |")
+        lines.append(f"| {TITLES.get(name, name)} | {cells} |")
     lines += ["", f"**{decision}**", "", "| winning hyperparameter | value |", "|---|---|"]
     lines += [f"| `{name}` | {value} |" for name, value in winner["hyperparameters"].items()]
     return "\n".join(lines) + "\n"
@@ -69,16 +71,35 @@ def show_result(places: Places, *, decision: str) -> None:
         table.add_column(metric.upper(), justify="right")
     for name, values in figures.items():
         cells = [f"{values[metric]:.4f}" if metric in values else "" for metric in metrics]
-        table.add_row(_TITLES.get(name, name), *cells, style="bold" if name == "model" else None)
+        table.add_row(TITLES.get(name, name), *cells, style="bold" if name == "model" else None)
     console = Console(highlight=False)
     console.print(table)
+    show_decision(places, console)
     console.print(decision)
     name = places.dataset
     console.print(f"Score rows:   autorec score {name} --input rows.csv --output scores.csv")
     console.print(
         "See trials:   mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1"
     )
+    if places.report.exists():
+        console.print(f"Report:       {places.report} (`autorec report {name}` opens it)")
     console.print(f"Data checks:  {places.reports / 'raw' / 'index.html'}")
+
+
+def show_decision(places: Places, console: Console) -> None:
+    """Prints what the gate asked of the last model of this workspace, check by check."""
+    try:
+        decision = Decision.from_json(places.decision.read_text(encoding="utf-8"))
+    except OSError:
+        return
+    if not decision.checks:
+        return
+    table = Table(title="Promotion gate", title_justify="left")
+    for column in COLUMNS:
+        table.add_column(column, justify="right" if column in FIGURES else "left")
+    for check in decision.checks:
+        table.add_row(*map(escape, check.cells()), style=None if check.passed else "red")
+    console.print(table)
 
 
 def _read(path: Path) -> dict[str, Any]:

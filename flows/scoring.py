@@ -2,109 +2,194 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 import pyarrow as pa
+import pyarrow.csv as pc
 import pyarrow.parquet as pq
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from autorec_core.config import Params
 from autorec_core.errors import DataError, listed
 from autorec_core.files import whole_file
-from flows.registry import load_champion
+from autorec_core.scorer import Scorer
+from flows.registry.probing import load_scorer
+from flows.registry.store import LIVE, Version, aliased, model_name
 
-CHUNK = 100_000
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 KINDS = ".csv, .tsv and .parquet"
+BLOCK_BYTES = 4 << 20
+ROWS = 1 << 16
+SCORE = "score"
 
 
-def score_file(dataset: str, source: Path, target: Path, *, alias: str = "champion") -> None:
+def score_file(
+    dataset: str, source: Path, target: Path, *, alias: str = LIVE, root: Path = Path()
+) -> Version:
     """Scores a CSV, TSV or Parquet file; the result has its columns and a last one, `score`.
+
+    Args:
+        dataset: The data set.
+        source: The file of raw rows.
+        target: The file to appear; a Parquet file says in its metadata which model made it.
+        alias: Which registered model scores.
+        root: The workspace: the folder that holds params.yaml.
+
+    Returns:
+        The version that scored.
 
     Raises:
         ConfigError: The data set is unknown or has no model of this alias.
         DataError: The file cannot be read, lacks a column, or the result cannot be written.
+        RegistryError: The model cannot be loaded, or is not what was registered.
     """
-    Params.load().dataset(dataset)
+    Params.load(root / "params.yaml").dataset(dataset)
     for path in (source, target):
         if path.suffix not in (*SEPARATORS, ".parquet"):
             raise DataError(
                 f"{path}: files of kind {path.suffix or 'unknown'} are not read or "
                 f"written; {KINDS} are."
             )
-    chunks = _read(source)
-    first = next(chunks, None)
-    if first is None or first.empty:
-        raise DataError(f"{source} has no rows.")
-    model, number = load_champion(dataset, alias)
-    needed = model.metadata.get_input_schema().input_names()
-    if missing := [name for name in needed if name not in first]:
-        raise DataError(
-            f"{source} lacks the columns {listed(missing)}. It has: {listed(first.columns)}."
-        )
+    with _opened(source) as chunks:
+        version = aliased(dataset, alias, root)
+        scorer = load_scorer(version, root)
+        with whole_file(target) as written:
+            rows = _score(scorer, source, chunks, written, made_by(version))
+    Console().print(
+        f"{rows:,} rows scored by version {version.number} of {model_name(dataset)}: {target}"
+    )
+    return version
+
+
+def made_by(version: Version) -> dict[str, str]:
+    """What a file of scores must say of the model that made it, for its metadata."""
+    return {
+        "autorec.model": model_name(version.dataset),
+        "autorec.version": str(version.number),
+        "autorec.data": version.tags.get("dvc.prepared", ""),
+        "autorec.commit": version.tags.get("git.commit", ""),
+    }
+
+
+def _score(
+    scorer: Scorer,
+    source: Path,
+    chunks: Iterator[tuple[pa.Table, float]],
+    target: Path,
+    metadata: Mapping[str, str],
+) -> int:
+    """Scores chunk by chunk; returns the number of rows."""
     rows = 0
-    with whole_file(target) as written, _Writer(written, target.suffix) as writer:
-        for chunk in _chain(first, chunks):
-            writer.write(chunk.assign(score=model.predict(chunk)))
-            rows += len(chunk)
-    Console().print(f"{rows:,} rows scored by version {number} of autorec-{dataset}: {target}")
+    columns = (
+        TextColumn("[progress.description]{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rows]:,} rows"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(f"Scoring {source.name}", total=1.0, rows=0)
+        with _Writer(target, metadata) as writer:
+            for table, done in chunks:
+                if missing := [name for name in scorer.columns if name not in table.column_names]:
+                    raise DataError(
+                        f"{source} lacks the columns {listed(missing)}. "
+                        f"It has: {listed(table.column_names)}."
+                    )
+                try:
+                    scores = scorer.score_table(table)
+                except DataError as error:
+                    raise DataError(f"{source}, after {rows:,} rows: {error}") from error
+                writer.write(_with_scores(table, scores))
+                rows += table.num_rows
+                progress.update(task, completed=done, rows=rows)
+    if not rows:
+        raise DataError(f"{source} has no rows.")
+    return rows
 
 
-def _chain(first: pd.DataFrame, others: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    yield first
-    yield from others
+def _with_scores(table: pa.Table, scores: Any) -> pa.Table:
+    if SCORE in table.column_names:
+        table = table.drop_columns(SCORE)
+    return table.append_column(SCORE, pa.array(scores, pa.float32()))
 
 
-def _read(path: Path) -> Iterator[pd.DataFrame]:
-    """The file's rows, a chunk at a time."""
+@contextmanager
+def _opened(path: Path) -> Iterator[Iterator[tuple[pa.Table, float]]]:
+    """The file's rows, a chunk at a time, each with the share of the file read by then."""
     try:
-        if path.suffix == ".parquet":
-            for batch in pq.ParquetFile(path).iter_batches(CHUNK):
-                yield batch.to_pandas()
-        else:
-            # As text, so that what is written back is what was read.
-            with pd.read_csv(
-                path,
-                sep=SEPARATORS[path.suffix],
-                chunksize=CHUNK,
-                dtype="str",
-                keep_default_na=False,
-            ) as reader:
-                yield from reader
-    except (OSError, pa.ArrowInvalid, ValueError) as error:
+        with path.open("rb") as file:
+            yield _parquet(file) if path.suffix == ".parquet" else _text(file, path)
+    except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
 
 
-class _Writer:
-    """Writes chunks to a file of one kind."""
+def _parquet(file: Any) -> Iterator[tuple[pa.Table, float]]:
+    opened = pq.ParquetFile(file)
+    total, done = max(opened.metadata.num_rows, 1), 0
+    for batch in opened.iter_batches(ROWS):
+        done += batch.num_rows
+        yield pa.Table.from_batches([batch]), done / total
 
-    def __init__(self, path: Path, kind: str) -> None:
-        self.path, self.kind = path, kind
-        self.parquet: pq.ParquetWriter | None = None
-        self.started = False
+
+def _text(file: Any, path: Path) -> Iterator[tuple[pa.Table, float]]:
+    # As text, so that what is written back is what was read.
+    names = pc.open_csv(
+        path, parse_options=pc.ParseOptions(delimiter=SEPARATORS[path.suffix])
+    ).schema.names
+    total = max(path.stat().st_size, 1)
+    reader = pc.open_csv(
+        file,
+        read_options=pc.ReadOptions(block_size=BLOCK_BYTES),
+        parse_options=pc.ParseOptions(delimiter=SEPARATORS[path.suffix], newlines_in_values=True),
+        convert_options=pc.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+        ),
+    )
+    for batch in reader:
+        yield pa.Table.from_batches([batch]), min(file.tell() / total, 1.0)
+
+
+class _Writer:
+    """Writes tables one below the other to a file of one kind.
+
+    Args:
+        path: The file.
+        metadata: What a Parquet file says of itself.
+    """
+
+    def __init__(self, path: Path, metadata: Mapping[str, str]) -> None:
+        self._path, self._metadata = path, metadata
+        self._writer: Any = None
 
     def __enter__(self) -> _Writer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.parquet is not None:
-            self.parquet.close()
+        if self._writer is not None:
+            self._writer.close()
 
-    def write(self, chunk: pd.DataFrame) -> None:
+    def write(self, table: pa.Table) -> None:
         """Adds rows."""
-        if self.kind == ".parquet":
-            table = pa.Table.from_pandas(chunk, preserve_index=False)
-            if self.parquet is None:
-                self.parquet = pq.ParquetWriter(self.path, table.schema)
-            self.parquet.write_table(table.cast(self.parquet.schema))
-        else:
-            chunk.to_csv(
-                self.path,
-                sep=SEPARATORS[self.kind],
-                index=False,
-                mode="a",
-                header=not self.started,
-            )
-        self.started = True
+        if self._writer is None:
+            schema = table.schema.with_metadata({**(table.schema.metadata or {}), **self._metadata})
+            self._writer = self._open(schema)
+        self._writer.write_table(table.replace_schema_metadata(self._writer.schema.metadata))
+
+    def _open(self, schema: pa.Schema) -> Any:
+        if self._path.suffix == ".parquet":
+            return pq.ParquetWriter(self._path, schema)
+        options = pc.WriteOptions(delimiter=SEPARATORS[self._path.suffix], quoting_style="needed")
+        return _Text(pc.CSVWriter(self._path, schema, write_options=options), schema)
+
+
+class _Text:
+    """A CSV writer that knows its schema, as Parquet's does."""
+
+    def __init__(self, writer: Any, schema: pa.Schema) -> None:
+        self.schema = schema
+        self.write_table, self.close = writer.write_table, writer.close

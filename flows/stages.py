@@ -27,43 +27,60 @@ def fetch(params: Params, places: Places) -> None:
 def check_raw(params: Params, places: Places) -> None:
     """Great Expectations on the raw rows."""
     from flows.checks import check_raw as check
+    from flows.previous import previous_json
 
     entry = params.dataset(places.dataset)
-    check(
+    results = places.checks / "raw.json"
+    before = previous_json(places.root, results) or {}
+    warnings = check(
         places.dataset,
         entry,
         places.raw / entry.file,
-        places.checks / "raw.json",
+        results,
         places.reports / "raw",
+        before.get("tally"),
     )
+    _report(warnings)
 
 
 def prepare(params: Params, places: Places) -> None:
     """Split, fit on train, encode."""
+    from autorec_core.data.compute import compute_at
     from autorec_core.data.prepare import prepare as prepare_splits
+    from flows.profile_page import write_profile_page
 
     entry = params.dataset(places.dataset)
-    prepare_splits(
-        entry,
-        params.split,
-        params.preprocess,
-        params.seed,
-        places.raw / entry.file,
-        places.prepared,
-    )
+    with compute_at(params.compute.address) as compute:
+        profile = prepare_splits(
+            entry,
+            params.split,
+            params.preprocess,
+            params.seed,
+            places.raw / entry.file,
+            places.prepared,
+            compute,
+        )
+    write_profile_page(places.dataset, profile, places.profile / "index.html")
 
 
 def check_splits(params: Params, places: Places) -> None:
     """Great Expectations on the splits."""
     from flows.checks import check_splits as check
 
-    check(
+    warnings = check(
         places.dataset,
         params.dataset(places.dataset),
         places.prepared,
         places.checks / "splits.json",
         places.reports / "splits",
     )
+    _report(warnings)
+
+
+def _report(warnings: list[str]) -> None:
+    """Says what the checks found that stops nothing."""
+    for warning in warnings:
+        print(f"Warning: {warning}")
 
 
 def search(params: Params, places: Places) -> None:
@@ -94,6 +111,8 @@ def main(arguments: list[str]) -> None:
                 f"Say `python -m flows.stages STAGE DATASET`; stages: {listed(STAGES)}."
             )
         STAGES[arguments[0]](Params.load(), Places(arguments[1]))
+    except KeyboardInterrupt:
+        sys.exit(130)
     except AutoRecError as error:
         print(
             *(f"{ERROR_MARK}{line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr

@@ -55,6 +55,15 @@ class BadRows:
             message += f" {self.limit} rows were set aside already, which is `max_bad_rows`."
         raise DataError(message)
 
+    def merge(self, other: BadRows, file: Path, unit: str = "line") -> None:
+        """Sets aside what another collector has of a file.
+
+        Raises:
+            DataError: The limit is passed.
+        """
+        for row in other.rows:
+            self.add(file, row.line, row.reason, row.text, unit)
+
     def table(self) -> pa.Table:
         """The rows set aside, as a table of file, line, reason and text."""
         columns = {name: [getattr(row, name) for row in self.rows] for name in _COLUMNS}

@@ -147,6 +147,59 @@ class Layout:
         return f"{len(self.names)}, separated by {self.separator!r}, are expected ({shown})"
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Whole lines that are still to be divided into fields.
+
+    Args:
+        layout: How their fields stand in them.
+        content: The lines, each ending with a line feed.
+        lines: Their int64 numbers in the file, shape (lines,).
+        last_line: The number of the last line before the next piece.
+    """
+
+    layout: Layout
+    content: bytes
+    lines: np.ndarray
+    last_line: int
+
+    def rows(self, bad: BadRows) -> TextRows:
+        """The rows; `bad` receives the lines that do not have the columns they should."""
+        return self.layout.parse(self.content, self.lines, bad)
+
+
+@dataclass(frozen=True)
+class MoviePiece(Piece):
+    """Lines of a Netflix Prize file, from which the movies' own lines have been taken.
+
+    Args:
+        name: What to call the movie.
+        heads: The int64 numbers of the movies' lines, shape (movies,).
+        movies: The movie above the first of them, if any, and then that of each.
+        no_movies: Number and text of lines that look like a movie's but are not.
+    """
+
+    name: str
+    heads: np.ndarray
+    movies: tuple[str | None, ...]
+    no_movies: tuple[tuple[int, str], ...]
+
+    def rows(self, bad: BadRows) -> TextRows:
+        """The rows; `bad` receives the lines that are neither a movie's nor a rating's."""
+        file = self.layout.file
+        for line, text in self.no_movies:
+            bad.add(file, line, "a line that ends in ':' but is no movie number", text)
+        parsed = super().rows(bad)
+        above = np.searchsorted(self.heads, parsed.lines)
+        if self.movies[0] is None and (orphans := above == 0).any():
+            for line in parsed.lines[orphans]:
+                bad.add(file, int(line), "a rating above the first movie line")
+            parsed = TextRows(parsed.table.filter(pa.array(~orphans)), parsed.lines[~orphans])
+            above = above[~orphans]
+        column = pa.array(self.movies, pa.string()).take(pa.array(above))
+        return TextRows(parsed.table.add_column(0, self.name, column), parsed.lines)
+
+
 def read_delimited(
     file: Path,
     blocks: Iterator[Block],
@@ -155,9 +208,8 @@ def read_delimited(
     separator: str,
     header: bool,
     quoted: bool,
-    bad: BadRows,
-) -> Iterator[TextRows]:
-    """The rows of a delimited text file.
+) -> Iterator[Piece]:
+    """The rows of a delimited text file, in pieces.
 
     Args:
         file: The file, for messages.
@@ -166,7 +218,6 @@ def read_delimited(
         separator: What stands between two fields.
         header: Whether the first line names the columns.
         quoted: Whether a field may stand in double quotes.
-        bad: Receives the lines that do not have the columns they should.
 
     Raises:
         DataError: The header is not what it should be.
@@ -180,19 +231,20 @@ def read_delimited(
             first = 2
         lines = np.arange(first, first + content.count(b"\n"), dtype=np.int64)
         if len(lines):
-            yield layout.parse(content, lines, bad)
+            yield Piece(layout, content, lines, int(lines[-1]))
 
 
 def read_netflix(
-    file: Path, blocks: Iterator[Block], *, names: Sequence[str], bad: BadRows
-) -> Iterator[TextRows]:
-    """The rows of a Netflix Prize file: `movie:` lines, each above its `user,rating,date` rows.
+    file: Path, blocks: Iterator[Block], *, names: Sequence[str]
+) -> Iterator[MoviePiece]:
+    """The rows of a Netflix Prize file, in pieces.
+
+    `movie:` lines stand each above its `user,rating,date` rows.
 
     Args:
         file: The file, for messages.
         blocks: Its lines.
         names: What to call movie, user, rating and date.
-        bad: Receives the lines that are neither.
     """
     layout = Layout(file, tuple(names[1:]), ",", quoted=False)
     movie: str | None = None
@@ -204,27 +256,28 @@ def read_netflix(
         lines = np.arange(block.first_line, block.first_line + len(ends), dtype=np.int64)
         heads = np.flatnonzero((ends > starts) & (buffer[ends - 1] == ord(":")))
         movies: list[str | None] = [movie]
+        no_movies: list[tuple[int, str]] = []
         for head in heads:
             text = content[starts[head] : ends[head] - 1]
             if text.isdigit():
                 movie = text.decode("ascii")
             else:
-                reason = "a line that ends in ':' but is no movie number"
-                bad.add(file, int(lines[head]), reason, text.decode("utf-8", "replace"))
+                no_movies.append((int(lines[head]), text.decode("utf-8", "replace")))
             movies.append(movie)
         is_row = np.ones(len(ends), dtype=bool)
         is_row[heads] = False
         cuts = [0, *(edge for head in heads for edge in (starts[head], ends[head] + 1)), None]
         rows = b"".join(content[cuts[i] : cuts[i + 1]] for i in range(0, len(cuts), 2))
-        parsed = layout.parse(rows, lines[is_row], bad)
-        above = np.searchsorted(lines[heads], parsed.lines)
-        if movies[0] is None and (orphans := above == 0).any():
-            for line in parsed.lines[orphans]:
-                bad.add(file, int(line), "a rating above the first movie line")
-            parsed = TextRows(parsed.table.filter(pa.array(~orphans)), parsed.lines[~orphans])
-            above = above[~orphans]
-        column = pa.array(movies, pa.string()).take(pa.array(above))
-        yield TextRows(parsed.table.add_column(0, names[0], column), parsed.lines)
+        yield MoviePiece(
+            layout,
+            rows,
+            lines[is_row],
+            int(lines[-1]),
+            names[0],
+            lines[heads],
+            tuple(movies),
+            tuple(no_movies),
+        )
 
 
 def _header(layout: Layout, head: bytes) -> tuple[str, ...]:

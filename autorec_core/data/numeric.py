@@ -115,15 +115,28 @@ class NumericStatistics:
         divisor = np.maximum(counts, 1)
         means = np.where(known, unskewed, 0.0).sum(axis=0) / divisor
         squares = (np.where(known, unskewed - means, 0.0) ** 2).sum(axis=0)
+        self._fold(counts, means, squares)
+        if self.kind == "quantile":
+            self._sample(numbers)
+        self.rows += len(numbers)
+
+    def merge(self, other: NumericStatistics) -> None:
+        """Takes in what another has collected from the rows behind this one's."""
+        self._fold(other.counts, other.means, other.squares)
+        sampled = 0
+        for numbers in other.samples:
+            self._sample(numbers)
+            self.rows += len(numbers)
+            sampled += len(numbers)
+        self.rows += other.rows - sampled
+
+    def _fold(self, counts: np.ndarray, means: np.ndarray, squares: np.ndarray) -> None:
         total = np.maximum(self.counts + counts, 1)
         shift = means - self.means
         # Chan et al.'s update: exact for chunks of any size, stable where sums of squares are not.
         self.squares += squares + shift**2 * self.counts * counts / total
         self.means += shift * counts / total
         self.counts += counts
-        if self.kind == "quantile":
-            self._sample(numbers)
-        self.rows += len(numbers)
 
     def _sample(self, numbers: np.ndarray) -> None:
         """Keeps every so-manieth row, thinning out as the rows grow."""

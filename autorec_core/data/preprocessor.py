@@ -15,7 +15,7 @@ import pyarrow as pa
 from autorec_core.config import DatasetParams, PreprocessParams
 from autorec_core.data import few, values
 from autorec_core.data.numeric import NumericStatistics, NumericTransform
-from autorec_core.data.schema import Examples, Field, Schema
+from autorec_core.data.schema import Examples, Field, ListField, Schema
 from autorec_core.data.vocabulary import Vocabulary, VocabularyCounter
 from autorec_core.errors import DataError, listed
 from autorec_core.files import write_json
@@ -48,7 +48,7 @@ class Preprocessor:
             train: The training rows: the entry's columns, ids as text or numbers.
         """
         statistics = TrainStatistics(entry, settings)
-        columns = [entry.label, *entry.categorical, *entry.numeric]
+        columns = [entry.label, *entry.features]
         statistics.update({name: _column(train, name) for name in columns})
         return statistics.finish()
 
@@ -92,12 +92,17 @@ class Preprocessor:
             columns: Arrow columns, or what `few` makes of a few rows' columns.
             count: Number of rows.
         """
-        ids = np.empty((count, len(self.schema.categorical)), dtype=np.int32)
+        ids = np.empty((count, len(self.schema.id_columns)), dtype=np.int32)
         for position, one in enumerate(self.schema.categorical):
             column = columns[one.name]
             if isinstance(column, pa.Array) and not pa.types.is_dictionary(column.type):
                 column = values.categories(column)
             ids[:, position] = self.vocabularies[one.name].lookup(column)
+        for several in self.schema.lists:
+            first = self.schema.first_place(several)
+            ids[:, first : first + several.length] = _list_ids(
+                columns[several.name], several, self.vocabularies[several.name]
+            )
         numbers = np.empty((count, len(self.numeric.names)), dtype=np.float64)
         for position, name in enumerate(self.numeric.names):
             numbers[:, position] = _numbers(name, columns[name])
@@ -126,7 +131,7 @@ class Preprocessor:
             statistics = json.loads((folder / "preprocessing.json").read_text("utf-8"))
             vocabularies = {
                 field.name: Vocabulary.load(_vocabulary_file(folder, field.name))
-                for field in schema.categorical
+                for field in (*schema.categorical, *schema.lists)
             }
             return cls(schema, vocabularies, NumericTransform.from_dict(statistics["numeric"]))
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
@@ -144,7 +149,9 @@ class TrainStatistics:
     def __init__(self, entry: DatasetParams, settings: PreprocessParams) -> None:
         self._entry = entry
         self._settings = settings
-        self._counters = {name: VocabularyCounter() for name in entry.categorical}
+        self._counters = {
+            name: VocabularyCounter() for name in (*entry.categorical, *entry.multi_valued)
+        }
         self._numbers = NumericStatistics(entry.numeric, settings.numeric)
         self._low, self._high = np.inf, -np.inf
 
@@ -152,6 +159,11 @@ class TrainStatistics:
         """Takes in one chunk of training rows, given as Arrow columns."""
         for name, counter in self._counters.items():
             column = columns[name]
+            if name in self._entry.multi_valued:
+                cells = values.joined(column, self._entry.multi_valued[name].separator)
+                found, _ = values.several(cells, self._entry.multi_valued[name].separator)
+                counter.update(pa.concat_arrays([found, pa.nulls(cells.null_count, found.type)]))
+                continue
             is_coded = pa.types.is_dictionary(column.type)
             counter.update(column if is_coded else values.categories(column))
         numeric = [_numbers(name, columns[name]) for name in self._entry.numeric]
@@ -161,6 +173,14 @@ class TrainStatistics:
         if len(labels):
             self._low = min(self._low, float(labels.min()))
             self._high = max(self._high, float(labels.max()))
+
+    def merge(self, other: TrainStatistics) -> None:
+        """Takes in what another has collected from the rows behind this one's."""
+        for name, counter in self._counters.items():
+            counter.merge(other._counters[name])
+        self._numbers.merge(other._numbers)
+        self._low = min(self._low, other._low)
+        self._high = max(self._high, other._high)
 
     def finish(self) -> Preprocessor:
         """The preprocessor of the training rows taken in.
@@ -180,21 +200,40 @@ class TrainStatistics:
         ]
         if empty:
             raise DataError(
-                f"Categorical columns without a single value in train: {listed(empty)}. "
+                f"Columns without a single category in train: {listed(empty)}. "
                 "List them as `ignored`."
             )
         numeric = self._numbers.finish(missing_flag=settings.missing_flag)
         schema = Schema(
             task=entry.task,
             label=entry.label,
-            categorical=tuple(Field(name, one.size) for name, one in vocabularies.items()),
+            categorical=tuple(Field(name, vocabularies[name].size) for name in entry.categorical),
             numeric=(*entry.numeric, *(name + FLAG for name in numeric.flagged)),
             user=entry.user,
             item=entry.item,
             label_range=(self._low, self._high),
             flags=len(numeric.flagged),
+            lists=tuple(
+                ListField(name, vocabularies[name].size, one.max_length, one.separator)
+                for name, one in entry.multi_valued.items()
+            ),
         )
         return Preprocessor(schema, vocabularies, numeric)
+
+
+def _list_ids(
+    column: pa.Array | list[str | None], one: ListField, vocabulary: Vocabulary
+) -> np.ndarray:
+    """The ids of a multi-valued column: int32, shape (rows, length), 0 where a list has ended."""
+    cells = pa.array(column, pa.string()) if isinstance(column, list) else column
+    cells = values.joined(cells, one.separator)
+    found, rows = values.several(cells, one.separator)
+    places = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    kept = places < one.length
+    ids = np.zeros((len(cells), one.length), dtype=np.int32)
+    ids[rows[kept], places[kept]] = vocabulary.lookup(found)[kept]
+    ids[cells.is_null().to_numpy(zero_copy_only=False), 0] = vocabulary.lookup([None])[0]
+    return ids
 
 
 def _vocabulary_file(folder: Path, name: str) -> Path:

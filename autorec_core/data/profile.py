@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from autorec_core.data import values
 from autorec_core.data.preprocessor import Preprocessor
-from autorec_core.data.schema import Examples
+from autorec_core.data.schema import Examples, ListField
 from autorec_core.data.vocabulary import UNKNOWN
 
 TOP = 10
@@ -33,8 +34,9 @@ class PartProfile:
         self._labels: dict[float, int] = {}
         self._ids = {
             field.name: np.zeros(field.vocabulary_size, dtype=np.int64)
-            for field in preprocessor.schema.categorical
+            for field in (*preprocessor.schema.categorical, *preprocessor.schema.lists)
         }
+        self._filled = {one.name: 0 for one in preprocessor.schema.lists}
         names = preprocessor.numeric.names
         self._missing = dict.fromkeys(names, 0)
         self._samples: dict[str, list[np.ndarray]] = {name: [] for name in names}
@@ -44,17 +46,28 @@ class PartProfile:
         self._rows += len(examples)
         self._label_sum += float(examples.label.sum(dtype=np.float64))
         if len(self._labels) <= HISTOGRAM_LABELS:
-            values, counts = np.unique(examples.label, return_counts=True)
-            for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+            found, counts = np.unique(examples.label, return_counts=True)
+            for value, count in zip(found.tolist(), counts.tolist(), strict=True):
                 self._labels[value] = self._labels.get(value, 0) + count
-        for position, (name, totals) in enumerate(self._ids.items()):
-            ids = examples.categorical[:, position]
-            self._ids[name] = totals + np.bincount(ids, minlength=len(totals))
+        schema = self._preprocessor.schema
+        for position, field in enumerate(schema.categorical):
+            self._count(field.name, examples.categorical[:, position])
+        for one in schema.lists:
+            first = schema.first_place(one)
+            ids = examples.categorical[:, first : first + one.length].reshape(-1)
+            self._count(one.name, ids)
+            # Places behind a list's end have id 0 too, but are no unknown categories.
+            filled = _filled(columns[one.name], one)
+            self._ids[one.name][UNKNOWN] -= len(ids) - filled
+            self._filled[one.name] += filled
         for name in self._missing:
             self._missing[name] += columns[name].null_count
             if sum(map(len, self._samples[name])) < SAMPLE_ROWS:
                 known = columns[name].drop_null()
                 self._samples[name].append(known.to_numpy(zero_copy_only=False))
+
+    def _count(self, name: str, ids: np.ndarray) -> None:
+        self._ids[name] += np.bincount(ids, minlength=len(self._ids[name]))
 
     def finish(self) -> dict[str, Any]:
         """The profile as JSON's types; categories appear as hashes only."""
@@ -67,7 +80,10 @@ class PartProfile:
             if few
             else {},
             "categories": {name: int((ids > 0).sum()) for name, ids in self._ids.items()},
-            "unknown_rate": {name: float(ids[UNKNOWN] / rows) for name, ids in self._ids.items()},
+            "unknown_rate": {
+                name: float(ids[UNKNOWN] / max(ids.sum(), 1)) for name, ids in self._ids.items()
+            },
+            "list_length": {name: count / rows for name, count in self._filled.items()},
             "top": {name: self._top(name, ids) for name, ids in self._ids.items()},
             "missing_rate": {name: count / rows for name, count in self._missing.items()},
             "quantiles": {name: self._quantiles(name) for name in self._missing},
@@ -77,9 +93,10 @@ class PartProfile:
         """The most frequent categories: a hash of each, and its share of the rows."""
         known = ids[1:]
         first = np.argsort(-known, kind="stable")[:TOP]
-        values = self._preprocessor.vocabularies[name].values
+        of_place = self._preprocessor.vocabularies[name].values
+        total = max(int(ids.sum()), 1)
         return [
-            {"hash": _hashed(name, values[int(place)].as_py()), "share": known[place] / self._rows}
+            {"hash": _hashed(name, of_place[int(place)].as_py()), "share": known[place] / total}
             for place in first
             if known[place]
         ]
@@ -90,6 +107,14 @@ class PartProfile:
             return {}
         found = np.quantile(sample, QUANTILES)
         return {f"{q:g}": float(value) for q, value in zip(QUANTILES, found, strict=True)}
+
+
+def _filled(column: pa.Array, one: ListField) -> int:
+    """How many ids the cells of a multi-valued column have, "missing" included."""
+    cells = values.joined(column, one.separator)
+    _, rows = values.several(cells, one.separator)
+    lengths = np.bincount(rows, minlength=len(cells))
+    return int(np.minimum(lengths, one.length).sum()) + cells.null_count
 
 
 def _hashed(name: str, category: str | None) -> str:

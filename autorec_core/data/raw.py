@@ -14,7 +14,14 @@ import pyarrow.parquet as pq
 from autorec_core.config import DatasetParams, DelimitedFormat, NetflixFormat, ParquetFormat
 from autorec_core.data import values
 from autorec_core.data.bad_rows import BadRows
-from autorec_core.data.delimited import TextRows, read_delimited, read_netflix
+from autorec_core.data.compute import HERE, Compute
+from autorec_core.data.delimited import (
+    MoviePiece,
+    Piece,
+    TextRows,
+    read_delimited,
+    read_netflix,
+)
 from autorec_core.data.lines import BLOCK_BYTES, read_blocks
 from autorec_core.errors import DataError, listed
 
@@ -66,6 +73,7 @@ def read_chunks(
     bad: BadRows,
     check_labels: bool = True,
     block_bytes: int = BLOCK_BYTES,
+    compute: Compute = HERE,
 ) -> Iterator[RawRows]:
     """A raw file's rows in bounded memory.
 
@@ -75,6 +83,7 @@ def read_chunks(
         bad: Receives the rows that cannot be used.
         check_labels: Whether a label that the entry's facts do not allow is a bad row.
         block_bytes: About how much is read at once; no result may depend on it.
+        compute: Where pieces of a file become rows.
 
     Raises:
         DataError: A file is missing, empty or malformed; the message names the line.
@@ -82,15 +91,43 @@ def read_chunks(
     count = 0
     for file in raw_files(path):
         base, found = count, 0
-        for rows in _text_rows(entry, file, bad, block_bytes):
-            typed = _typed(entry, file, rows, bad, check_labels=check_labels)
+        calls = (
+            (entry, file, bad.limit, check_labels, piece)
+            for piece in _pieces(entry, file, block_bytes)
+        )
+        for typed, last_line, set_aside in compute.map(read_piece, calls):
+            bad.merge(set_aside, file, _unit(entry))
             found += typed.table.num_rows
-            if len(rows.lines):
-                count = base + int(rows.lines[-1])
+            count = base + last_line
             if typed.table.num_rows:
                 yield RawRows(typed.table, base + typed.lines - 1)
         if not found:
             raise DataError(f"{file} has no usable row{' below its header' * _has_header(entry)}.")
+
+
+def read_piece(
+    entry: DatasetParams, file: Path, limit: int, check_labels: bool, piece: Piece | TablePiece
+) -> tuple[TextRows, int, BadRows]:
+    """Rows with typed columns from one piece of a raw file, the number of its last line, bad rows.
+
+    A function of one partition: it can run anywhere.
+    """
+    bad = BadRows(limit)
+    typed = _typed(entry, file, piece.rows(bad), bad, check_labels=check_labels)
+    return typed, piece.last_line, bad
+
+
+@dataclass(frozen=True)
+class TablePiece:
+    """Rows of a file that has columns already; see `Piece`."""
+
+    table: pa.Table
+    lines: np.ndarray
+    last_line: int
+
+    def rows(self, bad: BadRows) -> TextRows:
+        """The rows."""
+        return TextRows(self.table, self.lines)
 
 
 def raw_files(path: Path) -> list[Path]:
@@ -111,9 +148,13 @@ def _has_header(entry: DatasetParams) -> bool:
     return isinstance(entry.format, DelimitedFormat) and entry.format.header
 
 
-def _text_rows(
-    entry: DatasetParams, file: Path, bad: BadRows, block_bytes: int
-) -> Iterator[TextRows]:
+def _unit(entry: DatasetParams) -> str:
+    return "row" if isinstance(entry.format, ParquetFormat) else "line"
+
+
+def _pieces(
+    entry: DatasetParams, file: Path, block_bytes: int
+) -> Iterator[Piece] | Iterator[MoviePiece] | Iterator[TablePiece]:
     match entry.format:
         case DelimitedFormat() as form:
             return read_delimited(
@@ -123,15 +164,14 @@ def _text_rows(
                 separator=form.separator,
                 header=form.header,
                 quoted=form.quoted,
-                bad=bad,
             )
         case NetflixFormat() as form:
-            return read_netflix(file, read_blocks(file, block_bytes), names=form.columns, bad=bad)
+            return read_netflix(file, read_blocks(file, block_bytes), names=form.columns)
         case ParquetFormat():
-            return _parquet_rows(entry, file, block_bytes)
+            return _parquet_pieces(entry, file, block_bytes)
 
 
-def _parquet_rows(entry: DatasetParams, file: Path, block_bytes: int) -> Iterator[TextRows]:
+def _parquet_pieces(entry: DatasetParams, file: Path, block_bytes: int) -> Iterator[TablePiece]:
     wanted = used_columns(entry)
     try:
         with pq.ParquetFile(file) as opened:
@@ -142,14 +182,15 @@ def _parquet_rows(entry: DatasetParams, file: Path, block_bytes: int) -> Iterato
             for batch in opened.iter_batches(batch_size=rows, columns=names):
                 lines = np.arange(first, first + batch.num_rows, dtype=np.int64)
                 first += batch.num_rows
-                yield TextRows(pa.table(batch), lines)
+                if len(lines):
+                    yield TablePiece(pa.table(batch), lines, first - 1)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{file} is not a whole Parquet file: {error}.") from error
 
 
 def used_columns(entry: DatasetParams) -> list[str]:
-    """The columns that rows keep: label, categorical, numeric and time."""
-    names = [entry.label, *entry.categorical, *entry.numeric]
+    """The columns that rows keep: label, features and time."""
+    names = [entry.label, *entry.features]
     return names if entry.time is None or entry.time in names else [*names, entry.time]
 
 
@@ -173,6 +214,12 @@ def _typed(
             limit = f"at most {values.LONGEST_CATEGORY:,} characters are allowed"
             faults.append((values.too_long(columns[name]), name, limit))
             required = name in (entry.user, entry.item)
+        elif name in entry.multi_valued:
+            separator = entry.multi_valued[name].separator
+            columns[name] = values.joined(raw, separator)
+            limit = f"at most {values.LONGEST_CATEGORY:,} characters a category are allowed"
+            faults.append((_too_long_inside(columns[name], separator), name, limit))
+            required = False
         else:
             columns[name], wrong = values.numbers(raw, dates=name == entry.time)
             kind = "a number or an ISO date" if name == entry.time else "a finite number"
@@ -190,7 +237,7 @@ def _typed(
     any_wrong = np.logical_or.reduce([wrong for wrong, _, _ in faults])
     if not any_wrong.any():
         return TextRows(table, rows.lines)
-    unit = "row" if isinstance(entry.format, ParquetFormat) else "line"
+    unit = _unit(entry)
     for place in np.flatnonzero(any_wrong):
         name, rule = next((name, rule) for wrong, name, rule in faults if wrong[place])
         value = rows.table[name][int(place)].as_py()
@@ -198,6 +245,16 @@ def _typed(
         reason = f"{name} is {'empty' if value in (None, '') else shown}; {rule}"
         bad.add(file, int(rows.lines[place]), reason, unit=unit)
     return TextRows(table.filter(pa.array(~any_wrong)), rows.lines[~any_wrong])
+
+
+def _too_long_inside(cells: pa.Array, separator: str) -> np.ndarray:
+    """Which cells hold a category longer than any identifier, shape (rows,)."""
+    wrong = values.too_long(cells)
+    if wrong.any():
+        found, places = values.several(cells, separator)
+        wrong[:] = False
+        wrong[places[values.too_long(found)]] = True
+    return wrong
 
 
 def allowed_labels(entry: DatasetParams) -> list[float] | None:

@@ -23,6 +23,21 @@ class Field:
 
 
 @dataclass(frozen=True)
+class ListField(Field):
+    """A multi-valued column as a model sees it.
+
+    Args:
+        name: The column's name.
+        vocabulary_size: Number of ids; id 0 is "unknown" and what stands where a list has ended.
+        length: How many ids a row has; a longer list is cut.
+        separator: What stands between two categories in a raw cell.
+    """
+
+    length: int
+    separator: str
+
+
+@dataclass(frozen=True)
 class Schema:
     """All that a model must know of its data.
 
@@ -36,6 +51,7 @@ class Schema:
         item: The categorical column that holds the item, where there is one.
         label_range: The least and the greatest label of the training split.
         flags: How many of the numeric columns are such 0/1 columns, which raw rows do not have.
+        lists: The multi-valued columns, whose ids stand behind those of the categorical columns.
     """
 
     task: Literal["rating", "ctr"]
@@ -46,12 +62,25 @@ class Schema:
     item: str | None
     label_range: tuple[float, float]
     flags: int = 0
+    lists: tuple[ListField, ...] = ()
 
     @property
     def columns(self) -> list[str]:
         """The columns that raw rows must have to be encoded."""
         raw_numeric = self.numeric[: len(self.numeric) - self.flags]
-        return [*(field.name for field in self.categorical), *raw_numeric]
+        ids = [*self.categorical, *self.lists]
+        return [*(field.name for field in ids), *raw_numeric]
+
+    @property
+    def id_columns(self) -> list[str]:
+        """The names of the encoded ids' columns: one a category, `length` a list."""
+        places = [f"{one.name} {place}" for one in self.lists for place in range(1, one.length + 1)]
+        return [*(field.name for field in self.categorical), *places]
+
+    def first_place(self, one: ListField) -> int:
+        """The place of a list's first id among the encoded ids."""
+        before = self.lists[: self.lists.index(one)]
+        return len(self.categorical) + sum(other.length for other in before)
 
     def to_dict(self) -> dict[str, Any]:
         """This schema as JSON-serialisable data."""
@@ -65,6 +94,7 @@ class Schema:
                 **content,
                 "categorical": tuple(Field(**field) for field in content["categorical"]),
                 "numeric": tuple(content["numeric"]),
+                "lists": tuple(ListField(**one) for one in content.get("lists", ())),
                 "label_range": tuple(content["label_range"]),
             }
         )
@@ -79,7 +109,8 @@ class Examples:
     """Encoded rows, in memory or memory-mapped.
 
     Args:
-        categorical: int32 ids, shape (rows, categorical columns); id 0 is "unknown".
+        categorical: int32 ids, shape (rows, id columns): one a categorical column, then those of
+            each list; id 0 is "unknown".
         numeric: float32 numbers, shape (rows, numeric columns).
         label: float32 labels, shape (rows,).
     """

@@ -71,8 +71,8 @@ class TableWriter:
 def encoded_table(examples: Examples, schema: Schema) -> pa.Table:
     """Encoded rows as a table: int32 ids, float32 numbers, float32 label."""
     columns = {
-        field.name: pa.array(examples.categorical[:, position])
-        for position, field in enumerate(schema.categorical)
+        name: pa.array(examples.categorical[:, position])
+        for position, name in enumerate(schema.id_columns)
     }
     columns |= {
         name: pa.array(examples.numeric[:, position])
@@ -96,7 +96,7 @@ def load_examples(folder: Path, part: str) -> Examples:
     path = folder / f"{part}.parquet"
     with _opened(path) as file:
         count = file.metadata.num_rows
-        names = [field.name for field in schema.categorical]
+        names = schema.id_columns
         ids = np.empty((count, len(names)), dtype=np.int32)
         numbers = np.empty((count, len(schema.numeric)), dtype=np.float32)
         label = np.empty(count, dtype=np.float32)

@@ -77,7 +77,7 @@ def survey(
         raise ConfigError("`split.strategy` by_user needs a `user` column in the data set's entry.")
     labels, users = _Codes(), _Codes()
     times: list[np.ndarray] = []
-    filled = dict.fromkeys([*entry.categorical, *entry.numeric], False)
+    filled = dict.fromkeys(entry.features, False)
     start = 0
     for rows in chunks:
         table, places = rows.table, rows.numbers

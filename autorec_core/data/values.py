@@ -38,6 +38,35 @@ def categories(column: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(column, ""), None, column)
 
 
+def joined(column: pa.Array, separator: str) -> pa.Array:
+    """Cells of several categories as text; a column of real lists is joined by `separator`."""
+    kind = column.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        inner = pc.fill_null(categories(column.flatten()), "")
+        offsets = column.offsets.cast(pa.int32())
+        lists = pa.ListArray.from_arrays(
+            pc.subtract(offsets, offsets[0]), inner, mask=column.is_null()
+        )
+        column = pc.binary_join(lists, separator)
+    return categories(column)
+
+
+def several(column: pa.Array, separator: str) -> tuple[pa.Array, np.ndarray]:
+    """The categories in cells of several.
+
+    Args:
+        column: Cells as `joined` gives them.
+        separator: What stands between two categories; nothing between two is no category.
+
+    Returns:
+        The categories of all cells, and the cell of each: int64, in order, shape (categories,).
+    """
+    lists = pc.split_pattern(column, separator)
+    found, cells = lists.flatten(), pc.list_parent_indices(lists)
+    filled = pc.not_equal(found, "")
+    return found.filter(filled), cells.filter(filled).to_numpy(zero_copy_only=False)
+
+
 def numbers(column: pa.Array, *, dates: bool = False) -> tuple[pa.Array, np.ndarray]:
     """A column's finite numbers.
 

@@ -86,17 +86,20 @@ class VocabularyCounter:
         counts = np.bincount(codes, minlength=len(coded.dictionary) + 1)
         values = pa.concat_arrays([coded.dictionary, pa.nulls(1, coded.dictionary.type)])
         seen = counts > 0
-        table = pa.table({"value": values, "count": counts}).filter(pa.array(seen))
+        self._take(pa.table({"value": values, "count": counts}).filter(pa.array(seen)))
+
+    def merge(self, other: VocabularyCounter) -> None:
+        """Adds another counter's counts to this one's."""
+        for table in other._pending:
+            self._take(table)
+
+    def _take(self, table: pa.Table) -> None:
         self._pending.append(table)
         self._distinct += table.num_rows
         if self._distinct > PENDING:
             self._pending = [self._total()]
             # A vocabulary above the limit must at least double before it is added up again.
             self._distinct = min(0, PENDING - self._pending[0].num_rows)
-
-    def merge(self, other: VocabularyCounter) -> None:
-        """Adds another counter's counts to this one's."""
-        self._pending += other._pending
 
     def finish(self, min_count: int, max_size: int | None) -> Vocabulary:
         """The vocabulary of what was counted.

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import keras
 
-from autorec_core.block import Block
+from autorec_core.block import Block, holds_ids
 from autorec_core.errors import BlockError
 
 
@@ -28,7 +28,7 @@ class Interactor(Block):
 
 def flat(tensors: Sequence[Any]) -> Any:
     """All inputs side by side, shape (batch_size, sum of widths)."""
-    flattened = [_flattened(tensor) for tensor in _checked(tensors)]
+    flattened = [_flattened(tensor) for tensor in checked(tensors)]
     return flattened[0] if len(flattened) == 1 else keras.layers.Concatenate()(flattened)
 
 
@@ -38,7 +38,7 @@ def aligned(tensors: Sequence[Any]) -> Any:
     Inputs of rank 3 are flattened first, and wider vectors mapped to the narrowest width. A single
     input of rank 3 stands for its fields.
     """
-    if len(_checked(tensors)) == 1 and len(tensors[0].shape) == 3:
+    if len(checked(tensors)) == 1 and len(tensors[0].shape) == 3:
         return tensors[0]
     return fields([_flattened(tensor) for tensor in tensors])
 
@@ -54,7 +54,7 @@ def fields(tensors: Sequence[Any], dim: int = 0) -> Any:
     """
     tables = [
         tensor if len(tensor.shape) == 3 else keras.layers.Reshape((1, tensor.shape[-1]))(tensor)
-        for tensor in _checked(tensors)
+        for tensor in checked(tensors)
     ]
     width = dim or min(table.shape[-1] for table in tables)
     tables = [
@@ -64,11 +64,13 @@ def fields(tensors: Sequence[Any], dim: int = 0) -> Any:
     return tables[0] if len(tables) == 1 else keras.layers.Concatenate(axis=1)(tables)
 
 
-def _flattened(tensor: Any) -> Any:
-    return tensor if len(tensor.shape) == 2 else keras.layers.Flatten()(tensor)
+def checked(tensors: Sequence[Any]) -> Sequence[Any]:
+    """The inputs, where an interactor can work with them.
 
-
-def _checked(tensors: Sequence[Any]) -> Sequence[Any]:
+    Raises:
+        BlockError: There is none, one is neither a vector nor a table of fields a row, or it holds
+            ids.
+    """
     if not tensors:
         raise BlockError("It is called on no tensor at all; it needs at least one.")
     for tensor in tensors:
@@ -78,4 +80,13 @@ def _checked(tensors: Sequence[Any]) -> Sequence[Any]:
                 "It works on tensors of shape (batch_size, width) or (batch_size, fields, dim). "
                 f"Received: {shape}."
             )
+        if holds_ids(tensor):
+            raise BlockError(
+                "It works on feature vectors, and ids are none: put a mapper between. "
+                f"Received: {tensor.dtype} of shape {shape}."
+            )
     return tensors
+
+
+def _flattened(tensor: Any) -> Any:
+    return tensor if len(tensor.shape) == 2 else keras.layers.Flatten()(tensor)

@@ -15,6 +15,9 @@ class ConcatenateInteraction(Interactor):
 
     Returns:
         Tensor of shape (batch_size, sum of widths).
+
+    References:
+        [Cheng et al., 2016](https://arxiv.org/abs/1606.07792)
     """
 
     def connect(self, inputs: Sequence[Any]) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from autorec_core.block import Block, Choice, ask, candidates, choice, snake_case
 from autorec_core.errors import BlockError, listed
 from autorec_core.interactors.base import Interactor
-from autorec_core.interactors.parallel import Parallel
+from autorec_core.interactors.parallel import ALL, Parallel, places
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -34,16 +34,22 @@ class HyperInteraction(Interactor):
 
     Branch `n` asks for `interactor_type_n` and for its interactor's own hyperparameters below
     `fm_interaction_n` and the like. A hyperparameter is active only where its branch exists and
-    has that type.
+    has that type. Behind another HyperInteraction, it is called on all of that one's branches.
 
     Args:
         meta_interactor_num: Number of branches; with 0 the inputs pass as they are.
         interactor_type: The candidates' class names; None for those of `interactors`, or for all
             registered interactors if there are none of those either.
         interactors: Candidates with settings of their own, in place of their class' search space.
+        branch_inputs: Which inputs a branch is called on: "all", or their places counted from 0
+            ("0,2"). With several candidates branch `n` asks for `branch_inputs_n`, so that towers
+            can stand on embeddings of their own, as NeuMF's do.
 
     Returns:
         One tensor a branch.
+
+    References:
+        [Wang et al., 2020](https://arxiv.org/abs/2007.07224)
     """
 
     searched: ClassVar[bool] = False
@@ -51,9 +57,18 @@ class HyperInteraction(Interactor):
     meta_interactor_num: int = choice(1, 2, 3, 4, 5, 6, default=3)
     interactor_type: str | None = None
     interactors: tuple[Interactor, ...] = ()
+    branch_inputs: str = ALL
 
     def __post_init__(self) -> None:
         self.require("meta_interactor_num", least=0)
+        for name in ("meta_interactor_num", "interactor_type", "branch_inputs"):
+            if isinstance(value := getattr(self, name), Choice) and value.name is not None:
+                raise BlockError(
+                    f"`{name}` of HyperInteraction is asked for in its own place. Received a "
+                    f"choice that is shared as {value.name!r}."
+                )
+        for taken in candidates(self.branch_inputs):
+            places(taken)
         object.__setattr__(self, "interactors", tuple(self.interactors))
         own = [type(interactor).__name__ for interactor in self.interactors]
         if self.interactor_type is None:
@@ -99,12 +114,16 @@ class HyperInteraction(Interactor):
         """The branches that `hp` decides for; asks for all others too, as inactive."""
         number = ask(hp, "meta_interactor_num", self.meta_interactor_num)
         counts = candidates(self.meta_interactor_num)
-        branches = []
+        branches: list[tuple[Any, str]] = []
         for position in range(max(counts)):
             reaching = [count for count in counts if count > position]
             with _only_when(hp, "meta_interactor_num", self.meta_interactor_num, reaching):
-                branches.append(self._resolve_branch(hp, position))
-        return Parallel(branches=tuple(b for b in branches[:number] if b is not None))
+                taken = ask(hp, f"branch_inputs_{position}", self.branch_inputs)
+                branches.append((self._resolve_branch(hp, position), taken))
+        live = branches[:number]
+        return Parallel(
+            branches=tuple(b for b, _ in live), inputs=tuple(taken for _, taken in live)
+        )
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Not possible before the search has decided."""

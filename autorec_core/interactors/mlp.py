@@ -26,6 +26,9 @@ class MLPInteraction(Interactor):
 
     Returns:
         Tensor of shape (batch_size, units).
+
+    References:
+        [He et al., 2017](https://arxiv.org/abs/1708.05031)
     """
 
     THESIS: ClassVar[Mapping[str, Any]] = {
@@ -42,8 +45,7 @@ class MLPInteraction(Interactor):
         self.require("units", least=1)
         self.require("num_layers", least=1)
         self.require("use_batch_norm", among=(True, False))
-        self.require("dropout_rate", least=0)
-        self.require("dropout_rate", below=1)
+        self.require("dropout_rate", least=0, below=1)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the layers on all inputs side by side."""

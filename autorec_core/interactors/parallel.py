@@ -15,12 +15,17 @@ if TYPE_CHECKING:
     import keras_tuner
 
 
+ALL = "all"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Parallel(Interactor):
-    """Interactors side by side, each on all inputs: what a HyperInteraction decides for.
+    """Interactors side by side on the same inputs: what a HyperInteraction decides for.
 
     Args:
         branches: The interactors; with none, the inputs pass as they are.
+        inputs: For each branch, which inputs it is called on: "all", or their places counted from 0
+            ("0,2"). Empty: all, for all.
 
     Returns:
         One tensor a branch.
@@ -29,9 +34,17 @@ class Parallel(Interactor):
     searched: ClassVar[bool] = False
 
     branches: tuple[Interactor, ...]
+    inputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "branches", tuple(self.branches))
+        object.__setattr__(self, "inputs", tuple(self.inputs) or (ALL,) * len(self.branches))
+        if len(self.inputs) != len(self.branches):
+            raise BlockError(
+                f"Parallel has {len(self.branches)} branches and `inputs` for {len(self.inputs)}."
+            )
+        for taken in self.inputs:
+            places(taken)
         for branch in self.branches:
             if not isinstance(branch, Interactor):
                 raise BlockError(f"The branches of Parallel are interactors. Received: {branch!r}.")
@@ -45,11 +58,38 @@ class Parallel(Interactor):
         return dataclasses.replace(self, branches=tuple(resolved))
 
     def connect(self, inputs: Sequence[Any]) -> list[Any]:
-        """Builds every branch on all inputs."""
+        """Builds every branch on its inputs."""
         if not self.branches:
             return list(inputs)
         outputs: list[Any] = []
-        for branch in self.branches:
-            output = branch.connect(inputs)
+        for branch, taken in zip(self.branches, self.inputs, strict=True):
+            output = branch.connect(_picked(inputs, places(taken)))
             outputs += output if isinstance(output, list) else [output]
         return outputs
+
+
+def places(taken: str) -> list[int] | None:
+    """The places that "0,2" names; None for "all".
+
+    Raises:
+        BlockError: It is neither.
+    """
+    if taken == ALL:
+        return None
+    found = taken.split(",") if isinstance(taken, str) else [""]
+    if not all(place.strip().isdecimal() for place in found):
+        raise BlockError(
+            f'A branch takes "all" inputs, or places counted from 0 such as "0,2". '
+            f"Received: {taken!r}."
+        )
+    return [int(place) for place in found]
+
+
+def _picked(inputs: Sequence[Any], wanted: list[int] | None) -> Sequence[Any]:
+    if wanted is None:
+        return inputs
+    if max(wanted) >= len(inputs):
+        raise BlockError(
+            f"A branch takes input {max(wanted)}; there are inputs 0 to {len(inputs) - 1}."
+        )
+    return [inputs[place] for place in wanted]

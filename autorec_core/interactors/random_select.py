@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from autorec_core.block import choice
-from autorec_core.interactors.base import Interactor, flat
+from autorec_core.interactors.base import Interactor, checked, flat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,9 @@ class RandomSelectInteraction(Interactor):
 
     Returns:
         Tensor of shape (batch_size, width of the selected input).
+
+    References:
+        [Wang et al., 2020](https://arxiv.org/abs/2007.07224)
     """
 
     THESIS: ClassVar[Mapping[str, Any]] = {"seed": 0}
@@ -31,4 +34,4 @@ class RandomSelectInteraction(Interactor):
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Selects and flattens."""
-        return flat([random.Random(self.seed).choice(list(inputs))] if inputs else [])
+        return flat([random.Random(self.seed).choice(list(checked(inputs)))])

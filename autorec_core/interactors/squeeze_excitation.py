@@ -38,7 +38,16 @@ class SqueezeExcitationInteraction(Interactor):
         """Builds the network over the fields of all inputs."""
         x = fields(inputs)
         num_fields = x.shape[1]
-        weights = keras.layers.GlobalAveragePooling1D(data_format="channels_first")(x)
+        weights = FieldMeans()(x)
         for units in (max(num_fields // self.reduction, 1), num_fields):
             weights = keras.layers.Dense(units, use_bias=False, activation="relu")(weights)
         return keras.layers.Multiply()([x, keras.layers.Reshape((num_fields, 1))(weights)])
+
+
+@keras.saving.register_keras_serializable(package="autorec")
+class FieldMeans(keras.layers.Layer):
+    """Every field's mean over its elements."""
+
+    def call(self, inputs: Any) -> Any:
+        """(batch_size, fields, dim) to (batch_size, fields)."""
+        return keras.ops.mean(inputs, axis=-1)

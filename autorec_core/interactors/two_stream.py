@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import keras
 
-from autorec_core.block import choice
+from autorec_core.block import candidates, choice
 from autorec_core.errors import BlockError
 from autorec_core.interactors.base import Interactor, flat
 from autorec_core.interactors.mlp import MLPInteraction
@@ -43,21 +44,21 @@ class TwoStreamInteraction(Interactor):
     def __post_init__(self) -> None:
         for name in ("units", "num_layers", "num_heads"):
             self.require(name, least=1)
-        self.require("dropout_rate", least=0)
-        self.require("dropout_rate", below=1)
+        self.require("dropout_rate", least=0, below=1)
+        for units, heads in product(candidates(self.units), candidates(self.num_heads)):
+            if units % heads:
+                raise BlockError(
+                    "`units` of TwoStreamInteraction must be a multiple of `num_heads`. "
+                    f"Received: {units} units, {heads} heads."
+                )
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds both streams on all inputs side by side."""
-        if self.units % self.num_heads:
-            raise BlockError(
-                f"`units` must be a multiple of `num_heads`. Received: {self.units} units, "
-                f"{self.num_heads} heads."
-            )
         x = flat(inputs)
         first, second = self._stream(x), self._stream(x)
         sides = [keras.layers.Dense(1, use_bias=False)(stream) for stream in (first, second)]
-        product = BilinearFusion(self.num_heads)([first, second])
-        return keras.layers.Add()([*sides, product])
+        fused = BilinearFusion(self.num_heads)([first, second])
+        return keras.layers.Add()([*sides, fused])
 
     def _stream(self, x: Any) -> Any:
         gate = keras.layers.Dense(x.shape[-1], activation="sigmoid")(x)

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 
-from autorec_core.block import Block
+from autorec_core.block import Block, holds_ids
 from autorec_core.errors import BlockError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mapper(Block):
-    """A block from ids or numbers to feature vectors."""
+    """A block from ids or numbers to feature vectors.
+
+    `maps_ids` says which of the two it is called on.
+    """
+
+    maps_ids: ClassVar[bool] = True
 
     def only(self, inputs: Sequence[Any]) -> Any:
         """The one input that a mapper is called on.
 
         Raises:
-            BlockError: There are several, or it is not a table of rows and columns.
+            BlockError: There are several, it is not a table of rows and columns, or it holds
+                numbers where ids are mapped or the other way round.
         """
         if len(inputs) != 1 or len(inputs[0].shape) != 2:
             shapes = [tuple(tensor.shape) for tensor in inputs]
@@ -29,7 +35,24 @@ class Mapper(Block):
                 f"{type(self).__name__} is called on one input of shape (batch_size, columns). "
                 f"Received: {shapes}."
             )
+        if holds_ids(inputs[0]) != self.maps_ids:
+            wanted = "ids, dtype int32" if self.maps_ids else "numbers, dtype float32"
+            raise BlockError(f"{type(self).__name__} maps {wanted}. Received: {inputs[0].dtype}.")
         return inputs[0]
+
+    def has_column(self, table: Any, name: str) -> int:
+        """The column that field `name` says.
+
+        Raises:
+            BlockError: The input does not have it.
+        """
+        column: int = getattr(self, name)
+        if column >= table.shape[1]:
+            raise BlockError(
+                f"`{name}` of {type(self).__name__} is {column}, the input has columns 0 to "
+                f"{table.shape[1] - 1}."
+            )
+        return column
 
 
 @keras.saving.register_keras_serializable(package="autorec")

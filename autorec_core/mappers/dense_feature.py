@@ -40,6 +40,8 @@ class DenseFeatureMapper(Mapper):
         "units": 64,
     }
 
+    maps_ids: ClassVar[bool] = False
+
     embedding_dim: int = choice(4, 8, 16, 32, default=8)
     output: str = choice("fields", "mlp")
     units: int = 64

@@ -68,8 +68,8 @@ class HistoryMapper(Mapper):
         table = self.only(inputs)
         layer = History(
             input_name=table._keras_history.operation.name,
-            key_column=self.key_column,
-            value_column=self.value_column,
+            key_column=self.has_column(table, "key_column"),
+            value_column=self.has_column(table, "value_column"),
             key_num=self.key_num,
             value_num=self.value_num,
             dim=self.embedding_dim,

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import keras
 
 from autorec_core.block import choice
-from autorec_core.errors import BlockError
 from autorec_core.mappers.base import Column, Mapper
 
 
@@ -54,12 +53,7 @@ class LatentFactorMapper(Mapper):
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the embedding on the first (and only) input, shape (batch_size, columns)."""
         table = self.only(inputs)
-        if self.feat_column_id >= table.shape[1]:
-            raise BlockError(
-                f"`feat_column_id` is {self.feat_column_id}, the input has columns 0 to "
-                f"{table.shape[1] - 1}."
-            )
-        ids = Column(self.feat_column_id)(table)
+        ids = Column(self.has_column(table, "feat_column_id"))(table)
         return keras.layers.Embedding(
             self.id_num,
             self.embedding_dim,

@@ -67,6 +67,9 @@ class SparseFeatureMapper(ColumnsMapper):
 
     Returns:
         Tensor of shape (batch_size, columns, embedding_dim).
+
+    References:
+        [Cheng et al., 2016](https://arxiv.org/abs/1606.07792)
     """
 
     THESIS: ClassVar[Mapping[str, Any]] = {"embedding_dim": choice(8, 16), "l2": 0.0}

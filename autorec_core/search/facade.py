@@ -25,9 +25,10 @@ class Search:
         tuner_params: `max_trials`, at most so many candidates; `directory`, where the search keeps
             its state and goes on if it was interrupted; `overwrite`, whether to forget an earlier
             run of this very search (no other folder is ever removed); `seed`; `workers`, trials at
-            a time, each in its own process, 0 for this process; `patience`, epochs without
-            improvement before a candidate stops; `max_failures`, failed trials in a row that end
-            the search.
+            a time, each in its own process, 0 for this process, None for one a processor;
+            `address`, of the Dask scheduler whose workers run the trials, None for this machine;
+            `patience`, evaluations without improvement before a candidate stops; `seconds`, after
+            which no trial starts; `max_failures`, failed trials in a row that end the search.
         verbose: Whether to show the search in the terminal.
     """
 
@@ -36,8 +37,10 @@ class Search:
         "directory": "autorec-search",
         "overwrite": False,
         "seed": 0,
-        "workers": 1,
+        "workers": None,
+        "address": None,
         "patience": 1,
+        "seconds": None,
         "max_failures": 3,
     }
 
@@ -55,10 +58,7 @@ class Search:
                 raise ConfigError(
                     f"Unknown key {name!r} in `tuner_params`. Known keys: {listed(self._DEFAULTS)}."
                 )
-            if name in ("max_trials", "patience", "max_failures") and not _at_least(1, value):
-                raise ConfigError(f"`{name}` is a whole number of at least 1. Received: {value!r}.")
-            if name in ("seed", "workers") and not _at_least(0, value):
-                raise ConfigError(f"`{name}` is a whole number of at least 0. Received: {value!r}.")
+            _check(name, value)
         self._model = model
         self._tuner = tuner
         self._params = {**self._DEFAULTS, **params}
@@ -113,7 +113,9 @@ class Search:
                 seed=params["seed"],
                 objective=objective,
                 workers=params["workers"],
+                address=params["address"],
                 max_failures=params["max_failures"],
+                seconds=params["seconds"],
                 overwrite=params["overwrite"],
                 listener=display,
             )
@@ -144,6 +146,23 @@ class Search:
     def leaderboard(self) -> tuple[TrialRecord, ...]:
         """All trials, best first; those that failed at the end."""
         return self.result.leaderboard
+
+
+def _check(name: str, value: Any) -> None:
+    """Checks one of the `tuner_params`.
+
+    Raises:
+        ConfigError: Its value is not allowed.
+    """
+    least = {"max_trials": 1, "patience": 1, "max_failures": 1, "seed": 0, "workers": 0}.get(name)
+    if value is None and name in ("workers", "seconds"):
+        return
+    if least is not None and not _at_least(least, value):
+        raise ConfigError(f"`{name}` is a whole number of at least {least}. Received: {value!r}.")
+    if name == "address" and not (value is None or isinstance(value, str)):
+        raise ConfigError(f"`address` is that of a Dask scheduler, or None. Received: {value!r}.")
+    if name == "seconds" and not (isinstance(value, int | float) and value > 0):
+        raise ConfigError(f"`seconds` is a number above 0, or None. Received: {value!r}.")
 
 
 def _at_least(least: int, value: Any) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import time
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -30,12 +29,7 @@ from autorec_core.search.records import TrialRecord, ranked
 from autorec_core.search.result import SearchResult
 from autorec_core.search.space import search_space
 from autorec_core.search.store import Store, code_hash, data_hash
-from autorec_core.search.workers import (
-    ExecutorWorkers,
-    InlineWorkers,
-    ProcessWorkers,
-    Workers,
-)
+from autorec_core.search.workers import make_workers
 from autorec_core.training import Budget, Outcome, Rows, Task
 
 _POLL_SECONDS = 0.2
@@ -56,12 +50,13 @@ def run_search(
     budget: Budget,
     seed: int,
     objective: str | None = None,
-    workers: int = 1,
+    workers: int | None = None,
     max_failures: int = 3,
     seconds: float | None = None,
     overwrite: bool = False,
     listener: Listener | None = None,
     executor: Executor | None = None,
+    address: str | None = None,
 ) -> SearchResult:
     """Searches for the recommender that is best on `valid`.
 
@@ -76,14 +71,18 @@ def run_search(
         budget: How long a candidate may train.
         seed: Decides what is tried, and every candidate's training.
         objective: What is best, such as `val_mse`; None for the task's own.
-        workers: Trials at a time, each in a process of its own; 0 runs them in this process.
+        workers: Trials at a time, each in a process of its own; 0 runs them in this process, None
+            is one a processor.
         max_failures: Failed trials in a row that end the search.
         seconds: No trial starts later than this after the search's begin; None for no limit.
         overwrite: Whether to forget an earlier run of this very search.
         listener: Hears of events.
         executor: Where trials run instead of local processes, `workers` at a time.
+        address: The address of the Dask scheduler whose workers run the trials, None for this
+            machine; without `workers`, one trial a Dask worker.
 
     Raises:
+        UnreachableError: No Dask cluster answers at `address`.
         SearchError: Too many trials in a row have failed, or none has completed.
         ConfigError: There is no such tuner or objective.
     """
@@ -116,7 +115,7 @@ def run_search(
         tuner=tuner,
         max_trials=max_trials,
         epochs=budget.epochs,
-        workers=max(1, workers),
+        workers=1,  # until they are there
         directory=store.folder,
         finished=tuple(record for record in records.values() if record.status != "running"),
     )
@@ -133,7 +132,7 @@ def run_search(
         deadline=None if seconds is None else time.monotonic() + seconds,
         listener=listener or Listener(),
     )
-    return search.run(train, valid, workers, executor)
+    return search.run(train, valid, workers, executor, address)
 
 
 class _Search:
@@ -176,26 +175,28 @@ class _Search:
         self._reported: dict[int, int] = {}
 
     def run(
-        self, train: Rows, valid: Rows, workers: int, executor: Executor | None
+        self,
+        train: Rows,
+        valid: Rows,
+        workers: int | None,
+        executor: Executor | None,
+        address: str | None,
     ) -> SearchResult:
         began = time.monotonic()
-        self._listener.on_search_start(self._plan)
         constant = np.full(len(valid), train.labels.mean(dtype=np.float64))
         constant_score = self._plan.metric(valid.labels, constant)
-        self._workers: Workers
-        if executor is not None:
-            self._workers = ExecutorWorkers(executor, max(1, workers))
-        elif workers and all(module != "__main__" for module in self._modules):
-            self._workers = ProcessWorkers(workers)
-        else:
-            if workers:
-                _log.warning(
-                    "A block is defined in the program itself, so worker processes cannot import "
-                    "it: trials run in this process. Put the block into a module of its own."
-                )
-            self._workers = InlineWorkers(self._report)
+        self._workers = make_workers(
+            workers,
+            most=self._plan.max_trials,
+            executor=executor,
+            address=address,
+            modules=self._modules,
+            report=self._report,
+        )
         killed = True
         try:
+            self._plan = replace(self._plan, workers=self._workers.size)
+            self._listener.on_search_start(self._plan)
             self._train = self._workers.share(train, self._store.data / "train")
             self._valid = self._workers.share(valid, self._store.data / "valid")
             self._loop()
@@ -340,7 +341,7 @@ class _Search:
             number = self._running.pop(future)
             try:
                 outcome = future.result()
-            except BrokenProcessPool:
+            except self._workers.deaths:
                 outcome = Outcome(
                     reason="the worker process died; the system may have been out of memory",
                     passing=True,

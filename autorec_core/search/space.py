@@ -8,6 +8,9 @@ import keras_tuner
 
 from autorec_core.recommender import Recommender
 
+Scope = list[Any]
+"""KerasTuner's conditions, all of which must be met for the hyperparameters below to be live."""
+
 
 def search_space(recommender: Recommender) -> keras_tuner.HyperParameters:
     """Every hyperparameter of `recommender`, those of all conditional branches included.
@@ -16,28 +19,45 @@ def search_space(recommender: Recommender) -> keras_tuner.HyperParameters:
     of the space never meets a new hyperparameter, which KerasTuner would sample unseeded.
     """
     space = keras_tuner.HyperParameters()
-    seen_active: list[object] = []
-    waiting: list[list[Any]] = [[]]
+    met: list[Scope] = []
+    waiting: list[Scope] = [[]]
     while waiting:
+        values, meeting = _values_meeting_many(waiting)
         hp = space.copy()
-        hp.values = _values_meeting(space, waiting.pop(0))
+        hp.values = _values_meeting(space, values)
         recommender.resolve(hp)
         space.merge(hp, overwrite=False)
-        seen_active += [scope for scope in hp.active_scopes if scope not in seen_active]
+        met += [scope for scope in [*meeting, *hp.active_scopes] if scope not in met]
         waiting += [scope for scope in hp.inactive_scopes if scope not in waiting]
-        waiting = [scope for scope in waiting if scope not in seen_active]
+        waiting = [scope for scope in waiting if scope not in met]
     space.values = defaults(space)
     return space
 
 
 def defaults(space: keras_tuner.HyperParameters) -> dict[str, object]:
     """The default of each hyperparameter that is live when all have their defaults."""
-    return _values_meeting(space, [])
+    return _values_meeting(space, {})
 
 
-def _values_meeting(space: keras_tuner.HyperParameters, conditions: list) -> dict[str, object]:
-    """Defaults, but for what `conditions` need."""
-    needed = {condition.name: condition.values[0] for condition in conditions}
+def _values_meeting_many(scopes: list[Scope]) -> tuple[dict[str, object], list[Scope]]:
+    """Values that meet the first scope, and as many of the others as go with it; and which."""
+    allowed: dict[str, list[object]] = {}
+    meeting: list[Scope] = []
+    for scope in scopes:
+        narrowed = dict(allowed)
+        for condition in scope:
+            values = narrowed.get(condition.name, condition.values)
+            narrowed[condition.name] = [value for value in values if value in condition.values]
+        if all(narrowed.values()) or not meeting:
+            allowed = {name: values for name, values in narrowed.items() if values}
+            meeting.append(scope)
+    return {name: values[0] for name, values in allowed.items()}, meeting
+
+
+def _values_meeting(
+    space: keras_tuner.HyperParameters, needed: dict[str, object]
+) -> dict[str, object]:
+    """Defaults, but for what is needed."""
     hp = keras_tuner.HyperParameters()
     for hyperparameter in space.space:
         hp.merge([hyperparameter])

@@ -1,32 +1,27 @@
-"""Where trials run: in this process, in local worker processes, or on any executor."""
+"""Where trials run: in this process, in local worker processes, on a cluster, on any executor."""
 
 from __future__ import annotations
 
-import functools
-import multiprocessing
-import multiprocessing.connection
+import logging
 import os
-import sys
-import threading
-import types
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing.context import SpawnContext
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future
 from pathlib import Path
 from typing import Any, Protocol
 
 from autorec_core.training import Outcome, Rows, StoredRows, Task, run_trial
 
 Row = dict[str, float]
-_TRIALS_A_PROCESS = 20  # a process grows by some 10 MB a trial, so it is replaced now and then
+
+_log = logging.getLogger(__name__)
 
 
 class Workers(Protocol):
     """What a search needs of the place where its trials run."""
 
     size: int
+    deaths: tuple[type[BaseException], ...]
+    """What a trial's future holds when the trial's worker has died of it."""
 
     def share(self, rows: Rows, folder: Path) -> Any:
         """Brings rows to the workers, once; gives what a task is to carry in their place."""
@@ -49,6 +44,7 @@ class InlineWorkers:
     """
 
     size = 1
+    deaths: tuple[type[BaseException], ...] = ()
 
     def __init__(self, report: Callable[[int, Row], None]) -> None:
         self._report = report
@@ -71,42 +67,6 @@ class InlineWorkers:
         """Nothing to end."""
 
 
-class ProcessWorkers:
-    """Runs trials in processes of this machine, each with its share of the processors.
-
-    Each process is a pool of its own, so that when one dies, of what it had grown into perhaps, it
-    is known which trial it took along, and the others go on.
-
-    Args:
-        size: Number of processes.
-        threads: Threads of each; None to divide the processors among them.
-    """
-
-    def __init__(self, size: int, threads: int | None = None) -> None:
-        self.size = size
-        self._threads = threads or max(1, _processors() // size)
-        self._slots = [_Slot(self._threads) for _ in range(size)]
-
-    def share(self, rows: Rows, folder: Path) -> StoredRows:
-        """Writes the rows once, for all processes to map into memory."""
-        return rows.save(folder)
-
-    def submit(self, task: Task) -> Future[Outcome]:
-        """Runs the trial in a process that has none."""
-        slot = next(slot for slot in self._slots if slot.free)
-        return slot.submit(task)
-
-    def rows(self) -> Iterator[tuple[int, Row]]:
-        """Rows that the processes have sent."""
-        for slot in self._slots:
-            yield from slot.rows()
-
-    def close(self, *, kill: bool) -> None:
-        """Ends the processes."""
-        for slot in self._slots:
-            slot.close(kill=kill)
-
-
 class ExecutorWorkers:
     """Runs trials on an executor that somebody else has made, a cluster's for instance.
 
@@ -115,6 +75,8 @@ class ExecutorWorkers:
             the search's folder.
         size: Trials at a time.
     """
+
+    deaths: tuple[type[BaseException], ...] = (BrokenExecutor,)
 
     def __init__(self, executor: Executor, size: int) -> None:
         self._executor = executor
@@ -136,120 +98,47 @@ class ExecutorWorkers:
         """Nothing: whoever made the executor ends it."""
 
 
-class _Slot:
-    """One worker process, renewed when it has died or has run enough trials."""
+def make_workers(
+    size: int | None,
+    *,
+    most: int,
+    executor: Executor | None,
+    address: str | None,
+    modules: Sequence[str],
+    report: Callable[[int, Row], None],
+) -> Workers:
+    """The workers that a search's settings ask for.
 
-    def __init__(self, threads: int) -> None:
-        self._threads = threads
-        self._running: Future[Outcome] | None = None
-        self._done = 0
-        self._start()
+    Args:
+        size: Trials at a time; 0 for this process, None for one a processor or cluster worker.
+        most: Trials that there will be at most.
+        executor: Where trials run, if somebody else says so.
+        address: The address of a Dask scheduler, if trials run on its cluster.
+        modules: The modules beyond this package that define blocks.
+        report: Called with a trial's number and each row of its curve by workers in this process.
 
-    @property
-    def free(self) -> bool:
-        return self._running is None or self._running.done()
-
-    def submit(self, task: Task) -> Future[Outcome]:
-        if self._done >= _TRIALS_A_PROCESS or self._has_died():
-            self.close(kill=False)
-            self._start()
-        with _without_main_module():
-            self._running = self._pool.submit(_run_reporting, task, self._threads)
-        self._done += 1
-        return self._running
-
-    def rows(self) -> Iterator[tuple[int, Row]]:
-        while self._reader.poll():
-            try:
-                yield self._reader.recv()
-            except EOFError:
-                return
-
-    def close(self, *, kill: bool) -> None:
-        processes = list((self._pool._processes or {}).values())
-        self._pool.shutdown(wait=not kill, cancel_futures=True)
-        if kill:
-            for process in processes:
-                process.kill()
-        self._writer.close()
-
-    def _start(self) -> None:
-        self._done = 0
-        context = SpawnContext()
-        self._reader, self._writer = context.Pipe(duplex=False)
-        self._pool = ProcessPoolExecutor(
-            max_workers=1,
-            mp_context=context,
-            initializer=_start_worker,
-            initargs=(self._writer,),
-        )
-        with _without_main_module():
-            self._pool.submit(_make_ready, self._threads)  # while the search prepares
-
-    def _has_died(self) -> bool:
-        running = self._running
-        return (
-            running is not None
-            and running.done()
-            and not running.cancelled()
-            and isinstance(running.exception(), BrokenProcessPool)
-        )
-
-
-_progress: multiprocessing.connection.Connection | None = None
-
-
-def _start_worker(progress: Any) -> None:
-    """Lets a new process end with its parent and send it rows."""
-    global _progress
-    _progress = progress
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-@functools.cache
-def _make_ready(threads: int) -> None:
-    """Imports what a trial needs and keeps to the process' share of the processors."""
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    from autorec_core.registration import register_layers
-
-    register_layers()
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
-
-
-def _end_with(sentinel: int) -> None:
-    """Ends this process when its parent has ended, however it did."""
-    multiprocessing.connection.wait([sentinel])
-    os._exit(1)
-
-
-def _run_reporting(task: Task, threads: int) -> Outcome:
-    _make_ready(threads)
-
-    def report(row: Row) -> None:
-        if _progress is not None:
-            _progress.send((task.number, row))
-
-    return run_trial(task, report)
-
-
-@contextmanager
-def _without_main_module() -> Iterator[None]:
-    """Keeps new processes from importing the program that searches.
-
-    They need nothing of it, and a program without the `__main__` guard would search again in each.
+    Raises:
+        UnreachableError: No Dask cluster answers at `address`.
     """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+    if executor is not None:
+        return ExecutorWorkers(executor, size or 1)
+    if size == 0:
+        return InlineWorkers(report)
+    if "__main__" in modules:
+        _log.warning(
+            "A block is defined in the program itself, so worker processes cannot import "
+            "it: trials run in this process. Put the block into a module of its own."
+        )
+        return InlineWorkers(report)
+    if address is not None:
+        from autorec_core.search.cluster import DaskWorkers
+
+        return DaskWorkers(address, size)
+    from autorec_core.search.processes import ProcessWorkers
+
+    return ProcessWorkers(size or min(processors(), most))
 
 
-def _processors() -> int:
+def processors() -> int:
+    """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

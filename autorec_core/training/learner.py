@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.random import seed_generator
 
 from autorec_core.recommender import Recommender
 from autorec_core.training.adam import RowwiseAdam
@@ -19,23 +20,23 @@ from autorec_core.training.errors import FailedTrial
 from autorec_core.training.prediction import any_number_of, model_inputs
 from autorec_core.training.tables import row_reads
 
-_random_state = threading.Lock()
+_default_seeds = threading.Lock()
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Makes the weights and dropout masks that Keras draws meanwhile a function of `seed`.
 
-    Keras takes the seeds of unseeded initialisers and layers from Python's `random`, whose state is
-    as before afterwards.
+    Keras takes the seeds of unseeded initialisers and layers from Python's one `random`. Other
+    threads, a cluster's or a tracker's, draw from that too: here Keras gets a generator to itself.
     """
-    with _random_state:
-        before = random.getstate()
-        random.seed(seed)
+    with _default_seeds:
+        before = seed_generator.python_random
+        seed_generator.python_random = random.Random(seed)
         try:
             yield
         finally:
-            random.setstate(before)
+            seed_generator.python_random = before
 
 
 def build_model(recommender: Recommender, seed: int) -> keras.Model:

@@ -34,6 +34,9 @@ def test_the_projects_own_params_load_with_all_benchmark_data_sets():
     ("found", "written", "said"),
     [
         ("max_trials: 10", "max_trials: -1", "`search.max_trials` is -1"),
+        ("objective: null ", "objective: val_f1 ", "known objectives: val_auc, val_calibration"),
+        ("seconds: null ", "seconds: 0 ", "`search.seconds` is 0"),
+        ("address: null ", "address: localhost ", "`compute.address` is 'localhost'"),
         ("[0.8, 0.1, 0.1]", "[0.8, 0.1, 0.2]", "these sum to 1.1"),
         ("min_count: 1 ", "min_cuont: 1 ", "unknown key `preprocess.min_cuont`"),
         ("numeric: log ", "numeric: sqrt ", "`preprocess.numeric` is 'sqrt'"),
@@ -65,3 +68,10 @@ def test_a_file_without_header_needs_its_columns_named(tmp_path):
 def test_broken_yaml_is_told_with_its_line(tmp_path):
     with pytest.raises(ConfigError, match=r"params\.yaml, line 3"):
         load_changed(tmp_path, "seed: 13", "seed: 13: 14")
+
+
+def test_an_objective_of_the_other_task_is_refused_before_anything_is_built(tmp_path):
+    params = load_changed(tmp_path, "objective: null ", "objective: val_auc ")
+
+    with pytest.raises(ConfigError, match="'val_auc' of a rating model"):
+        params.buildable("movielens-100k")

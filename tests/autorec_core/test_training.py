@@ -1,5 +1,6 @@
 import dataclasses
 import random
+import threading
 
 import keras
 import numpy as np
@@ -21,6 +22,7 @@ from autorec_core.training import (
 )
 from autorec_core.training.adam import RowwiseAdam
 from autorec_core.training.batches import BLOCK_ROWS, Batches
+from autorec_core.training.learner import build_model
 from autorec_core.training.tables import row_reads
 
 USERS, ITEMS = 30, 20
@@ -118,6 +120,19 @@ class TestSeed:
         first, again, other = score(5), score(5), score(6)
         assert first.score == again.score != other.score
         assert [r["loss"] for r in first.curve] == [r["loss"] for r in again.curve]
+
+    def test_what_other_threads_draw_does_not_matter(self):
+        def weights():
+            return [w.tolist() for w in build_model(recommender(), seed=5).get_weights()]
+
+        alone, busy = weights(), threading.Event()
+        thread = threading.Thread(target=lambda: [random.random() for _ in iter(busy.is_set, True)])
+        thread.start()
+        try:
+            assert weights() == alone
+        finally:
+            busy.set()
+            thread.join()
 
     def test_the_program_s_own_random_state_is_left_alone(self):
         random.seed(7)

@@ -126,6 +126,45 @@ def test_a_consumer_loads_the_champion_with_pickle_forbidden(workspace, first_ru
     assert answer.stdout.startswith("[")
 
 
+CARD = """
+import json, mlflow
+mlflow.set_tracking_uri("sqlite:///mlflow.db")
+client = mlflow.MlflowClient()
+(version,) = client.search_model_versions("name = 'autorec-movielens-100k'")
+files = [one.path for one in client.list_artifacts(version.run_id)]
+print(json.dumps({"card": version.description, "files": files}))
+"""
+
+
+def test_the_run_leaves_its_report_and_model_card_where_people_look(workspace, first_run):
+    report = workspace / "reports" / "run" / DATASET
+    page = (report / "index.html").read_text(encoding="utf-8")
+    figures = json.loads(
+        (workspace / "data" / "evaluation" / DATASET / "metrics.json").read_text(encoding="utf-8")
+    )
+
+    assert f"MSE is {figures['model']['mse']:.4f}" in page
+    assert "Version 1 is the new champion" in page
+    assert f"reports/run/{DATASET}/index.html" in first_run.stdout
+    asked = subprocess.run(
+        [sys.executable, "-c", CARD], cwd=workspace, capture_output=True, text=True, check=True
+    )
+    found = json.loads(asked.stdout)
+    assert {"index.html", "model_card.md"} <= set(found["files"])
+    assert found["card"] == (report / "model_card.md").read_text(encoding="utf-8")
+
+
+def test_a_report_that_is_current_is_not_built_again(workspace, first_run):
+    page = workspace / "reports" / "run" / DATASET / "index.html"
+    before = page.stat().st_mtime_ns
+
+    again = command(workspace, "flows.cli", "report", DATASET, "--no-open")
+
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.strip() == str(page.relative_to(workspace))
+    assert page.stat().st_mtime_ns == before
+
+
 def test_a_rating_out_of_range_stops_everything_behind_the_check(workspace, first_run):
     incoming = workspace / "data" / "incoming" / DATASET
     incoming.mkdir(parents=True)

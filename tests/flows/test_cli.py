@@ -34,7 +34,8 @@ def test_help_names_every_command_and_imports_nothing_heavy(tmp_path):
     imported = {line.rpartition("|")[2].strip() for line in answer.stderr.splitlines()}
 
     assert not imported & HEAVY
-    for command in ("run", "datasets", "models", "score"):
+    names = ("run", "init-dataset", "generate", "datasets", "models", "report", "score", "doctor")
+    for command in (*names, "promote", "rollback", "reproduce", "export", "serve"):
         assert f" {command} " in answer.stdout
 
 
@@ -84,3 +85,74 @@ def test_a_wrong_param_stops_before_anything_starts(folder, found, written, said
     assert said in answer.stderr
     assert all(line.startswith("Error: ") for line in answer.stderr.splitlines())
     assert "Prefect" not in answer.stdout + answer.stderr
+
+
+def test_an_unknown_model_is_named_with_the_known_ones_and_not_written_down(folder):
+    before = (folder / "params.yaml").read_bytes()
+
+    answer = autorec("run", "movielens-100k", "--model", "deepmf", cwd=folder)
+
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("Error: Unknown model 'deepmf'")
+    assert "neumf" in answer.stderr
+    assert (folder / "params.yaml").read_bytes() == before
+
+
+def test_the_doctor_says_by_its_exit_code_that_something_needs_mending(tmp_path):
+    answer = autorec("doctor", cwd=tmp_path)
+
+    assert answer.returncode == 1
+    assert "no dvc.yaml and .dvc here" in answer.stdout
+    assert "To mend: 2." in answer.stdout
+    assert answer.stderr == ""
+
+
+def test_a_report_of_nothing_says_how_to_get_one(folder):
+    answer = autorec("report", "movielens-100k", "--no-open", cwd=folder)
+
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("Error: ")
+    assert "movielens-100k" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert not (folder / "reports").exists()
+
+
+COMPLETE = """
+source "$HOME/.bash_completions/autorec.sh"
+COMP_WORDS=(autorec {words}); COMP_CWORD={count}
+_autorec_completion autorec
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+
+
+def test_the_shell_completes_commands_and_data_sets(folder):
+    """As a user would: install the completion, open a shell, press Tab."""
+    home = folder / "home"
+    home.mkdir()
+    environment = {
+        **os.environ,
+        "HOME": str(home),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1",
+    }
+    install = ["autorec", "--install-completion", "bash"]
+    subprocess.run(install, env=environment, cwd=folder, check=True, capture_output=True)
+
+    def completed(*words: str) -> list[str]:
+        quoted = " ".join(f"'{word}'" for word in words)
+        script = COMPLETE.format(words=quoted, count=len(words))
+        answer = subprocess.run(
+            ["bash", "-c", script],
+            env=environment,
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return answer.stdout.split()
+
+    assert completed("doc") == ["doctor"]
+    assert completed("run", "movielens-1") == ["movielens-100k", "movielens-1m"]
+    assert completed("models", "cri") == ["criteo"]
+    (folder / "params.yaml").write_text("seed: [", encoding="utf-8")
+    assert completed("run", "movielens-1") == []

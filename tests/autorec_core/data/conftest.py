@@ -18,6 +18,7 @@ sources: [{kind: file, path: ratings.csv}]
 format: {kind: delimited, separator: ",", header: true, quoted: false, columns: []}
 label: rating
 categorical: [user, item]
+multi_valued: {}
 numeric: []
 ignored: []
 user: user
@@ -32,6 +33,7 @@ facts:
   min_rows: 1
   unique: []
   ranges: {}
+  max_psi: null
   warn_only: []
 """
 

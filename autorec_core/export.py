@@ -1,0 +1,144 @@
+"""Exports a scorer for those who run no Python: raw rows in, scores out, lookups in the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from autorec_core.data.numeric import QUANTILES, NumericTransform
+from autorec_core.data.vocabulary import UNKNOWN, Vocabulary
+from autorec_core.files import whole_folder
+from autorec_core.scorer import MODEL_FILE, Scorer
+from autorec_core.training.prediction import model_inputs
+
+SAVED_MODEL = "saved_model"
+VERSION = "1"
+OUTPUT = "score"
+
+
+def export_scorer(scorer: Scorer, folder: Path) -> None:
+    """Writes a scorer as `model.keras` and as `saved_model/1`, whole or not at all.
+
+    The SavedModel's signature `serving_default` takes a tensor of shape (rows,) for each column by
+    its name: strings for categorical columns, "" where missing; float64 for numeric ones, NaN where
+    missing. It answers `score`, float32, shape (rows,). `model.keras` takes encoded rows.
+
+    Args:
+        scorer: The scorer.
+        folder: The folder to appear.
+    """
+    raw = RawScorer(scorer)
+    with whole_folder(folder) as made:
+        scorer.model.save(made / MODEL_FILE)
+        tf.saved_model.save(
+            raw,
+            str(made / SAVED_MODEL / VERSION),
+            signatures={"serving_default": raw.score.get_concrete_function()},
+        )
+
+
+class RawScorer(tf.Module):
+    """A scorer as one TensorFlow graph from raw columns to scores.
+
+    Args:
+        scorer: The scorer.
+    """
+
+    def __init__(self, scorer: Scorer) -> None:
+        super().__init__()
+        preprocessor = scorer.preprocessor
+        self._schema, self._numeric = preprocessor.schema, preprocessor.numeric
+        self.model = scorer.model
+        self.tables = {
+            field.name: _table(preprocessor.vocabularies[field.name])
+            for field in self._schema.categorical
+        }
+        self._missing = {name: _missing_id(one) for name, one in preprocessor.vocabularies.items()}
+        strings = {
+            field.name: tf.TensorSpec([None], tf.string, name=_argument(field.name))
+            for field in self._schema.categorical
+        }
+        numbers = {
+            name: tf.TensorSpec([None], tf.float64, name=_argument(name))
+            for name in self._numeric.names
+        }
+        self.score = tf.function(
+            self._score, input_signature=[{**strings, **numbers}], autograph=False
+        )
+
+    def _score(self, columns: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        inputs: dict[str, Any] = {}
+        if self._schema.categorical:
+            names = [field.name for field in self._schema.categorical]
+            inputs["categorical"] = tf.stack([self._ids(one, columns[one]) for one in names], 1)
+        if self._numeric.names:
+            numbers = tf.stack([columns[name] for name in self._numeric.names], 1)
+            inputs["numeric"] = transform(self._numeric, numbers)
+        predicted = self.model(model_inputs(self.model, inputs), training=False)
+        scores = tf.reshape(predicted, [-1])
+        if self._schema.task == "rating":
+            scores = tf.clip_by_value(scores, *self._schema.label_range)
+        return {OUTPUT: scores}
+
+    def _ids(self, name: str, values: tf.Tensor) -> tf.Tensor:
+        ids = self.tables[name].lookup(values)
+        return tf.cast(tf.where(values == "", self._missing[name], ids), tf.int32)
+
+
+def transform(numeric: NumericTransform, numbers: tf.Tensor) -> tf.Tensor:
+    """`NumericTransform.apply` as TensorFlow: float64 (rows, columns) to float32."""
+    missing = tf.math.is_nan(numbers)
+    if numeric.kind == "quantile":
+        ranked = [_rank(numbers[:, at], edges) for at, edges in enumerate(numeric.quantiles)]
+        scaled = tf.stack(ranked, axis=1)
+    else:
+        unskewed = numbers
+        if numeric.kind == "log":
+            unskewed = tf.sign(numbers) * tf.math.log1p(tf.abs(numbers))
+        scaled = (unskewed - numeric.means) / numeric.scales
+    scaled = tf.where(missing, tf.zeros_like(scaled), scaled)
+    flagged = [numeric.names.index(name) for name in numeric.flagged]
+    flags = tf.cast(tf.gather(missing, tf.constant(flagged, tf.int32), axis=1), scaled.dtype)
+    return tf.cast(tf.concat([scaled, flags], axis=1), tf.float32)
+
+
+def _rank(numbers: tf.Tensor, edges: np.ndarray) -> tf.Tensor:
+    """Ranks among quantiles, by the same steps as in `data.numeric`."""
+    ranks, limits = tf.constant(np.linspace(-1.0, 1.0, QUANTILES)), tf.constant(edges)
+    lower = tf.searchsorted(limits, numbers, side="left")
+    upper = tf.searchsorted(limits, numbers, side="right")
+    first, last = tf.minimum(lower, QUANTILES - 1), tf.maximum(upper - 1, 0)
+    middle = (tf.gather(ranks, first) + tf.gather(ranks, last)) / 2
+    left = tf.clip_by_value(lower - 1, 0, QUANTILES - 2)
+    low, high = tf.gather(limits, left), tf.gather(limits, left + 1)
+    share = tf.clip_by_value(tf.math.divide_no_nan(numbers - low, high - low), 0.0, 1.0)
+    start, end = tf.gather(ranks, left), tf.gather(ranks, left + 1)
+    return tf.where(upper > lower, middle, start + share * (end - start))
+
+
+def _table(vocabulary: Vocabulary) -> tf.lookup.StaticHashTable:
+    known = {
+        value: at for at, value in enumerate(vocabulary.values.to_pylist(), 1) if value is not None
+    }
+    # A table of nothing cannot be made; the empty string never gets here, it is missing.
+    known = known or {"": UNKNOWN}
+    return tf.lookup.StaticHashTable(
+        tf.lookup.KeyValueTensorInitializer(
+            tf.constant(list(known), tf.string), tf.constant(list(known.values()), tf.int64)
+        ),
+        default_value=UNKNOWN,
+    )
+
+
+def _missing_id(vocabulary: Vocabulary) -> tf.Tensor:
+    return tf.constant(int(vocabulary.lookup([None])[0]), tf.int64)
+
+
+def _argument(column: str) -> str:
+    """A column's name as a graph may have it; the signature keeps the column's own."""
+    safe = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in column)
+    return safe if safe[:1].isalpha() else f"column_{safe}"

@@ -1,0 +1,250 @@
+"""What preparing and checking data costs, on made-up rows in the formats of the benchmarks.
+
+    python benchmarks/data.py [STEP ...]
+
+Steps: `prepare` (against FuxiCTR's encoding, in an environment of its own), `memory` (5 M rows
+against 1 M), `netflix` (10 M ratings), `gate` (the checks against `prepare`), `dask` (2 workers
+against 1). Each measured piece of work is a process of its own; figures go to
+`results/data.json`. Times that are compared are taken in turns, and the median of the pairs counts.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import platform
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autorec_core.config import Params
+from autorec_core.data.generator import generate
+from autorec_core.files import write_json
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "results" / "data.json"
+CACHE = Path(tempfile.gettempdir()) / "autorec-benchmark-data"
+MILLION = 1_000_000
+FUXICTR = ("fuxictr==2.3.10", "torch==2.13.0", "polars<2")  # it calls what polars 2 removed
+
+
+def main(steps: list[str]) -> None:
+    CACHE.mkdir(exist_ok=True)
+    found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for step in steps or list(STEPS):
+        found[step] = STEPS[step]()
+        print(step, json.dumps(found[step], indent=2))
+        found["machine"] = {
+            "processors": os.cpu_count(),
+            "python": platform.python_version(),
+            "load": os.getloadavg()[1],
+        }
+        found["command"] = "python benchmarks/data.py"
+        write_json(RESULTS, found)
+
+
+def rows_of(form: str, rows: int) -> Path:
+    """A made-up file, made once."""
+    path = CACHE / f"{form}-{rows}"
+    if not path.exists():
+        generate(form, rows, path, seed=13)
+    return path
+
+
+def apart(work: Any, *arguments: Any) -> dict[str, float]:
+    """Seconds and peak memory of work in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    process = context.Process(target=_measured, args=(queue, work, arguments))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise RuntimeError(f"{work.__name__} ended with {process.exitcode}")
+    return queue.get()
+
+
+def _measured(queue: Any, work: Any, arguments: tuple[Any, ...]) -> None:
+    start, cpu = time.perf_counter(), time.process_time()
+    more = work(*arguments) or {}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    queue.put({"seconds": seconds, "cpu_seconds": cpu, "peak_bytes": peak, **more})
+
+
+def described(name: str) -> Any:
+    """A benchmark entry for made-up rows: all of them, whatever their number."""
+    entry = Params.load(ROOT / "params.yaml").dataset(name)
+    facts = entry.facts.model_copy(update={"min_rows": 1, "label_mean": None})
+    return entry.model_copy(update={"sample": None, "facts": facts})
+
+
+def prepare_rows(name: str, rows: int, out: Path, address: str | None = None) -> None:
+    from autorec_core.data.compute import compute_at
+    from autorec_core.data.prepare import prepare
+
+    params = Params.load(ROOT / "params.yaml")
+    with compute_at(address) as compute:
+        prepare(
+            described(name),
+            params.split,
+            params.preprocess,
+            params.seed,
+            rows_of(name, rows),
+            out,
+            compute,
+        )
+
+
+def check_rows(name: str, rows: int, prepared: Path) -> dict[str, float]:
+    from flows.checks import check_raw, check_splits
+    from flows.environment import prepare_environment
+
+    prepare_environment()
+    import great_expectations  # noqa: F401 - its import is no part of the work
+
+    start, cpu = time.perf_counter(), time.process_time()
+    places = prepared.parent
+    entry = described(name)
+    raw = rows_of(name, rows)
+    check_raw(name, entry, raw, places / "raw.json", places / "raw")
+    check_splits(name, entry, prepared, places / "splits.json", places / "splits")
+    return {
+        "seconds": time.perf_counter() - start,
+        "cpu_seconds": time.process_time() - cpu,
+    }
+
+
+def against_fuxictr(pairs: int = 3) -> dict[str, Any]:
+    rows_of("criteo", MILLION)
+    python = _fuxictr_environment()
+    folder = _fuxictr_input()
+    ours, theirs = [], []
+    for _ in range(pairs):
+        shutil.rmtree(CACHE / "out", ignore_errors=True)
+        ours.append(apart(prepare_rows, "criteo", MILLION, CACHE / "out"))
+        command = [python, Path(__file__).with_name("data_fuxictr.py"), folder, CACHE / "fuxictr"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=CACHE)
+        theirs.append(json.loads(done.stdout.splitlines()[-1]))
+    return {
+        "rows": MILLION,
+        "ours": ours,
+        "fuxictr": theirs,
+        "ours_rows_per_second": MILLION / _median(ours, "seconds"),
+        "fuxictr_rows_per_second": MILLION / _median(theirs, "seconds"),
+        "ratio": statistics.median(
+            other["seconds"] / own["seconds"] for own, other in zip(ours, theirs, strict=True)
+        ),
+        "cpu_ratio": statistics.median(
+            other["cpu_seconds"] / own["cpu_seconds"]
+            for own, other in zip(ours, theirs, strict=True)
+        ),
+        "must": 1.5,
+    }
+
+
+def _median(figures: list[dict[str, float]], key: str) -> float:
+    return statistics.median(one[key] for one in figures)
+
+
+def _fuxictr_environment() -> Path:
+    folder = CACHE / "fuxictr-environment"
+    python = folder / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        install = [python, "-m", "pip", "install", "--quiet", *FUXICTR]
+        subprocess.run(install, check=True)
+    return python
+
+
+def _fuxictr_input() -> Path:
+    """The same rows as FuxiCTR reads them: three files with a header, split beforehand."""
+    folder = CACHE / "fuxictr-input"
+    if not (folder / "test.csv").exists():
+        folder.mkdir(exist_ok=True)
+        head = ",".join(described("criteo").format.columns) + "\n"
+        parts = np.random.default_rng(13).choice(3, MILLION, p=[0.8, 0.1, 0.1])
+        lines = rows_of("criteo", MILLION).read_text().replace("\t", ",").split("\n")[:-1]
+        for number, part in enumerate(("train", "valid", "test")):
+            kept = [lines[at] for at in np.flatnonzero(parts == number).tolist()]
+            (folder / f"{part}.csv").write_text(head + "\n".join(kept) + "\n")
+    return folder
+
+
+def memory_growth() -> dict[str, Any]:
+    peaks = {}
+    for rows in (MILLION, 5 * MILLION):
+        rows_of("criteo", rows)
+        shutil.rmtree(CACHE / "out", ignore_errors=True)
+        peaks[rows] = apart(prepare_rows, "criteo", rows, CACHE / "out")
+    ratio = peaks[5 * MILLION]["peak_bytes"] / peaks[MILLION]["peak_bytes"]
+    return {"1M": peaks[MILLION], "5M": peaks[5 * MILLION], "ratio": ratio, "must": 1.3}
+
+
+def netflix() -> dict[str, Any]:
+    rows_of("netflix", 10 * MILLION)
+    shutil.rmtree(CACHE / "out", ignore_errors=True)
+    found = apart(prepare_rows, "netflix", 10 * MILLION, CACHE / "out")
+    return {"rows": 10 * MILLION, **found, "must_peak_bytes": 2 * 2**30}
+
+
+def gate(pairs: int = 3) -> dict[str, Any]:
+    rows_of("criteo", MILLION)
+    prepared, checked = [], []
+    for _ in range(pairs):
+        shutil.rmtree(CACHE / "out", ignore_errors=True)
+        prepared.append(apart(prepare_rows, "criteo", MILLION, CACHE / "out"))
+        checked.append(apart(check_rows, "criteo", MILLION, CACHE / "out"))
+    shares = [a["seconds"] / b["seconds"] for a, b in zip(checked, prepared, strict=True)]
+    cpu = [a["cpu_seconds"] / b["cpu_seconds"] for a, b in zip(checked, prepared, strict=True)]
+    return {
+        "rows": MILLION,
+        "prepare": prepared,
+        "gate": checked,
+        "share": statistics.median(shares),
+        "cpu_share": statistics.median(cpu),
+        "must": 0.5,
+    }
+
+
+def dask(pairs: int = 3) -> dict[str, Any]:
+    from distributed import LocalCluster
+
+    rows_of("criteo", MILLION)
+    seconds: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(pairs):
+        for workers in seconds:
+            with LocalCluster(
+                n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+            ) as cluster:
+                address = cluster.scheduler_address
+                shutil.rmtree(CACHE / "out", ignore_errors=True)
+                done = apart(prepare_rows, "criteo", MILLION, CACHE / "out", address)
+                seconds[workers].append(done["seconds"])
+    ratios = [one / two for one, two in zip(seconds[1], seconds[2], strict=True)]
+    return {
+        "rows": MILLION,
+        "seconds": {str(workers): of for workers, of in seconds.items()},
+        "ratio": statistics.median(ratios),
+        "must": 1.6,
+    }
+
+
+STEPS = {
+    "prepare": against_fuxictr,
+    "memory": memory_growth,
+    "netflix": netflix,
+    "gate": gate,
+    "dask": dask,
+}
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

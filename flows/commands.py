@@ -1,0 +1,40 @@
+"""What `autorec promote`, `autorec rollback` and `autorec export` do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from autorec_core.config import Params
+
+
+def promote(dataset: str, number: int) -> None:
+    """Makes a version the champion; see `moves.promote_by_hand`."""
+    from flows.registry.moves import promote_by_hand
+
+    Params.load().dataset(dataset)
+    Console(highlight=False, markup=False).print(promote_by_hand(dataset, number))
+
+
+def rollback(dataset: str, reason: str) -> None:
+    """Makes the champion before this one live again; see `moves.roll_back`."""
+    from flows.registry.moves import roll_back
+
+    Params.load().dataset(dataset)
+    Console(highlight=False, markup=False).print(roll_back(dataset, reason))
+
+
+def export(dataset: str, folder: Path, alias: str) -> None:
+    """Writes the model of an alias for Keras and for TensorFlow Serving."""
+    from autorec_core.export import export_scorer
+    from flows.registry.probing import load_scorer
+    from flows.registry.store import aliased
+
+    Params.load().dataset(dataset)
+    version = aliased(dataset, alias)
+    export_scorer(load_scorer(version), folder)
+    Console(highlight=False, markup=False).print(
+        f"Version {version.number}: {folder / 'model.keras'} takes encoded rows, "
+        f"{folder / 'saved_model' / '1'} takes raw ones."
+    )

@@ -1,0 +1,37 @@
+"""`python -m flows.lifeline COMMAND ...`: a command that ends when whoever started this does.
+
+The starter holds the other end of stdin. When that closes, because the starter is done or was
+killed, the command and all it has started end too, and the starter need not wait for that.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+GRACE_SECONDS = 5.0
+
+
+def main(command: list[str]) -> int:
+    """Runs a command until it ends by itself or stdin closes; returns its code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the starter's to answer
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    threading.Thread(target=_end_with_stdin, args=(process,), daemon=True).start()
+    return process.wait()
+
+
+def _end_with_stdin(process: subprocess.Popen[bytes]) -> None:
+    while os.read(0, 1024):  # not sys.stdin: its lock, held here, would abort an ordinary end
+        pass
+    process.terminate()
+    try:
+        process.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,128 @@
+"""Makes a scorer a version of the registered model: saved as code, hashed, with its lineage."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import autorec_core
+from autorec_core.files import write_json
+from flows import tracking
+from flows.registry.probe import fingerprint
+from flows.registry.store import FIGURES, client, model_name
+
+REQUIREMENTS = ("tensorflow", "keras", "numpy", "pandas", "pyarrow", "pydantic", "pyyaml")
+EXAMPLE_ROWS = 5
+LINEAGE = "lineage.json"
+
+
+def register(
+    dataset: str,
+    scorer: Path,
+    rows: pd.DataFrame,
+    scores: np.ndarray,
+    *,
+    run: str | None,
+    tags: Mapping[str, str],
+    lineage: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    root: Path = Path(),
+) -> int:
+    """Registers a scorer as a new version, as a pyfunc saved as code, with no pickle.
+
+    Args:
+        dataset: The data set.
+        scorer: The scorer's folder.
+        rows: Raw rows; the first few become the version's example.
+        scores: What the scorer says of them, shape (rows,).
+        run: The MLflow run it belongs to; None for a run of its own.
+        tags: Lineage in brief.
+        lineage: Lineage in full; it becomes a file of the version.
+        metrics: Test figures of the model.
+        root: The workspace.
+
+    Returns:
+        The version's number.
+    """
+    import mlflow
+
+    registry, name = client(root), model_name(dataset)
+    tracking.open_experiment(root, dataset)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mlflow.start_run(run_id=run, run_name=None if run else "register") as active,
+    ):
+        document = Path(folder) / LINEAGE
+        write_json(document, lineage)
+        logged = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(Path(__file__).with_name("pyfunc.py")),
+            artifacts={"scorer": str(scorer.resolve()), "lineage": str(document)},
+            code_paths=[str(Path(autorec_core.__file__).parent)],
+            signature=_signature(rows.columns),
+            pip_requirements=_requirements(),
+            metadata={"example": example(rows, scores)},
+        )
+        copy = mlflow.artifacts.download_artifacts(logged.model_uri, dst_path=f"{folder}/copy")
+        made = {"sha256": fingerprint(Path(copy)), "size": str(_size(scorer))}
+    if not registry.search_registered_models(f"name = '{name}'"):
+        _create(registry, name)
+    figures = {f"{FIGURES}{key}": f"{value:.17g}" for key, value in metrics.items()}
+    version = registry.create_model_version(
+        name,
+        source=logged.model_uri,
+        run_id=active.info.run_id,
+        model_id=logged.model_id,
+        tags={**tags, **made, **figures},
+    )
+    return int(version.version)
+
+
+def example(rows: pd.DataFrame, scores: np.ndarray) -> dict[str, Any]:
+    """The first few raw rows, as JSON has them, and what the model says of them."""
+    columns = {
+        name: [None if _missing(value) else value for value in column]
+        for name, column in rows.head(EXAMPLE_ROWS).to_dict("list").items()
+    }
+    return {"rows": columns, "scores": [float(score) for score in scores[:EXAMPLE_ROWS]]}
+
+
+def _missing(value: Any) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+
+
+def _create(registry: Any, name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        registry.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another has just made it
+            raise
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _signature(columns: pd.Index) -> Any:
+    """Raw columns of any type: an id may come as 196 or as "196"."""
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
+
+    return ModelSignature(
+        inputs=Schema([ColSpec(AnyType(), name) for name in columns]),
+        outputs=Schema([ColSpec(DataType.float)]),
+    )
+
+
+def _requirements() -> list[str]:
+    """What the scorer imports, at the versions it was made with."""
+    return [f"{name}=={importlib.metadata.version(name)}" for name in ("mlflow", *REQUIREMENTS)]

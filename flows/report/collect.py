@@ -1,0 +1,228 @@
+"""Reads the facts of a run from what its stages left in the workspace, and from the registry."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from autorec_core.breakdown import ActivityRow, CalibrationRow, ResidualRow
+from autorec_core.config import Params
+from autorec_core.data.split import PARTS
+from autorec_core.data.store import load_schema
+from autorec_core.errors import DataError
+from autorec_core.intervals import Interval
+from flows import tracking
+from flows.decision import Decision
+from flows.lineage import in_brief, lineage
+from flows.paths import Places
+from flows.registry.store import Version, list_versions
+from flows.report.facts import (
+    CurvePoint,
+    Expectation,
+    Figures,
+    Registered,
+    Run,
+    Split,
+    Trial,
+    Winner,
+)
+from flows.results import TITLES, test_figures
+
+
+def collect(params: Params, places: Places) -> Run:
+    """Reads the facts of the data set's last run.
+
+    Args:
+        params: The parameters of the workspace.
+        places: The data set's places.
+
+    Raises:
+        DataError: The pipeline has not evaluated a model of this data set yet, or something it
+            wrote is missing or damaged.
+    """
+    entry = params.dataset(places.dataset)
+    try:
+        origin = in_brief(lineage(params, places))
+        profile = _json(places.prepared / "profile.json")
+        schema = load_schema(places.prepared)
+        intervals = _json(places.evaluation / "intervals.json")
+        versions, version, tags = _registered(places, origin["dvc.model"])
+        return Run(
+            dataset=places.dataset,
+            title=entry.title,
+            task=schema.task,
+            label=schema.label,
+            columns=tuple(field.name for field in (*schema.categorical, *schema.lists)),
+            places=tuple(schema.id_columns),
+            user=schema.user,
+            item=schema.item,
+            loss=intervals["loss"],
+            level=intervals["level"],
+            figures=_figures(places, intervals),
+            trials=tuple(_trials(places.search / "leaderboard.csv")),
+            curves=tuple(_curves(places.search / "curves.csv")),
+            winner=_winner(_json(places.search / "winner" / "result.json")),
+            calibration=tuple(_calibration(places.evaluation / "calibration.csv")),
+            residuals=tuple(_residuals(places.evaluation / "residuals.csv")),
+            activity=tuple(_activity(places.evaluation / "activity.csv")),
+            splits=tuple(_split(part, profile["splits"][part]) for part in PARTS),
+            bad_rows=profile["bad_rows"],
+            expectations=tuple(_expectations(places.checks)),
+            versions=versions,
+            version=version,
+            decision=Decision.from_json(tags["gate"]) if "gate" in tags else None,
+            # What a version was registered with outlives later changes of the workspace.
+            lineage={key: tags.get(key, value) for key, value in origin.items()},
+            params=params.flat(places.dataset),
+        )
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise DataError(
+            f"The run of {places.dataset} cannot be read ({type(error).__name__}: {error}). "
+            f"`autorec run {places.dataset}` builds what is missing."
+        ) from error
+
+
+def _figures(places: Places, intervals: Mapping[str, Any]) -> tuple[Figures, ...]:
+    differences = intervals["differences"]
+    return tuple(
+        Figures(
+            name=name,
+            title=TITLES[name],
+            metrics=metrics,
+            loss=Interval(**intervals["losses"][name]),
+            difference=Interval(**differences[name]) if name in differences else None,
+        )
+        for name, metrics in test_figures(places).items()
+    )
+
+
+def _trials(path: Path) -> Iterator[Trial]:
+    for row in _rows(path):
+        score = float(row["score"]) if row["score"] else None
+        yield Trial(
+            rank=int(row["rank"]),
+            number=int(row["trial"]),
+            status=row["status"],
+            score=score,
+            best_step=int(row["best_step"]),
+            seconds=float(row["seconds"]),
+            hyperparameters={} if score is None else json.loads(row["what"]),
+            reason=row["what"] if score is None else "",
+        )
+
+
+def _curves(path: Path) -> Iterator[CurvePoint]:
+    for row in _rows(path):
+        yield CurvePoint(
+            trial=int(row["trial"]),
+            step=int(float(row["step"])),
+            epoch=float(row["epoch"]),
+            loss=float(row["loss"]),
+            objective=float(row["objective"]),
+        )
+
+
+def _winner(content: Mapping[str, Any]) -> Winner:
+    return Winner(
+        trial=content["trial"],
+        objective=content["objective"],
+        score=content["score"],
+        best_step=content["best_step"],
+        hyperparameters=content["hyperparameters"],
+        recommender=content["recommender"],
+        refit=content["refit_on_train_and_valid"],
+    )
+
+
+def _calibration(path: Path) -> Iterator[CalibrationRow]:
+    for row in _rows(path):
+        numbers = {key: float(row[key]) for key in ("predicted", "observed", "low", "high")}
+        yield CalibrationRow(**numbers, rows=int(row["rows"]))
+
+
+def _residuals(path: Path) -> Iterator[ResidualRow]:
+    for row in _rows(path):
+        label = float(row["label"]) if row["label"] else None
+        yield ResidualRow(label, float(row["low"]), float(row["high"]), int(row["rows"]))
+
+
+def _activity(path: Path) -> Iterator[ActivityRow]:
+    for row in _rows(path):
+        yield ActivityRow(
+            by=row["by"],
+            least=int(row["least"]),
+            most=int(float(row["most"])) if row["most"] else None,
+            rows=int(row["rows"]),
+            ids=int(row["ids"]),
+            loss=float(row["loss"]),
+            low=float(row["low"]),
+            high=float(row["high"]),
+            baselines={
+                key.removeprefix("loss_"): float(value)
+                for key, value in row.items()
+                if key.startswith("loss_")
+            },
+        )
+
+
+def _split(name: str, content: Mapping[str, Any]) -> Split:
+    return Split(
+        name=name,
+        rows=content["rows"],
+        label_mean=content["label_mean"],
+        label_counts=_by_label(content["label_counts"]),
+        categories=content["categories"],
+        unknown=content["unknown_rate"],
+        missing=content["missing_rate"],
+        quantiles=content["quantiles"],
+    )
+
+
+def _by_label(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: float(item[0])))
+
+
+def _expectations(checks: Path) -> Iterator[Expectation]:
+    for part in ("raw", "splits"):
+        for one in _json(checks / f"{part}.json")["expectations"]:
+            settings = ", ".join(f"{key} {value}" for key, value in one["settings"].items())
+            yield Expectation(
+                table=one["table"],
+                name=one["expectation"].removeprefix("expect_").replace("_", " "),
+                column=one["column"],
+                settings=settings,
+                severity=one["severity"],
+                success=one["success"],
+                rows=one["rows"],
+                unexpected=one["unexpected"],
+            )
+
+
+def _registered(
+    places: Places, model: str
+) -> tuple[tuple[Registered, ...], Registered | None, Mapping[str, str]]:
+    """The versions that matter, this run's and its tags; nothing where no registry answers."""
+    versions = tracking.attempt(lambda: list_versions(places.dataset, places.root)) or []
+    own = next((one for one in versions if one.tags.get("dvc.model") == model), None)
+    kept = tuple(_version(one) for one in versions if one.aliases or one is own)
+    if own is None:
+        return kept, None, {}
+    return kept, _version(own), own.tags
+
+
+def _version(version: Version) -> Registered:
+    return Registered(
+        version.number, version.aliases, version.figures, version.tags.get("decision", "")
+    )
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

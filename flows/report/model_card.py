@@ -1,0 +1,43 @@
+"""The model card: what a user of a registered model must know, as Markdown, from the same facts."""
+
+from __future__ import annotations
+
+from flows.report import words
+from flows.report.facts import Run
+from flows.report.templating import environment
+
+MOST_LENGTH = 5000
+"""What MLflow's store keeps of a version's description."""
+MOST_NAMES = 12
+
+
+def model_card(run: Run) -> str:
+    """The card; as many hyperparameters as leave it within `MOST_LENGTH` characters."""
+    for kept in range(len(run.winner.hyperparameters), -1, -1):
+        card = _card(run, kept)
+        if len(card) <= MOST_LENGTH:
+            return card
+    return card[: MOST_LENGTH - 2] + "…\n"
+
+
+def _card(run: Run, kept: int) -> str:
+    values = list(run.winner.hyperparameters.items())
+    columns = [*run.columns, *run.splits[0].missing]
+    named = ", ".join(f"`{name}`" for name in columns[:MOST_NAMES])
+    others = len(columns) - MOST_NAMES
+    return (
+        environment(html=False)
+        .get_template("model_card.md.j2")
+        .render(
+            run=run,
+            headline=words.headline(run),
+            standing=words.standing(run),
+            gate=words.gate(run),
+            limits=words.limits(run),
+            level=f"{run.level:.0%}",
+            metrics=list(run.model.metrics),
+            columns=f"{named} and {others} more" if others > 0 else named,
+            hyperparameters=values[:kept],
+            more=len(values) - kept,
+        )
+    )

@@ -1,0 +1,178 @@
+"""The page of a run: one HTML file that needs no network, from facts and a template."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from flows.decision import COLUMNS
+from flows.report import words
+from flows.report.charts.theme import CONFIG
+from flows.report.diagram import draw
+from flows.report.facts import Run
+from flows.report.importance import importances
+from flows.report.pictures import Table, pictures
+from flows.report.templating import environment
+
+MAIN = "window.vegaEmbed = vegaEmbed;"
+
+
+def render(run: Run, *, seed: int, digest: str, built: datetime) -> str:
+    """The page as text.
+
+    Args:
+        run: The facts.
+        seed: Seeds the importance of hyperparameters.
+        digest: Stands for facts and template; whoever has it knows whether a page is current.
+        built: When the page is made.
+    """
+    importance = importances(run.completed, seed)
+    template = environment(html=True).get_template("page.html.j2")
+    return template.render(
+        run=run,
+        headline=words.headline(run),
+        standing=words.standing(run),
+        gate=words.gate(run),
+        limits=words.limits(run),
+        tiles=_tiles(run),
+        pictures=pictures(run, importance),
+        verdict=importance.verdict,
+        diagram=draw(run.winner.recommender, run.places),
+        tables=_tables(run),
+        config=CONFIG,
+        libraries=_libraries(),
+        digest=digest,
+        built=built.strftime("%Y-%m-%d %H:%M UTC"),
+    )
+
+
+@cache
+def _libraries() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script, of the version Altair writes for."""
+    import altair
+    import vl_convert
+
+    version = ".".join(altair.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+    return vl_convert.javascript_bundle(MAIN, vl_version=version)
+
+
+def _tiles(run: Run) -> list[tuple[str, str, str]]:
+    """The figures at the top: name, value, and what goes with it."""
+    seconds = sum(trial.seconds for trial in run.trials)
+    model, difference = run.model, run.strongest.difference
+    assert difference is not None
+    share = difference.mean / run.strongest.loss.mean
+    live = run.champion
+    failed = len(run.trials) - len(run.completed)
+    passed = len(run.expectations) - len(run.failed_checks)
+    second, value = list(model.metrics.items())[1]
+    return [
+        (
+            f"test {run.loss.upper()}",
+            f"{model.loss.mean:.4f}",
+            f"{model.loss.low:.4f} to {model.loss.high:.4f}",
+        ),
+        (f"test {second.upper()}", f"{value:.4f}", f"on {run.splits[-1].rows:,} rows"),
+        ("against the baseline", f"{share:+.1%}".replace("-", "−"), run.strongest.title),
+        (
+            "trials",
+            str(len(run.trials)),
+            f"{seconds / 60:.1f} min" + (f", {failed} failed" if failed else ""),
+        ),
+        ("data checks", f"{passed} / {len(run.expectations)}", "passed"),
+        (
+            "live",
+            f"version {live.number}" if live else "none",
+            "this run's model" if live and live == run.version else "another run's" if live else "",
+        ),
+    ]
+
+
+def _tables(run: Run) -> dict[str, Table]:
+    """The tables that stand for themselves."""
+    return {
+        "versions": Table(
+            ("version", "aliases", run.loss.upper(), "decision"),
+            tuple(
+                (
+                    one.number,
+                    ", ".join(one.aliases) or "–",
+                    f"{one.metrics[run.loss]:.4f}" if run.loss in one.metrics else "–",
+                    one.decision or "–",
+                )
+                for one in run.versions
+            ),
+        ),
+        "gate": Table(
+            COLUMNS,
+            tuple(tuple(check.cells()) for check in (run.decision.checks if run.decision else ())),
+        ),
+        "hyperparameters": Table(
+            ("hyperparameter", "value"),
+            tuple((name, _plain(value)) for name, value in run.winner.hyperparameters.items()),
+        ),
+        "splits": Table(
+            ("split", "rows", f"mean {run.label}"),
+            tuple((s.name, f"{s.rows:,}", f"{s.label_mean:.4f}") for s in run.splits),
+        ),
+        "columns": _columns(run),
+        "checks": Table(
+            ("outcome", "table", "check", "column", "settings", "unexpected"),
+            tuple(
+                (
+                    "passed" if one.success else one.severity,
+                    one.table,
+                    one.name,
+                    one.column or "–",
+                    one.settings or "–",
+                    f"{one.unexpected:,} of {one.rows:,}",
+                )
+                for one in sorted(run.expectations, key=lambda one: one.success)
+            ),
+        ),
+        "lineage": Table(("what", "value"), tuple(run.lineage.items())),
+        "params": Table(
+            ("parameter", "value"),
+            tuple((name, json.dumps(value)) for name, value in run.params.items()),
+        ),
+    }
+
+
+def _columns(run: Run) -> Table:
+    train, _, test = run.splits
+    roles = {run.user: "user", run.item: "item"}
+    categorical = [
+        (
+            name,
+            roles.get(name, "category"),
+            f"{train.categories[name]:,}",
+            f"{test.unknown[name]:.2%}",
+            "–",
+            "–",
+        )
+        for name in run.columns
+    ]
+    numeric = [
+        (name, "number", "–", "–", f"{train.missing[name]:.2%}", _range(train.quantiles[name]))
+        for name in train.missing
+    ]
+    head = ("column", "kind", "ids in train", "unknown in test", "gaps in train", "1 / 50 / 99 %")
+    return Table(head, (*categorical, *numeric))
+
+
+def _range(quantiles: Any) -> str:
+    if not quantiles:
+        return "–"
+    return " / ".join(f"{quantiles[key]:g}" for key in ("0.01", "0.5", "0.99"))
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def facts_as_json(run: Run) -> str:
+    """The facts in one spelling, so that equal facts are equal texts."""
+    return json.dumps(asdict(run), sort_keys=True, default=str)

@@ -1,0 +1,282 @@
+"""Each picture of the page with its words and its numbers as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autorec_core.breakdown import ActivityRow
+from flows.report.charts import outcome, trials
+from flows.report.charts.theme import Spec
+from flows.report.facts import Run
+from flows.report.importance import Importances, varied
+
+MOST_LINES = 8
+"""The most hyperparameters that parallel coordinates show: more cannot be read."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers for the reader: a head and rows of cells; numbers stand to the right."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture: its name on the page, its title, what it shows, its specification, its numbers."""
+
+    name: str
+    title: str
+    text: str
+    spec: Spec
+    table: Table
+
+
+def pictures(run: Run, found: Importances) -> dict[str, Picture]:
+    """All pictures of a run by their names; those without anything to show are absent."""
+    drawn = [
+        _results(run),
+        _progress(run),
+        *_parallel(run, found),
+        *_importance(run, found),
+        *_curves(run),
+        _calibration(run),
+        _residuals(run),
+        *_activity(run),
+        *_labels(run),
+    ]
+    return {picture.name: picture for picture in drawn}
+
+
+def _results(run: Run) -> Picture:
+    metrics = list(run.model.metrics)
+    others = [metric for metric in metrics if metric != run.loss]
+    level = f"{run.level:.0%}"
+    head = ("model", run.loss.upper(), f"{level} interval", "model minus this", f"{level} interval")
+    rows = []
+    for one in run.figures:
+        difference = one.difference
+        rows.append(
+            (
+                one.title,
+                f"{one.loss.mean:.4f}",
+                f"{one.loss.low:.4f} to {one.loss.high:.4f}",
+                f"{difference.mean:+.4f}" if difference else "",
+                f"{difference.low:+.4f} to {difference.high:+.4f}" if difference else "",
+                *(f"{one.metrics[name]:.4f}" if name in one.metrics else "" for name in others),
+            )
+        )
+    return Picture(
+        "results",
+        "The model beside the baselines",
+        f"Loss on the test rows, which no search and no training has seen. Bars are {level} "
+        "bootstrap intervals; differences are paired row by row, so they can be clear even where "
+        "bars overlap."
+        + (" The dashed line is the champion the model was held against." if run.contest else ""),
+        outcome.results(run),
+        Table((*head, *(name.upper() for name in others)), tuple(rows)),
+    )
+
+
+def _progress(run: Run) -> Picture:
+    rows = [
+        (
+            trial.rank,
+            trial.number,
+            "failed" if trial.score is None else f"{trial.score:.5f}",
+            trial.best_step,
+            f"{trial.seconds:.1f}",
+            trial.reason or _settings(trial.hyperparameters),
+        )
+        for trial in run.trials
+    ]
+    head = ("rank", "trial", run.winner.objective, "best step", "seconds", "hyperparameters")
+    return Picture(
+        "progress",
+        "Leaderboard",
+        "Every trial's score on the valid split, in the order they ran; the line is the best "
+        "so far.",
+        trials.progress(run),
+        Table(head, tuple(rows)),
+    )
+
+
+def _settings(values: Any) -> str:
+    names = _short(list(values))
+    return ", ".join(f"{name} {value}" for name, value in zip(names, values.values(), strict=True))
+
+
+def _parallel(run: Run, found: Importances) -> Iterator[Picture]:
+    names = [row.name for row in found.rows if row.share > 0] or varied(run.completed)
+    names = names[:MOST_LINES]
+    if len(run.completed) < 2 or not names:
+        return
+    total = len(varied(run.completed))
+    text = "A line a trial, the winner's in front. Values rise from left to right."
+    if total > len(names):
+        which = "that moved the score most" if found.rows else "that were most often in play"
+        text += f" Of {total} varied hyperparameters the {len(names)} {which} are shown."
+    if any(name not in trial.hyperparameters for trial in run.completed for name in names):
+        text += " A dash marks trials in which a hyperparameter was not in play."
+    shown = _short(names)
+    rows = [
+        (
+            trial.number,
+            *(str(trial.hyperparameters.get(name, "–")) for name in names),
+            f"{trial.score:.5f}",
+        )
+        for trial in run.completed
+    ]
+    yield Picture(
+        "parallel",
+        "Trials as parallel coordinates",
+        text,
+        trials.parallel(run, names, shown),
+        Table(("trial", *shown, run.winner.objective), tuple(rows)),
+    )
+
+
+def _importance(run: Run, found: Importances) -> Iterator[Picture]:
+    rows = [row for row in found.rows if row.share > 0]
+    if not rows:
+        return
+    shown = _short([row.name for row in rows])
+    bars = [(name, row.share, row.spread) for name, row in zip(shown, rows, strict=True)]
+    yield Picture(
+        "importance",
+        "What moved the score",
+        f"How much worse a random forest predicts a trial's score when one hyperparameter's values "
+        f"are shuffled. {found.verdict}",
+        trials.importance(bars[:12]),
+        Table(
+            ("hyperparameter", "share", "± sd over shuffles"),
+            tuple((row.name, f"{row.share:.1%}", f"{row.spread:.1%}") for row in rows),
+        ),
+    )
+
+
+def _short(names: Sequence[str]) -> list[str]:
+    """Paths without what every reader knows, where that leaves them different."""
+    cut = [(name.partition("/")[2] or name).replace("_interaction_", "_") for name in names]
+    return list(names) if len(set(cut)) < len(names) else cut
+
+
+def _curves(run: Run) -> Iterator[Picture]:
+    if not run.curves:
+        return
+    rows = [
+        (p.trial, p.step, f"{p.epoch:.2f}", f"{p.loss:.5f}", f"{p.objective:.5f}")
+        for p in run.curves
+    ]
+    yield Picture(
+        "curves",
+        "Learning curves",
+        "The valid score of every trial after each evaluation, the winner's in front. Training "
+        "stops a trial that no longer gains.",
+        trials.curves(run),
+        Table(("trial", "step", "epoch", "training loss", run.winner.objective), tuple(rows)),
+    )
+
+
+def _calibration(run: Run) -> Picture:
+    rows = [
+        (f"{r.predicted:.4f}", f"{r.observed:.4f}", f"{r.low:.4f} to {r.high:.4f}", f"{r.rows:,}")
+        for r in run.calibration
+    ]
+    head = ("mean prediction", f"mean {run.label}", f"{run.level:.0%} interval", "test rows")
+    return Picture(
+        "calibration",
+        "Calibration",
+        "Test rows in bins of equal size, by rising prediction. On the dashed line predictions "
+        "are right on average; above it they are too low.",
+        outcome.calibration(run),
+        Table(head, tuple(rows)),
+    )
+
+
+def _residuals(run: Run) -> Picture:
+    rows = [
+        ("all" if r.label is None else f"{r.label:g}", f"{r.low:.3f}", f"{r.high:.3f}", r.rows)
+        for r in run.residuals
+    ]
+    return Picture(
+        "residuals",
+        "Residuals",
+        f"How far {run.label} lies above (right) or below (left) the score, by its true value.",
+        outcome.residuals(run),
+        Table((run.label, "from", "to", "test rows"), tuple(rows)),
+    )
+
+
+def _activity(run: Run) -> Iterator[Picture]:
+    titles = {one.name: one.title for one in run.figures}
+    for place, by in enumerate(dict.fromkeys(row.by for row in run.activity)):
+        found = [row for row in run.activity if row.by == by]
+        buckets = [_bucket(row) for row in found]
+        baselines = list(found[0].baselines)
+        counted = by == "unknown values"
+        rows = [
+            (
+                bucket,
+                f"{row.rows:,}",
+                *(() if counted else (f"{row.ids:,}",)),
+                f"{row.loss:.4f}",
+                f"{row.low:.4f} to {row.high:.4f}",
+                *(f"{row.baselines[name]:.4f}" for name in baselines),
+            )
+            for bucket, row in zip(buckets, found, strict=True)
+        ]
+        head = (
+            by if counted else "training rows",
+            "test rows",
+            *(() if counted else ("different ids",)),
+            f"model {run.loss.upper()}",
+            f"{run.level:.0%} interval",
+            *(titles[name] for name in baselines),
+        )
+        text = (
+            "Test loss by how many of a row's values the training rows did not have."
+            if counted
+            else f"Test loss by how many training rows the row's {by} has; "
+            + (
+                "ids that training never met stand apart."
+                if found[0].least == 0
+                else "no test row has an id that training never met."
+            )
+        )
+        title = "Loss by unknown values" if counted else f"Loss by activity: {by}"
+        yield Picture(
+            f"activity-{place}",
+            title,
+            text,
+            outcome.activity(run, by, buckets),
+            Table(head, tuple(rows)),
+        )
+
+
+def _bucket(row: ActivityRow) -> str:
+    if row.least == 0 and row.by != "unknown values":
+        return "unknown"
+    if row.most is None:
+        return f"{row.least:,}+"
+    return f"{row.least:,}" if row.least == row.most else f"{row.least:,}–{row.most:,}"
+
+
+def _labels(run: Run) -> Iterator[Picture]:
+    if not all(split.label_counts for split in run.splits):
+        return
+    every: Iterable[str] = run.splits[0].label_counts
+    rows = [
+        (label, *(f"{split.label_counts.get(label, 0):,}" for split in run.splits))
+        for label in every
+    ]
+    yield Picture(
+        "labels",
+        f"Distribution of {run.label}",
+        "The share of each label in train, valid and test.",
+        outcome.labels(run),
+        Table((run.label, *(split.name for split in run.splits)), tuple(rows)),
+    )

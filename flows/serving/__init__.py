@@ -1,0 +1,1 @@
+"""Serving: a small HTTP API over the champion."""

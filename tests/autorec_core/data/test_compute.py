@@ -1,0 +1,109 @@
+"""Preparing on a Dask cluster: the same bytes, and the same sentences."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from distributed import LocalCluster
+
+from autorec_core.config import PreprocessParams
+from autorec_core.data import store
+from autorec_core.data.compute import HERE, compute_at
+from autorec_core.data.generator import generate
+from autorec_core.data.prepare import prepare
+from autorec_core.data.raw import read_chunks
+from autorec_core.errors import DataError, UnreachableError
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dask_data")]
+
+
+@pytest.fixture(scope="module")
+def address():
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+@pytest.fixture
+def small_partitions(monkeypatch):
+    """Many partitions from few rows."""
+    monkeypatch.setattr(store, "CHUNK_ROWS", 400)
+    monkeypatch.setattr(
+        "autorec_core.data.prepare.read_chunks",
+        lambda *a, **k: read_chunks(*a, **k, block_bytes=20_000),
+    )
+
+
+CRITEO = {
+    "task": "ctr",
+    "label": "label",
+    "categorical": [f"C{place}" for place in range(1, 27)],
+    "numeric": [f"I{place}" for place in range(1, 14)],
+    "user": None,
+    "item": None,
+}
+FORM = {"kind": "delimited", "separator": "\t", "header": False, "quoted": False}
+COLUMNS = [CRITEO["label"], *CRITEO["numeric"], *CRITEO["categorical"]]
+
+
+def described(entry, **changes):
+    facts = {**entry().facts.model_dump(), "label_values": [0.0, 1.0]}
+    return entry(**CRITEO, format={**FORM, "columns": COLUMNS}, facts=facts, **changes)
+
+
+def digests(folder):
+    return {
+        file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
+
+
+def test_no_byte_depends_on_where_it_was_computed(
+    entry, split, address, small_partitions, tmp_path
+):
+    generate("criteo", 2000, tmp_path / "rows", seed=1, dirt=0.002)
+    dirty = described(entry, on_bad_rows="quarantine", max_bad_rows=100)
+    settings = PreprocessParams(
+        min_count=2, max_vocabulary=None, numeric="quantile", missing_flag=True
+    )
+    prepare(dirty, split, settings, 1, tmp_path / "rows", tmp_path / "here", HERE)
+    with compute_at(address) as cluster:
+        prepare(dirty, split, settings, 1, tmp_path / "rows", tmp_path / "there", cluster)
+
+    assert "bad_rows.csv" in digests(tmp_path / "here")
+    assert digests(tmp_path / "there") == digests(tmp_path / "here")
+
+
+def test_what_is_wrong_is_said_as_it_would_be_here(
+    entry, split, preprocess, address, small_partitions, tmp_path
+):
+    generate("criteo", 2000, tmp_path / "rows", seed=1, dirt=0.002)
+    said = []
+    for place in (None, address):
+        with compute_at(place) as compute, pytest.raises(DataError) as caught:
+            prepare(
+                described(entry),
+                split,
+                preprocess,
+                1,
+                tmp_path / "rows",
+                tmp_path / "out",
+                compute,
+            )
+        said.append(str(caught.value))
+
+    assert said[0] == said[1]
+    assert ", line " in said[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
+    monkeypatch.setattr("autorec_core.cluster.ANSWER_SECONDS", 0.5)
+    with (
+        pytest.raises(UnreachableError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9"),
+        compute_at("tcp://127.0.0.1:9"),
+    ):
+        pass

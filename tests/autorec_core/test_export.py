@@ -1,0 +1,98 @@
+"""The exported SavedModel gives the scorer's scores on raw rows, with no Python of ours."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import keras_tuner
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+import yaml
+
+from autorec_core import zoo
+from autorec_core.config import Params
+from autorec_core.data.preprocessor import Preprocessor
+from autorec_core.export import export_scorer
+from autorec_core.scorer import Scorer
+
+ROOT = Path(__file__).parents[2]
+
+
+def table(rows, seed):
+    """Clicks with gaps: null and empty categories, missing numbers, and a column without gaps."""
+    random = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "site id": random.choice(["a", "b", "c", None], rows),
+            "hour": random.integers(0, 24, rows).astype(str),
+            "price": np.where(random.random(rows) < 0.2, np.nan, random.normal(0, 50, rows)),
+            "seen": random.poisson(2, rows).astype(float),
+            "click": random.integers(0, 2, rows).astype(float),
+        }
+    )
+
+
+def scorer(numeric):
+    """A model of random weights behind a fitted preprocessor."""
+    content = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    entry = content["datasets"]["criteo"] | {
+        "label": "click",
+        "categorical": ["site id", "hour"],
+        "numeric": ["price", "seen"],
+    }
+    entry["format"] = {"kind": "parquet"}
+    entry["facts"] |= {"ranges": {}, "warn_only": []}
+    content["datasets"]["criteo"] = entry
+    content["preprocess"]["numeric"] = numeric
+    params = Params.model_validate(content)
+    preprocessor = Preprocessor.fit(params.dataset("criteo"), params.preprocess, table(500, 0))
+    keras.utils.set_random_seed(3)
+    model = zoo.build("deepfm", preprocessor.schema).build(keras_tuner.HyperParameters())
+    return Scorer(preprocessor, model)
+
+
+@pytest.mark.parametrize("numeric", ["log", "standard", "quantile"])
+def test_the_saved_model_scores_raw_rows_like_the_scorer(numeric, tmp_path):
+    made = scorer(numeric)
+    rows = table(200, 1)
+    rows.loc[:5, "site id"] = ["", "never seen", None, "a", "ü\n", "A"]
+    rows.loc[:3, "price"] = [np.nan, 0.0, 1e6, -1e6]
+
+    export_scorer(made, tmp_path / "exported")
+
+    loaded = tf.saved_model.load(str(tmp_path / "exported" / "saved_model" / "1"))
+    found = loaded.signatures["serving_default"](
+        **{
+            "site id": tf.constant(rows["site id"].fillna("").tolist()),
+            "hour": tf.constant(rows["hour"].tolist()),
+            "price": tf.constant(rows["price"].to_numpy()),
+            "seen": tf.constant(rows["seen"].to_numpy()),
+        }
+    )["score"].numpy()
+    expected = made.score(rows)
+    assert np.ptp(expected) > 0.01
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    again = keras.saving.load_model(tmp_path / "exported" / "model.keras", compile=False)
+    assert [tensor.name for tensor in again.inputs] == [t.name for t in made.model.inputs]
+
+
+def test_ratings_are_held_to_their_range(tmp_path):
+    made = scorer("log")
+    schema = made.preprocessor.schema
+    narrow = dataclasses.replace(schema, task="rating", label_range=(0.49, 0.5))
+    preprocessor = dataclasses.replace(made.preprocessor, schema=narrow)
+
+    export_scorer(Scorer(preprocessor, made.model), tmp_path / "exported")
+
+    loaded = tf.saved_model.load(str(tmp_path / "exported" / "saved_model" / "1"))
+    rows = table(50, 2)
+    columns = {
+        name: tf.constant(rows[name].fillna("").tolist()) for name in ("site id", "hour")
+    } | {name: tf.constant(rows[name].to_numpy()) for name in ("price", "seen")}
+    found = loaded.signatures["serving_default"](**columns)["score"].numpy()
+    assert found.min() >= np.float32(0.49)
+    assert found.max() <= np.float32(0.5)

@@ -1,0 +1,114 @@
+"""Every code block of README and documentation does what it says.
+
+Python and bash blocks are run, a page's blocks one after the other in one folder. A console block
+shows commands that start servers or work for long; they must be commands that exist, with options
+that exist, and what they do has tests of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from pages import ROOT, CodeBlock, blocks, name, pages
+
+pytestmark = pytest.mark.slow
+
+RUN = {"python", "bash"}
+SHOWN = {"console", "yaml", "mermaid", "text"}
+COMMANDS = [
+    pytest.param(line, id=f"{name(page)}: {line}")
+    for page in pages()
+    for block in blocks(page)
+    if block.language == "console"
+    for line in block.text.replace("\\\n", " ").splitlines()
+    if line and not line.startswith("#")
+]
+
+
+@pytest.mark.parametrize("page", pages(), ids=name)
+def test_every_block_is_of_a_kind_that_is_tried(page):
+    assert {block.language for block in blocks(page)} <= RUN | SHOWN
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in pages() if {b.language for b in blocks(page)} & RUN], ids=name
+)
+def test_the_blocks_of_a_page_run(page, make_workspace, tmp_path):
+    todo = [block for block in blocks(page) if block.language in RUN]
+    commands = any(block.language == "bash" for block in todo)
+    folder = make_workspace(small) if commands else tmp_path
+    if any("make run" in block.text for block in blocks(page)):
+        run(CodeBlock("bash", "", "autorec run movielens-100k"), folder)
+    for block in todo:
+        if block.file:
+            (folder / block.file).write_text(block.text, encoding="utf-8")
+        else:
+            run(block, folder)
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_shown_command_exists(line):
+    program, *arguments = shlex.split(line, comments=True)
+    if program == "make":
+        assert run_quietly(["make", "-n", *arguments]).returncode == 0
+        return
+    if program in ("git", "curl", "dask"):
+        return
+    words = [word for word in arguments if not word.startswith("-")]
+    options = [word for word in arguments if re.match(r"--?[a-zA-Z]", word)]
+    module = {"autorec": "flows.cli", "dvc": "dvc", "mlflow": "mlflow"}[program]
+    deep = 2 if program == "mlflow" or words[:2] == ["exp", "run"] else 1
+    answer = run_quietly([sys.executable, "-m", module, *words[:deep], "--help"])
+    assert answer.returncode == 0, answer.stderr
+    for option in options:
+        assert option.partition("=")[0] in answer.stdout
+
+
+def small(params: dict) -> None:
+    """A budget for tests."""
+    params["search"] |= {"max_trials": 2}
+    params["train"] |= {"epochs": 3}
+
+
+def run(block: CodeBlock, folder: Path) -> None:
+    """Runs a block as a reader would, with this Python first on PATH."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    python = [sys.executable, "-c", block.text]
+    done = subprocess.run(
+        python if block.language == "python" else ["bash", "-euo", "pipefail", "-c", block.text],
+        cwd=folder,
+        env={**os.environ, "PATH": path, "PREFECT_HOME": str(folder / ".prefect")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def run_quietly(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+        check=False,
+    )
+
+
+def test_shown_settings_are_those_of_params():
+    """What a page shows as YAML is part of params.yaml, but for the values."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    for page in pages():
+        for block in blocks(page):
+            if block.language == "yaml":
+                for section, content in yaml.safe_load(block.text).items():
+                    assert set(content) <= set(params[section]), name(page)

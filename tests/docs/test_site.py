@@ -1,0 +1,52 @@
+"""The documentation builds strictly, and its pages need nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+from pages import ROOT
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_every_page_is_built(site):
+    for page in (ROOT / "docs").rglob("*.md"):
+        built = site / page.relative_to(ROOT / "docs").with_suffix(".html")
+        assert "<h1" in built.read_text(encoding="utf-8"), built
+
+
+def test_pages_load_nothing_from_elsewhere(site):
+    loads = re.compile(
+        r'<(?:script|img|iframe)[^>]+src="(https?:)?//|<link[^>]+href="https?://[^"]+\.css'
+    )
+    for page in site.rglob("*.html"):
+        assert not loads.search(page.read_text(encoding="utf-8")), page
+
+
+def test_the_reference_knows_every_interactor(site):
+    from autorec_core import registration
+    from autorec_core.block import Block
+    from autorec_core.interactors.base import Interactor
+
+    registration.register_layers()
+    page = (site / "reference" / "interactors.html").read_text(encoding="utf-8")
+    for block in Block.registry.values():
+        if issubclass(block, Interactor) and block.__module__.startswith("autorec_core"):
+            assert block.__name__ in page

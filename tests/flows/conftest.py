@@ -1,0 +1,147 @@
+"""Small trained scorers and a registry of their own, for the tests of what surrounds models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DATASET = "small"
+USERS, ITEMS = 40, 25
+
+
+class Models(NamedTuple):
+    """Two scorers' folders and the test rows: one scorer has learned more than the other."""
+
+    good: Path
+    bad: Path
+    test: pd.DataFrame
+
+
+def ratings(rows: int, seed: int) -> pd.DataFrame:
+    """Ratings that follow from user and item, with a little noise."""
+    random = np.random.default_rng(seed)
+    users, items = random.integers(0, USERS, rows), random.integers(0, ITEMS, rows)
+    label = 3 + (users % 5 - 2) / 2 + (items % 3 - 1) / 2 + random.normal(0, 0.1, rows)
+    return pd.DataFrame(
+        {
+            "user_id": [f"u{user}" for user in users],
+            "item_id": [str(item) for item in items],
+            "rating": np.clip(label, 1, 5).round(1),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def small_params(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A params.yaml with one small data set of ratings."""
+    content = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    entry = content["datasets"]["movielens-100k"]
+    entry["facts"] |= {"label_values": None, "min_rows": 1, "unique": []}
+    content["datasets"] = {DATASET: entry}
+    content["pipeline"]["datasets"] = [DATASET]
+    content["registry"]["min_segment_rows"] = 20
+    path = tmp_path_factory.mktemp("params") / "params.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def models(small_params: Path, tmp_path_factory: pytest.TempPathFactory) -> Models:
+    """The same factorisation, trained for long and hardly at all."""
+    import keras_tuner
+
+    from autorec_core import zoo
+    from autorec_core.config import Params
+    from autorec_core.data.preprocessor import Preprocessor
+    from autorec_core.scorer import Scorer
+    from autorec_core.training import Budget, Rows, train
+
+    params = Params.load(small_params)
+    rows, test = ratings(3000, 0), ratings(400, 1)
+    preprocessor = Preprocessor.fit(params.dataset(DATASET), params.preprocess, rows)
+    mf = zoo.build("mf", preprocessor.schema).resolve(keras_tuner.HyperParameters())
+    parts = [preprocessor.encode(part) for part in (rows, ratings(400, 2))]
+    learn, check = (Rows(part.inputs(), part.label) for part in parts)
+    folder = tmp_path_factory.mktemp("scorers")
+    for name, epochs in (("good", 40), ("bad", 1)):
+        trained = train(mf, learn, check, budget=Budget(epochs=epochs, patience=3), seed=1)
+        Scorer(preprocessor, trained.model).save(folder / name)
+    return Models(folder / "good", folder / "bad", test)
+
+
+class Registry:
+    """A tracking store in a folder of its own, and what the tests do with it.
+
+    Args:
+        root: The workspace.
+        models: The scorers.
+    """
+
+    def __init__(self, root: Path, models: Models) -> None:
+        self.root, self.models = root, models
+
+    @property
+    def client(self):
+        from flows.registry.store import client
+
+        return client(self.root)
+
+    def register(self, scorer: Path, **tags: str) -> int:
+        """Registers a scorer; returns its version."""
+        from autorec_core.scorer import Scorer
+        from flows.registry.register import register
+
+        loaded = Scorer.load(scorer)
+        rows = self.models.test[loaded.columns].head(3)
+        return register(
+            DATASET,
+            scorer,
+            rows,
+            loaded.score(rows),
+            run=None,
+            tags={"dvc.prepared": "d" * 32, "git.commit": "c" * 40, **tags},
+            lineage={"dataset": DATASET},
+            metrics={"mse": 0.125},
+            root=self.root,
+        )
+
+    def point(self, alias: str, number: int) -> None:
+        """Points an alias to a version, as nobody should by hand."""
+        self.client.set_registered_model_alias(f"autorec-{DATASET}", alias, str(number))
+
+    def champion(self, alias: str = "champion") -> int | None:
+        """The version that an alias points to."""
+        from flows.registry.store import alias_of
+
+        return alias_of(self.client, DATASET, alias)
+
+    def version(self, number: int):
+        """A version as it is now."""
+        from flows.registry.store import get_version
+
+        return get_version(DATASET, number, self.root)
+
+    def files(self, number: int) -> Path:
+        """Where a version's files lie in the artifact store."""
+        import mlflow
+
+        source = self.client.get_model_version(f"autorec-{DATASET}", str(number)).source
+        return Path(mlflow.artifacts.download_artifacts(source))
+
+
+@pytest.fixture(scope="module")
+def registry(models: Models, small_params: Path, tmp_path_factory: pytest.TempPathFactory):
+    """One registry for all tests of a file."""
+    return _registry(models, small_params, tmp_path_factory)
+
+
+def _registry(models: Models, small_params: Path, factory: pytest.TempPathFactory) -> Registry:
+    root = factory.mktemp("workspace")
+    (root / "params.yaml").write_text(small_params.read_text("utf-8"), encoding="utf-8")
+    return Registry(root, models)

@@ -1,0 +1,69 @@
+"""The gate with scores from a file, in a process that can be killed at a named instant.
+
+`python canned_gate.py ROOT SCORES VERSION INSTANT`. Clean processes that score are tested
+elsewhere; here it is the moments around the lock, the tags and the aliases that matter.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+
+from autorec_core.config import Params
+from autorec_core.data.schema import Field, Schema
+from flows.decision import Decision
+from flows.environment import prepare_environment
+from flows.registry import gatekeeper
+from flows.registry.gatekeeper import Evidence, hold_gate
+from flows.registry.probing import Probed
+
+DATASET = "small"
+SCHEMA = Schema("rating", "rating", (Field("user_id", 3),), (), "user_id", None, (1.0, 5.0))
+INSTANTS = ("version created", "lock taken", "decision noted", "previous moved")
+
+
+def judge(root: Path, scores: Path, number: int) -> Decision:
+    """Holds the gate on a version; each version's scores stand in `scores` under its number."""
+    with np.load(scores, allow_pickle=False) as found:
+        known = {int(name): found[name] for name in found.files if name != "labels"}
+        rows = pd.DataFrame({"user_id": "u", "rating": found["labels"]})
+    evidence = Evidence(SCHEMA, rows, {"all": np.ones(len(rows), bool)}, (4, 4), "data-1")
+    policy = Params.load(root / "params.yaml").registry
+
+    def probed(version, rows=None, root=None):
+        return Probed(known[version.number], 1.0)
+
+    with mock.patch.object(gatekeeper, "smoke_test", probed):
+        return hold_gate(DATASET, number, evidence, policy, seed=0, root=root)
+
+
+def die_at(instant: str) -> None:
+    """Has this process killed when it comes to an instant."""
+    from mlflow import MlflowClient
+
+    place, name = {
+        "version created": (gatekeeper, "_judge"),
+        "lock taken": (gatekeeper, "clean_up"),
+        "decision noted": (gatekeeper, "move"),
+        "previous moved": (MlflowClient, "set_registered_model_alias"),
+    }[instant]
+    real = getattr(place, name)
+
+    def deadly(*arguments, **named):
+        if instant != "previous moved" or "champion" in arguments:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments, **named)
+
+    setattr(place, name, deadly)
+
+
+if __name__ == "__main__":
+    prepare_environment()
+    die_at(sys.argv[4])
+    judge(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

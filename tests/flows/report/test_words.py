@@ -1,0 +1,89 @@
+"""What page and card say: the headline, importance, limits, and the card's length."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from autorec_core.intervals import Interval
+from flows.report import words
+from flows.report.importance import importances, varied
+from flows.report.model_card import MOST_LENGTH, model_card
+
+
+def test_the_headline_names_the_strongest_baseline_and_the_share(rating_run):
+    said = words.headline(rating_run)
+
+    assert "MSE is 0.7500 (95% interval 0.7300 to 0.7700)" in said
+    assert "16.7% below the strongest baseline, user and item biases (0.9000)" in said
+
+
+def test_a_model_that_cannot_be_told_from_a_baseline_is_not_praised(ctr_run):
+    said = words.headline(ctr_run)
+
+    assert "cannot be told apart from the baseline logistic regression" in said
+    assert "below" not in said
+
+
+def test_a_model_that_loses_to_a_baseline_is_advised_against(ctr_run):
+    model, mean, logistic = ctr_run.figures
+    worse = dataclasses.replace(logistic, difference=Interval(0.01, 0.005, 0.015))
+
+    said = words.headline(dataclasses.replace(ctr_run, figures=(model, mean, worse)))
+
+    assert "should not go live" in said
+
+
+def test_importance_finds_what_decides_the_score(rating_run):
+    found = importances(rating_run.completed, seed=1)
+
+    assert found.rows[0].name == "learning_rate"
+    assert found.rows[0].share > 0.6
+    assert abs(sum(row.share for row in found.rows) - 1) < 1e-6
+    assert found.explained is not None
+    assert found.explained > 0.3
+
+
+def test_importance_of_too_few_trials_is_not_shown(ctr_run):
+    found = importances(ctr_run.completed, seed=1)
+
+    assert found.rows == ()
+    assert "3 completed trials are too few" in found.verdict
+
+
+def test_a_hyperparameter_that_was_never_varied_is_not_ranked(rating_run):
+    same = [
+        dataclasses.replace(t, hyperparameters={**t.hyperparameters, "decay": 0.3})
+        for t in rating_run.completed
+    ]
+
+    assert "decay" not in varied(same)
+    assert "learning_rate" in varied(same)
+
+
+def test_the_limits_name_where_the_loss_is_highest_and_what_is_unknown(rating_run):
+    assert words.limits(rating_run) == [
+        "MSE is highest on rows whose user_id has 5 to 9 training rows: 1.0000 (50 test rows).",
+        "MSE is highest on rows whose item_id training never met: 1.0000 (50 test rows).",
+        "Values that training never met, by test rows: item_id 2.0%.",
+    ]
+
+
+def test_the_card_says_what_a_user_must_know(rating_run):
+    card = model_card(rating_run)
+
+    assert card.startswith("# Model card: MovieLens <100K>\n")
+    assert "| AutoRec | 0.7500 | 0.8660 | 0.6700 | 0.7300 to 0.7700 |" in card
+    assert "Registered as version 2. Version 1 stays champion: too close." in card
+    assert "| loss | 0.74 | 0.75 | 0.74 | NO |" in card
+    assert "- git.commit: `aaaa" in card
+
+
+def test_a_card_with_many_hyperparameters_still_fits_the_registry(rating_run):
+    many = {f"hyper_interaction_1/some_interaction_{n}/units": n for n in range(200)}
+    winner = dataclasses.replace(rating_run.winner, hyperparameters=many)
+
+    card = model_card(dataclasses.replace(rating_run, winner=winner))
+
+    assert len(card) <= MOST_LENGTH
+    assert "more | see the report |" in card
+    assert "- seed: `13`" in card

@@ -1,0 +1,30 @@
+"""Who may import what around the core; inside it, import-linter watches."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+FLOWS = Path(__file__).parents[2] / "flows"
+
+
+def imported(path: Path) -> set[str]:
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    return {name.partition(".")[0] for name in names}
+
+
+def test_mlflow_is_known_to_tracking_and_the_registry_alone():
+    users = {path.relative_to(FLOWS) for path in FLOWS.rglob("*.py") if "mlflow" in imported(path)}
+
+    assert Path("tracking.py") in users
+    assert {path for path in users if path.parts[0] not in ("tracking.py", "registry")} == set()
+
+
+def test_nothing_reads_or_writes_pickles():
+    loaders = {"pickle", "cloudpickle", "joblib", "dill", "shelve"}
+
+    for folder in (FLOWS, FLOWS.parent / "autorec_core"):
+        for path in folder.rglob("*.py"):
+            assert not imported(path) & loaders, path
