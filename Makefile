@@ -1,12 +1,13 @@
 # The commands of this project. Needs git, make and Python 3.11, 3.12 or 3.13; nothing else.
 DATASET ?= movielens-100k
+RATINGS ?= data/incoming/movielens-1m/ratings.dat
 PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,\
 	$(shell $(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(name))))
 BIN := .venv/bin
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down test docs lint typecheck format lock clean
+.PHONY: help install run up down test bench docs lint typecheck format lock clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +37,9 @@ down: install  ## Stop exactly these.
 
 test: lint typecheck  ## Lint, types, import rules and every test.
 	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+bench: install  ## Speeds beside Keras, KerasTuner and DeepCTR-Torch, as ratios within one run.
+	$(BIN)/python benchmarks/speed.py --ratings $(RATINGS)
 
 docs: install  ## Build the documentation into site/.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from autorec_core.errors import ConfigError, listed
-from autorec_core.metrics import METRICS
+from autorec_core.metrics import METRICS, objective_metric
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -390,9 +390,12 @@ class Params(Section):
         """The entry of a data set that dvc.yaml has stages for.
 
         Raises:
-            ConfigError: No data set has this name, or `pipeline.datasets` does not list it.
+            ConfigError: No data set has this name, `pipeline.datasets` does not list it, or
+                `search.objective` is not one of its task.
         """
         entry = self.dataset(name)
+        if self.search.objective is not None:
+            objective_metric(self.search.objective, entry.task)
         if name not in self.pipeline.datasets:
             raise ConfigError(
                 f"{name!r} is known but not built: add it to `pipeline.datasets` in params.yaml, "

@@ -22,6 +22,8 @@ class Training(Block):
         decay: The factor the learning rate is multiplied with when the validation objective has
             next to stopped improving; 1.0 keeps it.
         batch_size: Rows a step.
+        least_steps: Steps of an epoch, at least: of fewer rows the batch size is halved until there
+            are as many.
     """
 
     THESIS: ClassVar[Mapping[str, Any]] = {
@@ -35,6 +37,18 @@ class Training(Block):
     learning_rate: float = choice(0.001, 0.003, default=0.003)
     decay: float = choice(0.1, 0.3, default=0.3)
     batch_size: int = choice(256, 1024, default=1024)
+    least_steps: int = 1
+
+    def __post_init__(self) -> None:
+        self.require("batch_size", least=1)
+        self.require("least_steps", least=1)
+
+    def rows_a_step(self, rows: int) -> int:
+        """The batch size for `rows` training rows."""
+        size = self.batch_size
+        while size > 1 and -(-rows // size) < self.least_steps:
+            size //= 2
+        return size
 
     def __post_init__(self) -> None:
         self.require("learning_rate", above=0)

@@ -45,6 +45,8 @@ Nodes = list[Node]
 MIN_HISTORY, MAX_HISTORY = 20, 300
 HISTORY_CELLS = 50_000_000
 """Histories are cut where all of them together would take more places than this."""
+LEAST_STEPS = 32
+"""Of an epoch in the extended space: fewer, and early stopping comes before convergence."""
 
 
 @dataclass
@@ -270,7 +272,7 @@ def autorec_ctr(parts: Parts) -> Nodes:
         return [HyperInteraction.thesis()(parts.embeddings())]
     searched = HyperInteraction(
         meta_interactor_num=choice(1, 2, 3),
-        interactor_type=choice(*searchable(), default="MLPInteraction"),
+        interactor_type=choice(*searchable(), default="CrossNetInteraction"),
     )
     return [searched(parts.embeddings())]
 
@@ -325,7 +327,7 @@ def build(
         if columns
     )
     if training is None:
-        training = Training.thesis() if space == "thesis" else Training()
+        training = Training.thesis() if space == "thesis" else Training(least_steps=LEAST_STEPS)
     return kind(inputs=inputs, outputs=optimizer(nodes), training=training)
 
 
@@ -338,7 +340,7 @@ def _embedding_dim(name: str, schema: Schema, space: Space) -> int | Choice:
     if space == "thesis":
         return LatentFactorMapper.THESIS["embedding_dim"] if name == "mf" else 64
     dims = (16, 32, 64, 128) if schema.task == "rating" else (4, 8, 16, 32)
-    default = 64 if schema.task == "rating" else 16
+    default = 32 if schema.task == "rating" else 8
     return choice(*dims, default=default, name="embedding_dim")
 
 

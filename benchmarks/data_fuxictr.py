@@ -8,10 +8,11 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 
 def main(source: Path, target: Path) -> None:
-    from fuxictr.preprocess import FeatureProcessor, build_dataset
+    from fuxictr.preprocess import FeatureProcessor
 
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
@@ -25,13 +26,14 @@ def main(source: Path, target: Path) -> None:
     label = {"name": "label", "dtype": "float"}
     start, cpu = time.perf_counter(), time.process_time()
     encoder = FeatureProcessor(
-        feature_cols=columns,
-        label_col=label,
-        dataset_id="rows",
-        data_root=str(target),
-        min_categr_count=1,
+        feature_cols=columns, label_col=label, dataset_id="rows", data_root=str(target)
     )
-    build_dataset(encoder, **{f"{part}_data": str(source / f"{part}.csv") for part in PARTS})
+    frames = {
+        part: encoder.preprocess(encoder.read_data(str(source / f"{part}.csv"))) for part in PARTS
+    }
+    encoder.fit(frames["train"], min_categr_count=1)
+    for part, frame in frames.items():
+        _encode(encoder, frame.collect(), target / f"{part}.parquet")
     figures = {
         "seconds": time.perf_counter() - start,
         "cpu_seconds": time.process_time() - cpu,
@@ -40,6 +42,20 @@ def main(source: Path, target: Path) -> None:
     print(json.dumps(figures))
 
 
+def _encode(encoder: Any, rows: Any, path: Path) -> None:
+    """Encodes as `build_dataset` does, by the batch, but without the Ray cluster around it."""
+    import polars
+
+    encoded = [
+        polars.DataFrame(
+            encoder.transform({name: batch[name].to_numpy() for name in batch.columns})
+        )
+        for batch in rows.iter_slices(BATCH)
+    ]
+    polars.concat(encoded).write_parquet(path)
+
+
+BATCH = 100_000
 SCALED = {"normalizer": "StandardScaler"}
 PARTS = ("train", "valid", "test")
 

@@ -5,6 +5,12 @@ Imports NumPy alone: the environment of another library runs it too.
 
 from __future__ import annotations
 
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+
 import numpy as np
 
 FIELDS, NUMBERS, DIM, UNITS, BATCH = 26, 13, 16, 128, 1024
@@ -19,3 +25,20 @@ def clicks(rows: int, ids: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, 
     chance = 1 / (1 + np.exp(1 - numeric[:, 0] - (categorical[:, 0] % 3)))
     labels = (generator.random(rows) < chance).astype(np.float32)
     return categorical, numeric, labels, each
+
+
+def serve(train: Callable[[], None], rows: int) -> None:
+    """Trains once to warm up, then once for each line on stdin, and answers how fast it was."""
+    train()
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        began, busy = time.perf_counter(), _processor_seconds()
+        train()
+        speed = rows / (time.perf_counter() - began)
+        by_processor = rows / (_processor_seconds() - busy)
+        print(json.dumps({"per_s": speed, "per_processor_s": by_processor}), flush=True)
+
+
+def _processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime

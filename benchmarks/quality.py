@@ -4,12 +4,14 @@ python benchmarks/quality.py DATASET FILE [--trials N] [--seeds 1 2 3] [--tuner 
 
 DATASET names an entry of params.yaml, FILE is a raw file in its format (the whole data set or a
 sample of it). Every seed splits anew, searches on train and valid, trains the winner once more on
-both, and looks at test once. Results go to benchmarks/results/quality/, figures only.
+both, and looks at test once. Results go to benchmarks/results/quality/, figures only, seed by seed:
+a seed that stands there is not run again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import sys
@@ -57,7 +59,7 @@ def measure(arguments: argparse.Namespace, seed: int, folder: Path) -> dict[str,
         workers=arguments.workers,
         listener=Display(Console(width=120)),
     )
-    seconds = time.monotonic() - began
+    searched = time.monotonic() - began
     assert result.best.schedule is not None
     model = refit(
         result.winner, [rows(train), rows(valid)], schedule=result.best.schedule, seed=seed
@@ -74,7 +76,8 @@ def measure(arguments: argparse.Namespace, seed: int, folder: Path) -> dict[str,
         "rows": [len(train), len(valid), len(test)],
         "valid": result.best.score,
         "test": figures,
-        "search_seconds": round(seconds, 1),
+        "search_seconds": round(searched, 1),
+        "seconds": round(time.monotonic() - began, 1),
         "winner": dict(result.best.hyperparameters),
     }
 
@@ -93,28 +96,33 @@ def main() -> None:
     parser.add_argument("--model", default="auto")
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
-    runs = []
-    for seed in arguments.seeds:
-        with tempfile.TemporaryDirectory() as folder:
-            runs.append(measure(arguments, seed, Path(folder)))
-    loss = "mse" if "mse" in runs[0]["test"]["model"] else "ce"
-    means = {
-        name: float(np.mean([run["test"][name][loss] for run in runs])) for name in runs[0]["test"]
-    }
     options = shlex.join(argument for argument in sys.argv[1:] if argument != str(arguments.file))
     name = f"{arguments.dataset}-{arguments.model}-{arguments.tuner}-{arguments.trials}"
-    write_json(
-        RESULTS / f"{name}.json",
-        {
-            "command": f"python benchmarks/quality.py {options} FILE",
-            "versions": {name: version(name) for name in ("tensorflow", "keras", "keras-tuner")},
-            "rows": sum(runs[0]["rows"]),
-            "metric": f"test {loss}, mean over split seeds",
-            "means": means,
-            "runs": runs,
+    results = RESULTS / f"{name}.json"
+    runs = json.loads(results.read_text(encoding="utf-8"))["runs"] if results.exists() else []
+    for seed in arguments.seeds:
+        if seed in {run["seed"] for run in runs}:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            runs.append(measure(arguments, seed, Path(folder)))
+        write_json(results, report(f"python benchmarks/quality.py {options} FILE", runs))
+    print(results.read_text(encoding="utf-8"))
+
+
+def report(command: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The content of the results file."""
+    loss = "mse" if "mse" in runs[0]["test"]["model"] else "ce"
+    return {
+        "command": command,
+        "versions": {name: version(name) for name in ("tensorflow", "keras", "keras-tuner")},
+        "rows": sum(runs[0]["rows"]),
+        "metric": f"test {loss}, mean over split seeds",
+        "means": {
+            name: float(np.mean([run["test"][name][loss] for run in runs]))
+            for name in runs[0]["test"]
         },
-    )
-    print(arguments.dataset, loss, means)
+        "runs": runs,
+    }
 
 
 if __name__ == "__main__":

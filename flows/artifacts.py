@@ -35,7 +35,7 @@ def publish_checks(places: Places) -> None:
 
 
 def check_rows(stage: str, found: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row a checked table: how many expectations there were, and which failed."""
+    """One row a checked table: how many expectations there were, which failed, which only warn."""
     tables: dict[str, list[dict[str, Any]]] = {}
     for one in found["expectations"]:
         tables.setdefault(one["table"], []).append(one)
@@ -44,15 +44,20 @@ def check_rows(stage: str, found: dict[str, Any]) -> list[dict[str, Any]]:
             "stage": stage,
             "table": table,
             "expectations": len(expectations),
-            "failed": ", ".join(
-                f"{one['expectation']}({one['column']})"
-                for one in expectations
-                if not one["success"]
-            )
-            or "none",
+            "failed": _unmet(expectations, "error"),
+            "warnings": _unmet(expectations, "warning"),
         }
         for table, expectations in tables.items()
     ]
+
+
+def _unmet(expectations: list[dict[str, Any]], severity: str) -> str:
+    unmet = [
+        f"{one['expectation']}({one['column']})"
+        for one in expectations
+        if not one["success"] and one["severity"] == severity
+    ]
+    return ", ".join(unmet) or "none"
 
 
 def publish_trials(places: Places) -> None:

@@ -20,7 +20,7 @@ from autorec_core.evaluation import loss_intervals
 from autorec_core.files import write_json, write_text
 from autorec_core.registration import register_layers
 from autorec_core.scorer import Scorer
-from flows import tracking
+from flows import courier, tracking
 from flows.paths import Places
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def _write_breakdown(
 
 def _track(places: Places, figures: dict[str, dict[str, float]]) -> None:
     """Adds the test figures to the run of the search, where MLflow has one."""
-    run = tracking.search_run(places)
+    run = tracking.search_run(places) if courier.deliver(places) else None
     if run is None:
         return
     flat = {

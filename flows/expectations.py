@@ -131,7 +131,7 @@ class Validator:
                 ),
             )
         )
-        actions = [UpdateDataDocsAction(name="pages", site_names=["checks"])]
+        actions: list[Any] = [UpdateDataDocsAction(name="pages", site_names=["checks"])]
         quiet, shown = (
             self._context.checkpoints.add(
                 gx.Checkpoint(

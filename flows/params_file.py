@@ -101,7 +101,7 @@ def _listed(text: str, name: str) -> str:
 
 def _node(text: str, *keys: str) -> Any:
     """The place in the text of what stands under some keys."""
-    node = yaml.compose(text)
+    node: Any = yaml.compose(text)
     for key in keys:
         node = next(value for found, value in node.value if found.value == key)
     return node

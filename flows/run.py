@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import nullcontext
 from pathlib import Path
 
 from rich.console import Console
@@ -13,7 +12,7 @@ from autorec_core.errors import AutoRecError
 from flows.paths import Places
 from flows.results import show_result
 from flows.services import running_services
-from flows.temporary import temporary_server
+from flows.temporary import start_temporary_server
 
 
 def run_here(dataset: str) -> None:
@@ -28,11 +27,12 @@ def run_here(dataset: str) -> None:
     for name, address in running_services(Path()).items():
         os.environ.setdefault(name, address)
     console = Console(highlight=False)
-    with nullcontext() if os.environ.get("PREFECT_API_URL") else temporary_server():
-        from flows.train import LEFT, autorec
+    if not os.environ.get("PREFECT_API_URL"):
+        start_temporary_server()
+    from flows.train import LEFT, autorec
 
-        _plain_console()
-        state = autorec(dataset, return_state=True)
+    _plain_console()
+    state = autorec(dataset, return_state=True)
     if state.name == LEFT:
         console.print(state.message)
     elif not state.is_completed():

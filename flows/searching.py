@@ -17,7 +17,7 @@ from autorec_core.data.store import load_examples, load_schema
 from autorec_core.files import whole_folder, write_json, write_text
 from autorec_core.search import Display, Listener, Listeners, SearchResult, TrialRecord, run_search
 from autorec_core.training import Budget, Rows, refit
-from flows import tracking
+from flows import courier
 from flows.paths import Places
 
 
@@ -27,7 +27,7 @@ def search(params: Params, places: Places) -> None:
     train, valid = (_rows(load_examples(places.prepared, part)) for part in ("train", "valid"))
     tags = {"dataset": places.dataset, "stage": "search"}
     flat = params.flat(places.dataset)
-    with tracking.tracked_run(places.root, places.dataset, "search", flat, tags) as run:
+    with courier.reported(places, flat, tags) as report:
         result = run_search(
             recommender,
             train,
@@ -42,18 +42,14 @@ def search(params: Params, places: Places) -> None:
             workers=params.search.workers,
             address=params.compute.address,
             max_failures=params.search.max_failures,
-            listener=Listeners([Display(Console()), TrialLog(run)]),
+            listener=Listeners([Display(Console()), TrialLog(report)]),
         )
         _write_winner(result, [train, valid] if params.train.refit else [], params.seed, places)
         write_text(places.search / "leaderboard.csv", leaderboard(result.leaderboard))
         write_text(places.search / "curves.csv", curves(result.leaderboard, result.objective))
         write_json(places.search / "metrics.json", _figures(result))
-        tracking.remember_run(places, run)
-        if run:
-            files = [places.search / name for name in ("leaderboard.csv", "curves.csv")]
-            tracking.attempt(
-                lambda: tracking.log_figures(places.root, run, _figures(result), files)
-            )
+        files = [places.search / name for name in ("leaderboard.csv", "curves.csv")]
+        report.end("FINISHED", _figures(result), files)
 
 
 def _write_winner(
@@ -83,29 +79,25 @@ def _figures(result: SearchResult) -> dict[str, float]:
 
 
 class TrialLog(Listener):
-    """Records each trial as an MLflow run nested in the search's.
+    """Reports each trial, as a run nested in the search's.
 
     Args:
-        run: The search's run; None where MLflow does not answer.
+        report: The search's run.
     """
 
-    def __init__(self, run: str | None) -> None:
-        self._run = run
+    def __init__(self, report: courier.Report) -> None:
+        self._report = report
 
     def on_trial_end(self, trial: TrialRecord) -> None:
-        """Records one trial."""
-        run = self._run
-        if run is not None:
-            tracking.attempt(
-                lambda: tracking.log_trial(
-                    run,
-                    trial.number,
-                    trial.hyperparameters,
-                    _trial_figures(trial),
-                    trial.curve,
-                    trial.reason,
-                )
-            )
+        """Reports one trial."""
+        self._report.trial(
+            trial.number,
+            trial.hyperparameters,
+            _trial_figures(trial),
+            trial.curve,
+            trial.seconds,
+            trial.reason,
+        )
 
 
 def _trial_figures(trial: TrialRecord) -> dict[str, float]:

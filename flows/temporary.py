@@ -7,13 +7,13 @@ waited for at the end, and cannot outlive the run.
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,7 +21,7 @@ import httpx
 
 from autorec_core.errors import UnreachableError
 
-SECONDS = 120.0
+SECONDS = 180.0
 _ENVIRONMENT = {
     "PREFECT__SERVER_EPHEMERAL": "1",
     "PREFECT__SERVER_FINAL": "1",
@@ -29,9 +29,10 @@ _ENVIRONMENT = {
 }
 
 
-@contextmanager
-def temporary_server() -> Iterator[None]:
-    """Starts a server on loopback and points Prefect at it; to be entered before Prefect's import.
+def start_temporary_server() -> None:
+    """Starts a server on loopback and points Prefect at it; to be called before Prefect's import.
+
+    It ends after this process has sent its last logs, and with this process however that ends.
 
     Raises:
         UnreachableError: The server does not come up.
@@ -49,24 +50,21 @@ def temporary_server() -> Iterator[None]:
         stdin=subprocess.PIPE,
     )
     assert process.stdin is not None
-    try:
-        os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
-        import prefect  # noqa: F401  takes a while, and so does the server
+    # Prefect sends its last logs before this: Python ends threads first.
+    atexit.register(process.stdin.close)
+    os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+    import prefect  # noqa: F401  takes a while, and so does the server
 
-        _await(process, os.environ["PREFECT_API_URL"])
-        yield
-    finally:
-        process.stdin.close()
+    _await(process, os.environ["PREFECT_API_URL"])
 
 
 def _await(process: subprocess.Popen[bytes], api: str) -> None:
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        try:
+        with suppress(httpx.TransportError):
             if httpx.get(f"{api}/health").status_code == httpx.codes.OK:
                 return
-        except httpx.TransportError:
-            time.sleep(0.1)
+        time.sleep(0.1)
     raise UnreachableError(f"The temporary Prefect server did not come up on {api}.")
 
 

@@ -10,10 +10,10 @@ import logging
 import os
 import sqlite3
 import tempfile
+import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -28,8 +28,10 @@ logger = logging.getLogger(__name__)
 STORE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
 RUN_FILE = "mlflow_run.txt"
+_PARAMS_A_CALL, _METRICS_A_CALL = 100, 1000  # MLflow takes no more at once
 
 Result = TypeVar("Result")
+_unanswered = threading.Event()
 _own_stores: set[str] = set()
 
 
@@ -70,37 +72,8 @@ def _create_once(database: Path) -> None:
         _initialize_tables(sqlalchemy.create_engine(f"sqlite:///{database}"))
 
 
-@contextmanager
-def tracked_run(
-    root: Path, dataset: str, name: str, params: Mapping[str, Any], tags: Mapping[str, str]
-) -> Iterator[str | None]:
-    """Opens an MLflow run that carries every parameter under its dotted path.
-
-    Args:
-        root: The workspace.
-        dataset: The data set; its experiment is `autorec-<dataset>`.
-        name: The run's name.
-        params: Parameters by dotted path.
-        tags: The run's tags.
-
-    Yields:
-        The run's id, or None where MLflow does not answer.
-    """
-    import mlflow
-
-    run = attempt(lambda: _start(root, dataset, name, params, tags))
-    try:
-        yield run
-    except BaseException:
-        if run:
-            attempt(lambda: mlflow.end_run("FAILED"))
-        raise
-    if run:
-        attempt(mlflow.end_run)
-
-
-def open_experiment(root: Path, dataset: str) -> None:
-    """Connects, and makes a data set's experiment the current one."""
+def open_experiment(root: Path, dataset: str) -> str:
+    """Connects, and makes a data set's experiment the current one; gives its id."""
     import mlflow
 
     connect(root)
@@ -109,18 +82,49 @@ def open_experiment(root: Path, dataset: str) -> None:
         local = mlflow.get_tracking_uri() in _own_stores
         place = (root / ARTIFACTS / experiment).resolve().as_uri() if local else None
         mlflow.create_experiment(experiment, artifact_location=place)
-    mlflow.set_experiment(experiment)
+    return mlflow.set_experiment(experiment).experiment_id
 
 
-def _start(
-    root: Path, dataset: str, name: str, params: Mapping[str, Any], tags: Mapping[str, str]
+def start_run(
+    root: Path,
+    dataset: str,
+    name: str,
+    params: Mapping[str, Any],
+    tags: Mapping[str, str],
+    began: float,
 ) -> str:
+    """Makes a run that carries every parameter under its dotted path.
+
+    Args:
+        root: The workspace.
+        dataset: The data set; its experiment is `autorec-<dataset>`.
+        name: The run's name.
+        params: Parameters by dotted path.
+        tags: The run's tags.
+        began: When it began, in seconds since 1970.
+
+    Returns:
+        The run's id.
+    """
+    import mlflow
+    from mlflow.entities import Param
+
+    experiment = open_experiment(root, dataset)
+    client = mlflow.MlflowClient()
+    run = client.create_run(
+        experiment, start_time=int(began * 1000), tags=dict(tags), run_name=name
+    )
+    entries = [Param(key, str(value)[:6000]) for key, value in params.items()]
+    for start in range(0, len(entries), _PARAMS_A_CALL):
+        client.log_batch(run.info.run_id, params=entries[start : start + _PARAMS_A_CALL])
+    return run.info.run_id
+
+
+def end_run(run: str, status: str, at: float) -> None:
+    """Ends a run: "FINISHED", "FAILED" or "KILLED", at a time in seconds since 1970."""
     import mlflow
 
-    open_experiment(root, dataset)
-    run = mlflow.start_run(run_name=name, tags=dict(tags))
-    mlflow.log_params({key: str(value)[:6000] for key, value in params.items()})
-    return run.info.run_id
+    mlflow.MlflowClient().set_terminated(run, status, end_time=int(at * 1000))
 
 
 def remember_run(places: Places, run: str | None) -> None:
@@ -164,46 +168,47 @@ def run_address(places: Places) -> str | None:
     return f"{server.geturl().rstrip('/')}/#/experiments/{experiment}/runs/{run}"
 
 
-def log_trial(
-    parent: str,
-    number: int,
-    hyperparameters: Mapping[str, Any],
-    metrics: Mapping[str, float],
-    curve: Sequence[Mapping[str, float]],
-    error: str | None,
-) -> None:
-    """Records one trial as a run nested in its search's.
+def start_trial(root: Path, parent: str, number: int, began: float) -> str:
+    """Makes a trial's run, nested in its search's; gives its id."""
+    import mlflow
+
+    connect(root)
+    client = mlflow.MlflowClient()
+    tags = {"mlflow.parentRunId": parent, "mlflow.runName": f"trial-{number:03d}"}
+    experiment = client.get_run(parent).info.experiment_id
+    return client.create_run(experiment, start_time=int(began * 1000), tags=tags).info.run_id
+
+
+def log_trial(trial: Mapping[str, Any]) -> None:
+    """Records one trial in its run and ends that.
 
     Args:
-        parent: The search's run.
-        number: The trial's number, from 0.
-        hyperparameters: By their paths.
-        metrics: The trial's score and what goes with it.
-        curve: For each epoch, metrics by name.
-        error: Why the trial failed, if it did.
+        trial: `run`, its id; `hyperparameters` by their paths; `metrics`, the score and what goes
+            with it; `curve`, metrics by name for each evaluation; `error`, why it failed, if it
+            did; `began` and `seconds`.
     """
     import mlflow
-    from mlflow.entities import Metric
+    from mlflow.entities import Metric, Param
 
-    client = mlflow.MlflowClient()
-    experiment = client.get_run(parent).info.experiment_id
-    tags = {"mlflow.parentRunId": parent, "mlflow.runName": f"trial-{number:03d}"}
-    if error:
-        tags["error"] = error[:5000]
-    run = client.create_run(experiment, tags=tags).info.run_id
+    client, run = mlflow.MlflowClient(), trial["run"]
+    began, ended = trial["began"], trial["began"] + trial["seconds"]
     points = [
-        Metric(key, float(value), 0, step)
-        for step, row in enumerate(curve)
+        Metric(key, float(value), int((began + row.get("seconds", 0)) * 1000), int(row["step"]))
+        for row in trial["curve"]
         for key, value in row.items()
-        if np.isfinite(value)
+        if key != "step" and np.isfinite(value)
     ]
-    points += [Metric(key, float(value), 0, 0) for key, value in metrics.items()]
+    points += [
+        Metric(key, float(value), int(ended * 1000), 0) for key, value in trial["metrics"].items()
+    ]
+    for start in range(0, len(points), _METRICS_A_CALL):
+        client.log_batch(run, metrics=points[start : start + _METRICS_A_CALL])
     client.log_batch(
-        run,
-        metrics=points[:1000],
-        params=[mlflow.entities.Param(k, str(v)) for k, v in hyperparameters.items()],
+        run, params=[Param(key, str(value)) for key, value in trial["hyperparameters"].items()]
     )
-    client.set_terminated(run, "FAILED" if error else "FINISHED")
+    if trial["error"]:
+        client.set_tag(run, "error", trial["error"][:5000])
+    end_run(run, "FAILED" if trial["error"] else "FINISHED", ended)
 
 
 def log_figures(root: Path, run: str, metrics: Mapping[str, float], artifacts: list[Path]) -> None:
@@ -223,10 +228,14 @@ def attempt(act: Callable[[], Result]) -> Result | None:
     from mlflow.exceptions import MlflowException
 
     try:
-        return act()
+        done = act()
     except (MlflowException, OSError) as error:
-        _say_once(f"MLflow does not answer; the run goes on without it: {error}")
+        if not _unanswered.is_set():
+            logger.warning("MLflow does not answer; the run goes on without it: %s", error)
+        _unanswered.set()
         return None
+    _unanswered.clear()
+    return done
 
 
 @contextmanager
@@ -236,8 +245,3 @@ def scratch_file(text: str) -> Iterator[Path]:
         path = Path(folder) / "content"
         path.write_text(text, encoding="utf-8")
         yield path
-
-
-@cache
-def _say_once(message: str) -> None:
-    logger.warning(message)

@@ -77,7 +77,7 @@ def propose(path: Path, label: str | None = None) -> Proposal:
     clicks = set(found.tolist()) <= {0.0, 1.0}
     roles = _roles(table, name)
     listed = found.tolist() if len(found) <= MOST_CATEGORIES else None
-    entry = {
+    entry: dict[str, Any] = {
         "title": path.name,
         "task": "ctr" if clicks else "rating",
         "file": path.name,

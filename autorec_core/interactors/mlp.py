@@ -37,7 +37,7 @@ class MLPInteraction(Interactor):
     }
 
     units: int = choice(16, 32, 64, 128, 256, default=64)
-    num_layers: int = choice(1, 2, 3, default=2)
+    num_layers: int = choice(1, 2, 3)
     use_batch_norm: bool = choice(False, True)
     dropout_rate: float = choice(0.0, 0.25, 0.5, default=0.5)
 

@@ -54,7 +54,7 @@ class HistoryMapper(Mapper):
     key_num: int
     value_num: int
     embedding_dim: int = choice(8, 16, 32, 64, 128, default=32)
-    l2: float = choice(10.0, 30.0, 100.0, default=30.0, name="history_l2")
+    l2: float = choice(10.0, 30.0, default=30.0, name="history_l2")
     max_length: int = 300
 
     def __post_init__(self) -> None:
@@ -136,6 +136,9 @@ class History(keras.layers.Layer):
             initializer="zeros",
             trainable=False,
         )
+        self.lengths = self.add_weight(
+            name="lengths", shape=(self.key_num,), initializer="zeros", trainable=False
+        )
         self.penalty = self.add_weight(name="penalty", initializer="zeros", trainable=False)
 
     def adapt(self, inputs: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
@@ -152,6 +155,7 @@ class History(keras.layers.Layer):
         else:
             histories = padded_histories(keys, values, self.key_num, self.max_length)
         self.histories.assign(histories)
+        self.lengths.assign((histories > 0).sum(axis=1))
         self.penalty.assign(self.l2 / max(len(keys), 1))
 
     def call(self, inputs: Any) -> Any:
@@ -162,13 +166,12 @@ class History(keras.layers.Layer):
         history = tf.gather(tf.convert_to_tensor(self.histories), keys)
         if self.paired:
             met = tf.cast(history, vectors.dtype)
-            total, number = tf.matmul(met, vectors), tf.reduce_sum(met, axis=1)
+            total = tf.matmul(met, vectors)
             mine = tf.gather_nd(met, tf.stack([place, own], axis=1))
         else:
             there = tf.where(history > 0)
             looked_up = tf.gather(vectors, tf.gather_nd(history, there))
             total = tf.math.unsorted_segment_sum(looked_up, there[:, 0], tf.size(keys))
-            number = tf.reduce_sum(tf.cast(history > 0, vectors.dtype), axis=1)
             mine = tf.reduce_any(
                 (tf.gather(history, place) == own[:, None]) & (own > 0)[:, None], 1
             )
@@ -176,7 +179,8 @@ class History(keras.layers.Layer):
         if self.l2:
             self.add_loss(self.penalty * tf.reduce_sum(tf.square(vectors)))
         others = tf.gather(total, place) - mine[:, None] * tf.gather(vectors, own)
-        return others * tf.math.rsqrt(tf.maximum(tf.gather(number, place) - mine, 1))[:, None]
+        number = tf.gather(tf.convert_to_tensor(self.lengths), inputs[:, self.key_column]) - mine
+        return others * tf.math.rsqrt(tf.maximum(number, 1))[:, None]
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
         """(batch_size, dim)."""

@@ -42,7 +42,7 @@ class LatentFactorMapper(Mapper):
     feat_column_id: int
     id_num: int
     embedding_dim: int = choice(8, 16, 32, 64, 128, default=32)
-    l2: float = choice(0.03, 0.06, 0.1, 0.15, default=0.1, name="latent_l2")
+    l2: float = choice(0.03, 0.06, 0.1, 0.15, default=0.06, name="latent_l2")
 
     def __post_init__(self) -> None:
         self.require("feat_column_id", least=0)

@@ -38,7 +38,7 @@ class DaskWorkers:
         UnreachableError: No scheduler answers there, or it has no workers.
     """
 
-    deaths = (KilledWorker, CancelledError)
+    deaths: tuple[type[BaseException], ...] = (KilledWorker, CancelledError)
 
     def __init__(self, address: str, size: int | None) -> None:
         self._client = connect(address)

@@ -1,7 +1,7 @@
 """A search in the terminal: each trial's summary as in the thesis' figure 5.1, and how far it is.
 
-In a terminal, a bar with the time left and the running trials stay at the bottom. Elsewhere every
-event is a plain line.
+In a terminal, a bar with the time left and a table of the running and the best trials stay at the
+bottom. Elsewhere every event is a plain line.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from autorec_core.search.listener import Listener, SearchPlan
 from autorec_core.search.records import TrialRecord, ranked
 from autorec_core.search.result import SearchResult
 
-_LISTED = 10
+_LISTED, _LISTED_LIVE = 10, 5
 
 
 class Display(Listener):
@@ -134,16 +134,28 @@ class Display(Listener):
         ended = sum(trial.status != "running" for trial in self._trials.values())
         description = f"{self._best_so_far()}, {self._left()}" if self._trials else ""
         self._bar.update(self._task, completed=ended, description=description)
-        running = Table.grid(padding=(0, 2))
+        return Group(self._bar, self._live_table())
+
+    def _live_table(self) -> Table:
+        """The running trials, and below them the best of those that have ended."""
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+        for column in ("trial", self._plan.objective):
+            table.add_column(column, justify="right", no_wrap=True)
+        table.add_column("", no_wrap=True)
+        table.add_column("structure first", no_wrap=True, overflow="ellipsis")
         for trial in self._trials.values():
             if trial.status == "running":
                 row = self._rows.get(trial.number)
-                running.add_row(
-                    f"trial {trial.number}",
-                    f"epoch {row['epoch']:g} of {trial.epochs}" if row else "starting",
-                    f"{self._plan.objective} {row[self._plan.metric.name]:.4f}" if row else "",
-                )
-        return Group(self._bar, running)
+                score = f"{row[self._plan.metric.name]:.4f}" if row else ""
+                state = f"epoch {row['epoch']:g} of {trial.epochs}" if row else "starting"
+                what = _in_short(trial.hyperparameters)
+                table.add_row(str(trial.number), score, state, what, style="bold")
+        ended = [trial for trial in self._trials.values() if trial.status != "running"]
+        for trial in ranked(ended, self._plan.metric)[:_LISTED_LIVE]:
+            score = "" if trial.score is None else f"{trial.score:.4f}"
+            what = trial.reason or _in_short(trial.hyperparameters)
+            table.add_row(str(trial.number), score, trial.status, what)
+        return table
 
     def _leaderboard(self, result: SearchResult) -> Table:
         table = Table(title="Leaderboard", title_justify="left", box=box.SIMPLE_HEAD)

@@ -97,7 +97,7 @@ class Search:
             if value is not None and not _at_least(1, value):
                 raise ConfigError(f"`{name}` is a whole number of at least 1. Received: {value!r}.")
         if batch_size is not None:
-            training = dataclasses.replace(model.training, batch_size=batch_size)
+            training = dataclasses.replace(model.training, batch_size=batch_size, least_steps=1)
             model = dataclasses.replace(model, training=training)
         params = self._params
         display = Display() if self._verbose else None

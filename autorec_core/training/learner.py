@@ -60,11 +60,13 @@ class Learner:
     Args:
         recommender: The resolved recommender.
         model: Its Keras model.
+        rows: Number of training rows.
     """
 
-    def __init__(self, recommender: Recommender, model: keras.Model) -> None:
+    def __init__(self, recommender: Recommender, model: keras.Model, rows: int) -> None:
         self.model = model
         self._training = recommender.training
+        self.batch_size = self._training.rows_a_step(rows)
         self._trained, self._loss = _trained_part(recommender, model)
         self._variables = [variable.value for variable in model.trainable_variables]
         self._rate = self._training.learning_rate
@@ -77,11 +79,6 @@ class Learner:
             self._other.build(model.trainable_variables)
         self._run = tf.function(self._steps, autograph=False)
         self._compiled: Any = None
-
-    @property
-    def batch_size(self) -> int:
-        """Rows a step."""
-        return self._training.batch_size
 
     @property
     def learning_rate(self) -> float:
@@ -129,7 +126,7 @@ class Learner:
     def _steps(
         self, inputs: dict[str, tf.Tensor], labels: tf.Tensor, order: tf.Tensor
     ) -> tf.Tensor:
-        rows, size = tf.size(order), self._training.batch_size
+        rows, size = tf.size(order), self.batch_size
 
         def body(start: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             taken = order[start : start + size]

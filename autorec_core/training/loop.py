@@ -126,7 +126,7 @@ def train(
 
     model = build_model(recommender, seed)
     _adapt(model, [train])
-    learner, predictor = Learner(recommender, model), Predictor(model)
+    learner, predictor = Learner(recommender, model, len(train)), Predictor(model)
     parts = budget.evaluations_an_epoch(len(train))
     decay = recommender.training.decay
     state = _Best(metric.worst)
@@ -193,7 +193,7 @@ def refit(
     splits = [rows] if isinstance(rows, Rows) else list(rows)
     model = build_model(recommender, seed)
     _adapt(model, splits)
-    learner = Learner(recommender, model)
+    learner = Learner(recommender, model, sum(map(len, splits)))
     learner.learning_rate = schedule.rates[0]
     parts = _parts_of_epochs(learner, splits, len(schedule.rates), schedule.parts, seed)
     for following, _ in zip([*schedule.rates[1:], None], parts, strict=True):

@@ -95,6 +95,6 @@ def _digest(facts: str) -> str:
     """Stands for the facts and for all that makes a page of them."""
     digest = hashlib.sha256(facts.encode())
     folder = Path(__file__).parent
-    for path in sorted([*folder.glob("*.py"), *folder.glob("templates/*")]):
+    for path in sorted([*folder.rglob("*.py"), *folder.glob("templates/*")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()

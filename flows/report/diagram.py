@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-WIDTH, LINE, HEAD, GAP = 176, 16, 30, 34
+WIDTH, LINE, HEAD, GAP = 188, 16, 30, 34
 MOST_LINES = 5
 COLUMN_FIELDS = ("feat_column_id", "key_column", "value_column")
 KINDS = (
@@ -61,35 +61,16 @@ def draw(recommender: Mapping[str, Any], columns: Sequence[str]) -> Diagram:
         recommender: As `Recommender.get_config` describes it.
         columns: The names of the encoded ids in their order.
     """
-    from grandalf.graphs import Edge, Graph, Vertex
-    from grandalf.layouts import SugiyamaLayout, VertexViewer
-    from grandalf.routing import EdgeViewer, route_with_lines
-
     nodes = dict(_nodes(recommender, columns))
-    vertices = {name: Vertex(name) for name in nodes}
-    for name, vertex in vertices.items():
-        vertex.view = VertexViewer(w=WIDTH, h=_height(nodes[name]))
-    edges = [
-        Edge(vertices[parent], vertices[name]) for name in nodes for parent in nodes[name].parents
-    ]
-    for edge in edges:
-        edge.view = EdgeViewer()
-    graph = Graph(list(vertices.values()), edges)
-    arrows: list[tuple[tuple[float, float], ...]] = []
-    for part in graph.C:
-        layout = SugiyamaLayout(part)
-        layout.xspace, layout.yspace, layout.route_edge = 20, GAP, route_with_lines
-        roots = [vertex for vertex in part.sV if not list(vertex.e_in())]
-        layout.init_all(roots=roots, inverted_edges=[])
-        layout.draw(8)
+    vertices, edges = _laid_out(nodes)
     left = min(vertex.view.xy[0] for vertex in vertices.values()) - WIDTH / 2
-    top = min(v.view.xy[1] - v.view.h / 2 for v in vertices.values())
+    top = min(vertex.view.xy[1] - vertex.view.h / 2 for vertex in vertices.values())
     tallest: dict[float, float] = {}
     for vertex in vertices.values():
         row = vertex.view.xy[1]
         tallest[row] = max(tallest.get(row, 0.0), vertex.view.h)
-    boxes = tuple(
-        Box(
+    boxes = {
+        name: Box(
             nodes[name].title,
             nodes[name].kind,
             nodes[name].lines,
@@ -99,24 +80,48 @@ def draw(recommender: Mapping[str, Any], columns: Sequence[str]) -> Diagram:
             vertex.view.h,
         )
         for name, vertex in vertices.items()
-    )
-    place = dict(zip(vertices, boxes, strict=True))
+    }
+    arrows = []
     for edge in edges:
-        start, end = place[edge.v[0].data], place[edge.v[1].data]
-        between = [(x - left, y - top) for x, y in edge.view._pts[1:-1]]
-        arrows.append(
-            (
-                (start.x + WIDTH / 2, start.y + start.height),
-                *between,
-                (end.x + WIDTH / 2, end.y - 2),
-            )
-        )
+        start, end = boxes[edge.v[0].data], boxes[edge.v[1].data]
+        # Past the blocks of a layer an arrow goes straight down.
+        between = [
+            (x - left, y + side * tallest.get(y, 0.0) / 2 - top)
+            for x, y in edge.view._pts[1:-1]
+            for side in (-1, 1)
+        ]
+        leaves = (start.x + WIDTH / 2, start.y + start.height)
+        arrives = (end.x + WIDTH / 2, end.y - 2)
+        arrows.append((leaves, *between, arrives))
     return Diagram(
-        width=max(box.x + box.width for box in boxes),
-        height=max(box.y + box.height for box in boxes),
-        boxes=boxes,
+        width=max(box.x + box.width for box in boxes.values()),
+        height=max(box.y + box.height for box in boxes.values()),
+        boxes=tuple(boxes.values()),
         arrows=tuple(arrows),
     )
+
+
+def _laid_out(nodes: Mapping[str, _Node]) -> tuple[dict[str, Any], list[Any]]:
+    """The blocks as vertices with a place, and the edges with the points they go through."""
+    from grandalf.graphs import Edge, Graph, Vertex
+    from grandalf.layouts import SugiyamaLayout, VertexViewer
+    from grandalf.routing import EdgeViewer, route_with_lines
+
+    vertices = {name: Vertex(name) for name in nodes}
+    for name, vertex in vertices.items():
+        vertex.view = VertexViewer(w=WIDTH, h=_height(nodes[name]))
+    edges = [
+        Edge(vertices[parent], vertices[name]) for name in nodes for parent in nodes[name].parents
+    ]
+    for edge in edges:
+        edge.view = EdgeViewer()
+    for part in Graph(list(vertices.values()), edges).C:
+        layout = SugiyamaLayout(part)
+        layout.xspace, layout.yspace, layout.route_edge = 20, GAP, route_with_lines
+        roots = [vertex for vertex in part.sV if not list(vertex.e_in())]
+        layout.init_all(roots=roots, inverted_edges=[])
+        layout.draw(8)
+    return vertices, edges
 
 
 def _nodes(recommender: Mapping[str, Any], columns: Sequence[str]) -> Iterator[tuple[str, _Node]]:

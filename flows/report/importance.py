@@ -65,7 +65,7 @@ def importances(trials: Sequence[Trial], seed: int) -> Importances:
             (),
             None,
             f"{len(trials)} completed trials are too few to tell hyperparameters apart; "
-            f"it takes {FEWEST} at least. Raise `search.max_trials`.",
+            f"it takes {FEWEST} at least. Raise search.max_trials.",
         )
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.inspection import permutation_importance

@@ -9,7 +9,8 @@ from functools import cache
 from typing import Any
 
 from flows.decision import COLUMNS
-from flows.report import charts, words
+from flows.report import words
+from flows.report.charts.theme import CONFIG
 from flows.report.diagram import draw
 from flows.report.facts import Run
 from flows.report.importance import importances
@@ -41,7 +42,7 @@ def render(run: Run, *, seed: int, digest: str, built: datetime) -> str:
         verdict=importance.verdict,
         diagram=draw(run.winner.recommender, run.places),
         tables=_tables(run),
-        config=charts.CONFIG,
+        config=CONFIG,
         libraries=_libraries(),
         digest=digest,
         built=built.strftime("%Y-%m-%d %H:%M UTC"),
@@ -119,7 +120,7 @@ def _tables(run: Run) -> dict[str, Table]:
         ),
         "columns": _columns(run),
         "checks": Table(
-            ("", "table", "check", "column", "settings", "unexpected"),
+            ("outcome", "table", "check", "column", "settings", "unexpected"),
             tuple(
                 (
                     "passed" if one.success else one.severity,
@@ -132,7 +133,7 @@ def _tables(run: Run) -> dict[str, Table]:
                 for one in sorted(run.expectations, key=lambda one: one.success)
             ),
         ),
-        "lineage": Table(("", ""), tuple(run.lineage.items())),
+        "lineage": Table(("what", "value"), tuple(run.lineage.items())),
         "params": Table(
             ("parameter", "value"),
             tuple((name, json.dumps(value)) for name, value in run.params.items()),

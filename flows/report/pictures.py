@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from autorec_core.breakdown import ActivityRow
-from flows.report import charts
+from flows.report.charts import outcome, trials
+from flows.report.charts.theme import Spec
 from flows.report.facts import Run
 from flows.report.importance import Importances, varied
 
@@ -30,7 +31,7 @@ class Picture:
     name: str
     title: str
     text: str
-    spec: charts.Spec
+    spec: Spec
     table: Table
 
 
@@ -54,7 +55,7 @@ def _results(run: Run) -> Picture:
     metrics = list(run.model.metrics)
     others = [metric for metric in metrics if metric != run.loss]
     level = f"{run.level:.0%}"
-    head = ("", run.loss.upper(), f"{level} interval", "model minus this", f"{level} interval")
+    head = ("model", run.loss.upper(), f"{level} interval", "model minus this", f"{level} interval")
     rows = []
     for one in run.figures:
         difference = one.difference
@@ -75,7 +76,7 @@ def _results(run: Run) -> Picture:
         "bootstrap intervals; differences are paired row by row, so they can be clear even where "
         "bars overlap."
         + (" The dashed line is the champion the model was held against." if run.contest else ""),
-        charts.results(run),
+        outcome.results(run),
         Table((*head, *(name.upper() for name in others)), tuple(rows)),
     )
 
@@ -98,7 +99,7 @@ def _progress(run: Run) -> Picture:
         "Leaderboard",
         "Every trial's score on the valid split, in the order they ran; the line is the best "
         "so far.",
-        charts.progress(run),
+        trials.progress(run),
         Table(head, tuple(rows)),
     )
 
@@ -116,7 +117,8 @@ def _parallel(run: Run, found: Importances) -> Iterator[Picture]:
     total = len(varied(run.completed))
     text = "A line a trial, the winner's in front. Values rise from left to right."
     if total > len(names):
-        text += f" The {len(names)} of {total} varied hyperparameters that matter most are shown."
+        which = "that moved the score most" if found.rows else "that were most often in play"
+        text += f" Of {total} varied hyperparameters the {len(names)} {which} are shown."
     if any(name not in trial.hyperparameters for trial in run.completed for name in names):
         text += " A dash marks trials in which a hyperparameter was not in play."
     shown = _short(names)
@@ -132,7 +134,7 @@ def _parallel(run: Run, found: Importances) -> Iterator[Picture]:
         "parallel",
         "Trials as parallel coordinates",
         text,
-        charts.parallel(run, names, shown),
+        trials.parallel(run, names, shown),
         Table(("trial", *shown, run.winner.objective), tuple(rows)),
     )
 
@@ -148,7 +150,7 @@ def _importance(run: Run, found: Importances) -> Iterator[Picture]:
         "What moved the score",
         f"How much worse a random forest predicts a trial's score when one hyperparameter's values "
         f"are shuffled. {found.verdict}",
-        charts.importance(bars[:12]),
+        trials.importance(bars[:12]),
         Table(
             ("hyperparameter", "share", "± sd over shuffles"),
             tuple((row.name, f"{row.share:.1%}", f"{row.spread:.1%}") for row in rows),
@@ -174,7 +176,7 @@ def _curves(run: Run) -> Iterator[Picture]:
         "Learning curves",
         "The valid score of every trial after each evaluation, the winner's in front. Training "
         "stops a trial that no longer gains.",
-        charts.curves(run),
+        trials.curves(run),
         Table(("trial", "step", "epoch", "training loss", run.winner.objective), tuple(rows)),
     )
 
@@ -190,7 +192,7 @@ def _calibration(run: Run) -> Picture:
         "Calibration",
         "Test rows in bins of equal size, by rising prediction. On the dashed line predictions "
         "are right on average; above it they are too low.",
-        charts.calibration(run),
+        outcome.calibration(run),
         Table(head, tuple(rows)),
     )
 
@@ -204,7 +206,7 @@ def _residuals(run: Run) -> Picture:
         "residuals",
         "Residuals",
         f"How far {run.label} lies above (right) or below (left) the score, by its true value.",
-        charts.residuals(run),
+        outcome.residuals(run),
         Table((run.label, "from", "to", "test rows"), tuple(rows)),
     )
 
@@ -250,7 +252,7 @@ def _activity(run: Run) -> Iterator[Picture]:
             f"activity-{place}",
             title,
             text,
-            charts.activity(run, by, buckets),
+            outcome.activity(run, by, buckets),
             Table(head, tuple(rows)),
         )
 
@@ -275,6 +277,6 @@ def _labels(run: Run) -> Iterator[Picture]:
         "labels",
         f"Distribution of {run.label}",
         "The share of each label in train, valid and test.",
-        charts.labels(run),
+        outcome.labels(run),
         Table((run.label, *(split.name for split in run.splits)), tuple(rows)),
     )

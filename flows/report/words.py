@@ -7,6 +7,7 @@ from flows.report.facts import Figures, Run
 
 FEWEST_ROWS = 30
 """A mean over fewer rows says little."""
+MOST_NAMED = 5
 NOTEWORTHY = 0.01
 """A share of unknown values that a reader should be told of."""
 
@@ -70,15 +71,22 @@ def limits(run: Run) -> list[str]:
                 f"{run.loss.upper()} is highest on rows {_where(worst)}: {worst.loss:.4f} "
                 f"({worst.rows:,} test rows)."
             )
-    for column, share in run.splits[-1].unknown.items():
-        if share >= NOTEWORTHY:
-            said.append(f"{share:.1%} of the test rows have no known {column}.")
+    unknown = [
+        (share, column) for column, share in run.splits[-1].unknown.items() if share >= NOTEWORTHY
+    ]
+    if unknown:
+        named = ", ".join(
+            f"{column} {share:.1%}" for share, column in sorted(unknown, reverse=True)[:MOST_NAMED]
+        )
+        more = f" and {len(unknown) - MOST_NAMED} more columns" if len(unknown) > MOST_NAMED else ""
+        said.append(f"Values that training never met, by test rows: {named}{more}.")
     return said
 
 
 def _where(row: ActivityRow) -> str:
     if row.by == "unknown values":
-        count = f"{row.least:,}" if row.least == row.most else f"{row.least:,} or more"
+        more = "or more" if row.most is None else f"to {row.most:,}"
+        count = f"{row.least:,}" if row.least == row.most else f"{row.least:,} {more}"
         return f"with {count} unknown values"
     if row.least == 0:
         return f"whose {row.by} training never met"

@@ -68,3 +68,10 @@ def test_a_file_without_header_needs_its_columns_named(tmp_path):
 def test_broken_yaml_is_told_with_its_line(tmp_path):
     with pytest.raises(ConfigError, match=r"params\.yaml, line 3"):
         load_changed(tmp_path, "seed: 13", "seed: 13: 14")
+
+
+def test_an_objective_of_the_other_task_is_refused_before_anything_is_built(tmp_path):
+    params = load_changed(tmp_path, "objective: null ", "objective: val_auc ")
+
+    with pytest.raises(ConfigError, match="'val_auc' of a rating model"):
+        params.buildable("movielens-100k")

@@ -364,3 +364,18 @@ class TestRowwiseAdam:
 
 def test_a_schedule_knows_its_length():
     assert Schedule(rates=(0.1, 0.1, 0.01), parts=2).epochs == 1.5
+
+
+@pytest.mark.parametrize(("number", "size"), [(80_000, 1024), (9_000, 256), (8_000, 256), (3, 1)])
+def test_few_rows_are_taken_in_smaller_batches(number, size):
+    assert Training(batch_size=1024, least_steps=32).rows_a_step(number) == size
+    assert Training(batch_size=1024).rows_a_step(number) == 1024
+
+
+def test_training_takes_at_least_so_many_steps_an_epoch():
+    halved = dataclasses.replace(RECIPE, batch_size=256, least_steps=8)  # of 600 rows: 64 a step
+
+    few = train(recommender(recipe=halved), TRAIN, VALID, budget=Budget(2, 2), seed=5)
+    same = train(recommender(), TRAIN, VALID, budget=Budget(2, 2), seed=5)
+
+    assert few.curve[-1]["mse"] == same.curve[-1]["mse"]

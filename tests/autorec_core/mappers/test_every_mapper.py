@@ -43,6 +43,9 @@ TOLD = {
     "key_num": 6,
     "value_column": 1,
     "value_num": 5,
+    "first_column": 1,
+    "length": 2,
+    "vocabulary_size": 5,
 }
 IDS = np.array([[0, 0, 0], [5, 4, 3], [1, 2, 3], [1, 0, 0], [0, 4, 1], [1, 4, 1]], "int32")
 NUMBERS = np.random.default_rng(1).normal(size=(6, 3)).astype("float32")

@@ -105,6 +105,15 @@ def test_a_terminal_has_a_bar_with_what_runs():
     assert "epoch 1 of 5" in screen
 
 
+def test_a_terminal_has_a_table_of_the_best_trials_while_another_runs():
+    screen = shown(terminal=True)
+    live = screen[screen.rindex("starting") :]
+    live = live[: live.index("Leaderboard")]
+    assert "0.8400" in live
+    assert "completed" in live
+    assert "FM, embedding_dim=8" in live
+
+
 def test_a_winner_worse_than_the_mean_is_said_loudly(plain):
     assert "WARNING" not in plain
     assert "WARNING: The winner is not better than always predicting the mean" in shown(

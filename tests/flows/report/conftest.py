@@ -85,7 +85,7 @@ def activity_rows(
     ]  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def rating_run() -> Run:
     random = np.random.default_rng(1)
     labels = random.integers(1, 6, 400).astype(float)
@@ -155,7 +155,7 @@ def rating_run() -> Run:
     )  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def ctr_run(rating_run) -> Run:
     """A click model without user and item, with numbers, few trials and no registry."""
     random = np.random.default_rng(2)

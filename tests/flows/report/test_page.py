@@ -11,7 +11,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from selenium import webdriver
@@ -63,22 +62,30 @@ def browser(tmp_path_factory) -> Iterator[webdriver.Chrome]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def pages(rating_run, ctr_run, tmp_path_factory) -> dict[str, str]:
+    """The addresses of both runs' pages."""
+    built = datetime(2026, 1, 2, tzinfo=UTC)
+    addresses = {}
+    for name, facts in zip(RUNS, (rating_run, ctr_run), strict=True):
+        page = tmp_path_factory.mktemp(name) / "index.html"
+        page.write_text(render(facts, seed=1, digest="0" * 64, built=built), encoding="utf-8")
+        addresses[name] = page.as_uri()
+    return addresses
+
+
 @pytest.fixture
-def show(browser, request, tmp_path):
+def show(browser, pages):
     """Opens the page of a run from disk at a width and in a colour scheme."""
 
     def show(run: str, *, width: int = 1200, scheme: str = "light") -> webdriver.Chrome:
-        page: Path = tmp_path / "index.html"
-        facts = request.getfixturevalue(run)
-        built = datetime(2026, 1, 2, tzinfo=UTC)
-        page.write_text(render(facts, seed=1, digest="0" * 64, built=built), encoding="utf-8")
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         for kind in ("browser", "performance"):
             browser.get_log(kind)  # forgets what was before
-        browser.get(page.as_uri())
+        browser.get(pages[run])
         WebDriverWait(browser, 120).until(
             lambda opened: opened.execute_script("return document.documentElement.dataset.drawn")
         )

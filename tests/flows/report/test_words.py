@@ -64,7 +64,7 @@ def test_the_limits_name_where_the_loss_is_highest_and_what_is_unknown(rating_ru
     assert words.limits(rating_run) == [
         "MSE is highest on rows whose user_id has 5 to 9 training rows: 1.0000 (50 test rows).",
         "MSE is highest on rows whose item_id training never met: 1.0000 (50 test rows).",
-        "2.0% of the test rows have no known item_id.",
+        "Values that training never met, by test rows: item_id 2.0%.",
     ]
 
 

@@ -1,0 +1,167 @@
+"""Ready models: any point of their spaces trains, and several are points of AutoRec's space."""
+
+import random
+
+import keras_tuner
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import autorec_core as ar
+from autorec_core import zoo
+from autorec_core.block import Choice
+from autorec_core.data.schema import Field, ListField, Schema
+from autorec_core.errors import ConfigError
+from autorec_core.recommender import adapt
+from autorec_core.search.space import search_space
+from autorec_core.training import Rows
+
+ROWS = 8
+SAMPLES = 6  # a model and task, three times as many of AutoRec: 204 candidates in all
+
+
+def schema(task, *, named=True, numeric=("price", "age"), columns=3, lists=()):
+    names = ("user", "item", "genre")[:columns]
+    return Schema(
+        task=task,
+        label="label",
+        categorical=tuple(Field(name, 4 + place) for place, name in enumerate(names)),
+        numeric=tuple(numeric),
+        user="user" if named else None,
+        item="item" if named else None,
+        label_range=(1.0, 5.0) if task == "rating" else (0.0, 1.0),
+        lists=lists,
+    )
+
+
+def rows(of):
+    generator = np.random.default_rng(0)
+    sizes = [field.vocabulary_size for field in of.categorical]
+    sizes += [one.vocabulary_size for one in of.lists for _ in range(one.length)]
+    ids = np.stack([generator.integers(0, size, ROWS) for size in sizes], axis=1)
+    inputs = {"categorical": ids.astype("int32"), "numeric": generator.normal(size=(ROWS, 2))}
+    labels = generator.integers(*((1, 6) if of.task == "rating" else (0, 2)), ROWS)
+    kept = {
+        "categorical": inputs["categorical"],
+        **({"numeric": inputs["numeric"].astype("float32")} if of.numeric else {}),
+    }
+    return kept, labels.astype("float32")
+
+
+def sampled(space, seed):
+    """A random point of a space."""
+    draw = random.Random(seed)
+    hp = keras_tuner.HyperParameters()
+    for hyperparameter in space.space:
+        hp.merge([hyperparameter])
+        if hp.is_active(hyperparameter):
+            hp.values[hyperparameter.name] = hyperparameter.random_sample(draw.randrange(2**31))
+    return hp
+
+
+def one_step(model, inputs, labels):
+    """Takes one training step; returns the loss, regularisation included."""
+    given = inputs if len(inputs) > 1 else next(iter(inputs.values()))
+    with tf.GradientTape() as tape:
+        loss = tf.add_n([model.loss(labels[:, None], model(given, training=True)), *model.losses])
+    variables = model.trainable_variables
+    model.optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
+    return float(loss)
+
+
+TAGS = ListField("tags", vocabulary_size=5, length=2, separator=",")
+TASKS = {"rating": schema("rating"), "ctr": schema("ctr", lists=(TAGS,))}
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("name", zoo.MODELS)
+def test_every_point_of_the_space_builds_and_trains(name, task):
+    recommender = zoo.build(name, TASKS[task])
+    inputs, labels = rows(TASKS[task])
+    space = search_space(recommender)
+    number = 3 * SAMPLES if name.startswith("autorec") else SAMPLES
+    for seed in range(number):
+        hp = sampled(space, seed)
+        model = recommender.resolve(hp).model()
+        adapt(model, inputs, labels)
+
+        loss = one_step(model, inputs, labels)
+
+        assert np.isfinite(loss), hp.values
+        assert all(np.isfinite(weight).all() for weight in model.get_weights()), hp.values
+
+
+@pytest.mark.parametrize(
+    ("of", "space"),
+    [
+        (schema("rating", numeric=(), columns=2), "thesis"),
+        (schema("ctr", numeric=(), named=False), "extended"),
+        (schema("ctr", named=False), "thesis"),
+    ],
+    ids=["user and item alone", "no numbers", "a table of clicks"],
+)
+def test_default_candidates_build_on_any_kind_of_table(of, space):
+    inputs, labels = rows(of)
+    for name in zoo.MODELS:
+        if of.user is None and name in ("mf", "neumf", "autorec_rp"):
+            with pytest.raises(ConfigError, match=f"{name} is made for a user and an item column"):
+                zoo.build(name, of, space)
+            continue
+        recommender = zoo.build(name, of, space)
+        model = recommender.resolve(keras_tuner.HyperParameters()).model()
+        adapt(model, inputs, labels)
+        assert np.isfinite(one_step(model, inputs, labels)), name
+
+
+def test_unknown_names_are_told_with_the_known_ones():
+    with pytest.raises(ConfigError, match=r"Unknown model 'fm'.*Known models: auto, mf, mlp"):
+        zoo.build("fm", TASKS["ctr"])
+    with pytest.raises(ConfigError, match="Unknown space 'wide'"):
+        zoo.build("mf", TASKS["rating"], "wide")
+
+
+def test_auto_is_autorec_for_the_task():
+    def same(of, name):
+        return zoo.build("auto", of).get_config() == zoo.build(name, of).get_config()
+
+    assert same(TASKS["rating"], "autorec_rp")
+    assert same(TASKS["ctr"], "autorec_ctr")
+    assert same(schema("rating", named=False), "autorec_ctr")
+
+
+class TestSpaces:
+    def test_every_model_has_something_to_search_in_both_spaces(self):
+        """MF too: with nothing to search, its tuned figures were its seeds' noise."""
+        for space in ("thesis", "extended"):
+            for name in zoo.MODELS:
+                assert len(search_space(zoo.build(name, TASKS["rating"], space)).space) > 0, name
+
+    def test_the_thesis_space_has_its_embeddings_and_recipe(self):
+        for name in set(zoo.MODELS) - {"mf"}:
+            recommender = zoo.build(name, TASKS["ctr"], "thesis")
+            assert recommender.training == ar.Training(
+                optimizer="adam", learning_rate=0.001, decay=1.0, batch_size=1024
+            )
+            for block in recommender.blocks().values():
+                assert getattr(block, "embedding_dim", 64) == 64 or isinstance(block, ar.Interactor)
+                assert getattr(block, "l2", 0.0) == 0.0
+
+    def test_biases_and_regularisation_are_in_the_extended_space(self):
+        for name in zoo.MODELS:
+            blocks = zoo.build(name, TASKS["rating"]).blocks()
+            assert "bias_mapper_1" in blocks
+            mappers = [b for b in blocks.values() if hasattr(b, "l2")]
+            assert mappers
+            assert all(isinstance(mapper.l2, Choice) for mapper in mappers)
+
+    def test_predictions_stay_in_the_range_of_the_ratings(self):
+        recommender = zoo.build("mf", TASKS["rating"])
+        model = recommender.resolve(keras_tuner.HyperParameters()).model()
+        model.get_layer("score").offset.assign(100.0)
+        predicted = model.predict(rows(TASKS["rating"])[0], verbose=0)
+        assert (predicted == 5.0).all()
+
+
+def test_a_recommender_takes_the_rows_of_its_schema():
+    inputs, labels = rows(TASKS["ctr"])
+    assert len(Rows.of(zoo.build("dlrm", TASKS["ctr"]), inputs, labels)) == ROWS

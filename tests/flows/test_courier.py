@@ -1,0 +1,111 @@
+"""MLflow is told of a search in the background: silence costs nothing and loses nothing."""
+
+from __future__ import annotations
+
+import logging
+import socket
+
+import mlflow
+import pytest
+
+from flows import courier, tracking
+from flows.paths import Places
+
+PARAMS = {"seed": 13, "search.tuner": "random"}
+TAGS = {"dataset": "clicks", "stage": "search"}
+CURVE = [
+    {"step": 1, "epoch": 0.5, "loss": 0.9, "ce": 0.6, "seconds": 1.0},
+    {"step": 2, "epoch": 1.0, "loss": 0.7, "ce": float("nan"), "seconds": 2.0},
+]
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(courier, "_LAST_SECONDS", 600.0)
+    return Places("clicks", tmp_path)
+
+
+@pytest.fixture
+def silent_server(places, monkeypatch):
+    """The address of a server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        monkeypatch.setattr(courier, "_LAST_SECONDS", 0.1)
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def search(places, *, fails=False):
+    """Two trials, one of which fails; then the end, or an interruption."""
+    with courier.reported(places, PARAMS, TAGS) as report:
+        report.trial(0, {"mlp/units": 8}, {"score": 0.6}, CURVE, 3.0, None)
+        report.trial(1, {"mlp/units": 9}, {}, [], 1.0, "out of memory")
+        if fails:
+            raise KeyboardInterrupt
+        table = places.search / "leaderboard.csv"
+        table.write_text("trial,score\n0,0.6\n")
+        report.end("FINISHED", {"val_ce": 0.6}, [table])
+
+
+def runs(places):
+    """What MLflow knows, the search's run first."""
+    tracking.connect(places.root)
+    found = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    return sorted(found, key=lambda run: run.info.run_name)
+
+
+def check_told(places):
+    parent, good, failed = runs(places)
+    assert parent.info.run_name == "search"
+    assert parent.data.params["search.tuner"] == "random"
+    assert parent.data.metrics == {"val_ce": 0.6}
+    assert (parent.info.status, good.info.status, failed.info.status) == (
+        "FINISHED",
+        "FINISHED",
+        "FAILED",
+    )
+    assert good.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert good.data.params == {"mlp/units": "8"}
+    assert good.data.metrics["score"] == 0.6
+    client = mlflow.MlflowClient()
+    losses = client.get_metric_history(good.info.run_id, "loss")
+    assert [(point.step, point.value) for point in losses] == [(1, 0.9), (2, 0.7)]
+    assert len(client.get_metric_history(good.info.run_id, "ce")) == 1
+    assert failed.data.tags["error"] == "out of memory"
+    assert [file.path for file in client.list_artifacts(parent.info.run_id)] == ["leaderboard.csv"]
+    assert tracking.search_run(places) == parent.info.run_id
+    assert not any((places.search / courier.OUTBOX).iterdir())
+
+
+def test_what_a_silent_server_did_not_take_is_delivered_when_mlflow_is_back(
+    places, silent_server, monkeypatch, caplog
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", silent_server)
+    with caplog.at_level(logging.WARNING):
+        search(places)
+        assert not courier.deliver(places)
+    assert caplog.text.count("MLflow does not answer") == 1
+    assert "the rest waits in" in caplog.text
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert courier.deliver(places)
+    check_told(places)
+
+
+def test_an_interrupted_run_goes_on_or_is_closed(places):
+    folder = courier._folder(places, PARAMS, TAGS)  # what a killed process has left
+    courier.Report(folder).trial(0, {}, {"score": 0.6}, [], 1.0, None)
+    assert courier.deliver(places)
+    assert courier._folder(places, PARAMS, TAGS) == folder
+
+    other = courier._folder(places, {**PARAMS, "seed": 14}, TAGS)
+    assert courier.deliver(places)
+    assert not folder.exists()
+    assert other.exists()
+    assert sorted(run.info.status for run in runs(places)) == ["FINISHED", "KILLED", "RUNNING"]
+
+    with pytest.raises(KeyboardInterrupt):
+        search(places, fails=True)
+    statuses = [run.info.status for run in runs(places) if run.info.run_name == "search"]
+    assert sorted(statuses) == ["FAILED", "KILLED", "KILLED"]
