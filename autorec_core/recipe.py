@@ -40,6 +40,8 @@ class Training(Block):
     least_steps: int = 1
 
     def __post_init__(self) -> None:
+        self.require("learning_rate", above=0)
+        self.require("decay", above=0, most=1)
         self.require("batch_size", least=1)
         self.require("least_steps", least=1)
 
@@ -49,11 +51,6 @@ class Training(Block):
         while size > 1 and -(-rows // size) < self.least_steps:
             size //= 2
         return size
-
-    def __post_init__(self) -> None:
-        self.require("learning_rate", above=0)
-        self.require("decay", above=0, most=1)
-        self.require("batch_size", least=1)
 
     def keras_optimizer(self) -> keras.optimizers.Optimizer:
         """The Keras optimizer that these settings describe."""

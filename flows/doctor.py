@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from rich.table import Table
 from autorec_core.config import Params
 from autorec_core.errors import AutoRecError, listed
 from flows.paths import Places
+from flows.services import running_services
 
 Health = Literal["well", "note", "mend"]
 STYLES: dict[Health, str] = {"well": "green", "note": "yellow", "mend": "bold red"}
@@ -52,15 +53,16 @@ def examine(root: Path = Path()) -> Iterator[Finding]:
     """Looks at everything a run in this workspace needs, one thing after the other."""
     yield from _environment(root)
     yield from _versions(root / "requirements.lock")
-    yield from _services(root)
     yield _disk(root)
     try:
         params = Params.load(root / "params.yaml")
     except AutoRecError as error:
         remedy = "Mend the file, or go to the folder that holds dvc.yaml."
         yield Finding("params", "mend", str(error), remedy)
+        yield from _services(root, {})
         return
     yield Finding("params", "well", f"params.yaml names {len(params.datasets)} data sets")
+    yield from _services(root, running_services(root))
     yield from _data(params, root)
 
 
@@ -142,20 +144,21 @@ def _locked(text: str) -> Iterator[tuple[str, str]]:
             yield wanted.name, str(wanted.specifier).removeprefix("==")
 
 
-def _services(root: Path) -> Iterator[Finding]:
-    """MLflow and Prefect, where the environment names servers."""
-    tracking = os.environ.get("MLFLOW_TRACKING_URI")
+def _services(root: Path, started: Mapping[str, str]) -> Iterator[Finding]:
+    """MLflow and Prefect: the servers that the environment names, or those `make up` started."""
+    addresses = {**started, **os.environ}
+    tracking = addresses.get("MLFLOW_TRACKING_URI")
     if tracking and tracking.startswith("http"):
         yield _answers("mlflow", f"{tracking.rstrip('/')}/health", "MLFLOW_TRACKING_URI")
     else:
         store = tracking or "a file of this workspace, mlflow.db"
         known = "" if tracking or (root / "mlflow.db").exists() else " (the first run makes it)"
         yield Finding("mlflow", "well", f"{store}{known}")
-    api = os.environ.get("PREFECT_API_URL")
+    api = addresses.get("PREFECT_API_URL")
     if api:
         yield _answers("prefect", f"{api.rstrip('/')}/health", "PREFECT_API_URL")
     else:
-        yield Finding("prefect", "well", "no PREFECT_API_URL: each run brings its own server")
+        yield Finding("prefect", "well", "no server: each run brings its own; `make up` starts one")
 
 
 def _answers(service: str, address: str, variable: str) -> Finding:
@@ -173,7 +176,7 @@ def _answers(service: str, address: str, variable: str) -> Finding:
         service,
         "mend",
         f"{address} does not answer as {service} would: {said}",
-        f"Start the server, or unset {variable} to work without it.",
+        f"Start it (`make up`), or unset {variable} to work without it.",
     )
 
 
