@@ -129,4 +129,9 @@ def load_scorer(version: Version, root: Path = Path()) -> Scorer:
             return Scorer.load(next((folder / "artifacts").glob(f"*/{MANIFEST}")).parent)
         except (DataError, StopIteration, TypeError, ValueError) as error:
             uri = model_uri(version.dataset, version.number)
-            raise RegistryError(f"{uri} cannot be loaded: {error}") from error
+            why = (str(error).splitlines() or ["it holds no scorer"])[0]
+            commit = version.tags.get("git.commit", "unknown")[:8]
+            raise RegistryError(
+                f"{uri} cannot be loaded by this AutoRec: {why} It was made at commit {commit}, "
+                "whose code travels with it: `mlflow models serve` runs it with that."
+            ) from error

@@ -13,7 +13,8 @@ import pytest
 
 from autorec_core.config import Params
 from autorec_core.errors import ConfigError
-from flows.registry import moves
+from autorec_core.scorer import Scorer
+from flows.registry import gatekeeper, moves, probing
 from flows.registry.gatekeeper import Evidence, hold_gate
 from flows.registry.moves import promote_by_hand, roll_back
 from flows.registry.store import RegistryError, list_versions
@@ -26,8 +27,6 @@ ALTERED = 4
 @pytest.fixture(scope="module")
 def gate(registry):
     """Registers a scorer and holds the gate; returns version and decision."""
-    from autorec_core.scorer import Scorer
-
     schema = Scorer.load(registry.models.good).preprocessor.schema
     test = registry.models.test
     segments = {"all": np.ones(len(test), bool)}
@@ -83,8 +82,20 @@ def test_a_better_model_takes_its_place_and_says_why(registry, second):
     assert "| loss |" in described
 
 
+@pytest.fixture
+def quick(registry, monkeypatch):
+    """Scores versions in this process, where files lie; the tests above did it the clean way."""
+
+    def smoke_test(version, rows, root):
+        with probing.fetched(version, root):
+            scorer = registry.models.good if version.number == 2 else registry.models.bad
+            return probing.Probed(Scorer.load(scorer).score(rows).astype(float), 1.0)
+
+    monkeypatch.setattr(gatekeeper, "smoke_test", smoke_test)
+
+
 def test_a_worse_model_is_registered_but_not_live_and_not_judged_twice(
-    registry, second, gate, monkeypatch
+    registry, second, gate, quick, monkeypatch
 ):
     number = registry.register(registry.models.bad)
 
@@ -93,7 +104,7 @@ def test_a_worse_model_is_registered_but_not_live_and_not_judged_twice(
     assert not decision.promotes
     assert registry.champion() == 2
     assert registry.version(number).tags["decision"].startswith("Version 2 stays champion")
-    monkeypatch.setattr("flows.registry.gatekeeper.smoke_test", None)
+    monkeypatch.setattr(gatekeeper, "smoke_test", None)
     assert str(gate(number)) == str(decision)
     assert "champion already" in str(gate(2))
 
@@ -141,7 +152,7 @@ def test_a_version_goes_live_by_hand_once_it_passes_its_smoke_test(registry, sec
         promote_by_hand(DATASET, 99, registry.root)
 
 
-def test_a_champion_that_is_gone_is_reported_and_does_not_block(registry, second, gate):
+def test_a_champion_that_is_gone_is_reported_and_does_not_block(registry, second, gate, quick):
     number = registry.register(registry.models.bad)
     shutil.rmtree(registry.files(registry.champion()))
 
