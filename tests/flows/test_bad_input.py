@@ -46,7 +46,8 @@ def built(tmp_path_factory):
     }
     entry["facts"] = {**entry["facts"], "label_values": None, "label_mean": None, "min_rows": 1}
     entry["facts"]["unique"] = []
-    params = {**PROJECT, "datasets": {"mine": entry}, "pipeline": {"datasets": ["mine"]}}
+    built = {**PROJECT["pipeline"], "datasets": ["mine"]}
+    params = {**PROJECT, "datasets": {"mine": entry}, "pipeline": built}
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     (folder / "data/raw/mine").mkdir(parents=True)
     (folder / "data/raw/mine/rows.csv").write_text(good(), encoding="utf-8")
