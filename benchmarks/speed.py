@@ -43,7 +43,7 @@ MEMORY = ("driver memory after 30 trials ÷ after 3", 1.1)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--rows", type=int, default=102_400)
+    parser.add_argument("--rows", type=int, default=20_480)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--ratings", type=Path)
     parser.add_argument("--only", nargs="+", choices=[*ROWS, "search", "memory"])
@@ -185,7 +185,7 @@ def write(figures: dict[str, Any]) -> None:
     about = {
         "command": f"python benchmarks/speed.py {options}".strip(),
         "machine": {"cores": os.cpu_count(), "kind": platform.machine()},
-        "load_average": round(os.getloadavg()[0], 1),
+        "load_average_at_end": round(os.getloadavg()[0], 1),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("tensorflow", "keras", "keras-tuner", "numpy")},
