@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 UNKNOWN = 0
 # Counts of this many distinct categories are added up at once; memory stays bounded by the answer.
 PENDING = 1 << 17
+# Categories hashed at once: each is a Python string meanwhile.
 HASHED = 1 << 16
-"""Categories hashed at once: each is a Python string meanwhile."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,8 +159,10 @@ class VocabularyCounter:
     def _total(self) -> pa.Table:
         if not self._pending:
             return pa.table({"value": pa.array([], pa.string()), "count": pa.array([], pa.int64())})
-        together = pa.concat_tables(self._pending).group_by("value").aggregate([("count", "sum")])
-        return together.rename_columns({"count_sum": "count"}).select(["value", "count"])
+        # Each thread would have a table of its own of nearly all categories.
+        groups = pa.concat_tables(self._pending).group_by("value", use_threads=False)
+        total = groups.aggregate([("count", "sum")])
+        return total.rename_columns({"count_sum": "count"}).select(["value", "count"])
 
 
 def _hashes(categories: pa.Array) -> np.ndarray:
