@@ -167,8 +167,7 @@ class VocabularyCounter:
 
 def _hashes(categories: pa.Array) -> np.ndarray:
     """A uint64 hash of each category."""
-    texts = np.array(categories.to_pylist(), dtype=object)
-    return pd.util.hash_array(texts, categorize=False)
+    return pd.util.hash_array(categories.to_numpy(zero_copy_only=False), categorize=False)
 
 
 def _one_piece(column: pa.ChunkedArray) -> pa.Array:
