@@ -30,7 +30,7 @@ def rows(part: slice) -> dict[str, np.ndarray]:
 
 
 ids = Input(shape=[len(SIZES)], name="ids", dtype="int32")
-numbers = Input(shape=[NUMBERS], name="numbers")
+numbers = Input(shape=[NUMBERS], name="numbers", dtype="float32")
 embedded = [
     SparseFeatureMapper(vocabulary_sizes=SIZES, embedding_dim=8)(ids),
     DenseFeatureMapper(embedding_dim=8)(numbers),

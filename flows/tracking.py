@@ -46,15 +46,18 @@ def connect(root: Path) -> None:
     for name in ("mlflow", "alembic", "git"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="mlflow")
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
-    if not uri or uri in _own_stores:
+    wished = os.environ.get("MLFLOW_TRACKING_URI")
+    uri = wished
+    if not uri:
         database = (root / STORE).resolve()
         _create_once(database)
         uri = f"sqlite:///{database}"
-        # MLflow puts what it is told into the environment; that is not the user's wish.
         _own_stores.add(uri)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
+    if not wished:  # MLflow puts what it is told into the environment, for children to inherit
+        for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+            os.environ.pop(name, None)
 
 
 def _create_once(database: Path) -> None:

@@ -160,7 +160,7 @@ class Display(Listener):
     def _leaderboard(self, result: SearchResult) -> Table:
         table = Table(title="Leaderboard", title_justify="left", box=box.SIMPLE_HEAD)
         for column in ("trial", result.objective, "best step", "seconds"):
-            table.add_column(column, justify="right", no_wrap=True)
+            table.add_column(column, justify="right", no_wrap=True, min_width=len(column))
         table.add_column("structure first; all of it above", no_wrap=True, overflow="ellipsis")
         for trial in result.leaderboard[:_LISTED]:
             table.add_row(

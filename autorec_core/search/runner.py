@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -173,6 +173,7 @@ class _Search:
         self._trials: dict[int, TrialRecord] = {}
         self._running: dict[Future[Outcome], int] = {}
         self._reported: dict[int, int] = {}
+        self._restarted: set[int] = set()
 
     def run(
         self,
@@ -341,7 +342,11 @@ class _Search:
             number = self._running.pop(future)
             try:
                 outcome = future.result()
-            except self._workers.deaths:
+            except self._workers.deaths as death:
+                if isinstance(death, CancelledError) and number not in self._restarted:
+                    self._restarted.add(number)  # its rows went with a worker: none of its doing
+                    self._start(self._trials[number])
+                    continue
                 outcome = Outcome(
                     reason="the worker process died; the system may have been out of memory",
                     passing=True,

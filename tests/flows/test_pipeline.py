@@ -38,9 +38,11 @@ stages:
 """
 
 FLOW = """
+import signal
 import sys
 from pathlib import Path
 from flows.pipeline import Builder
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has it ignored
 with Builder(Path(sys.argv[1])) as builder:
     builder.build("long", "x", log=print)
 """

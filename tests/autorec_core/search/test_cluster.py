@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from distributed import Client
 from small_searches import Notes
 
 from autorec_core.errors import UnreachableError
@@ -26,50 +27,82 @@ def start(folder, *arguments):
     )
 
 
-@pytest.fixture
-def dask(tmp_path):
-    """The scheduler's address and the two workers' processes."""
-    folder = tmp_path / "cluster"
-    folder.mkdir()
-    processes = [start(folder, "scheduler", "--host", "127.0.0.1", "--port", "0")]
-    try:
+class Cluster:
+    """A scheduler and workers, each a process."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        self._scheduler = start(folder, "scheduler", "--host", "127.0.0.1", "--port", "0")
+        self.workers = []
         while not (folder / "scheduler.json").exists():
-            assert processes[0].poll() is None
+            assert self._scheduler.poll() is None
             time.sleep(0.1)
+        self.address = json.loads((folder / "scheduler.json").read_text())["address"]
+
+    def grow(self):
+        """Starts one more worker, and waits until the scheduler knows it."""
         worker = ("worker", "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny")
-        processes += [start(folder, *worker) for _ in range(2)]
-        yield json.loads((folder / "scheduler.json").read_text())["address"], processes[1:]
-    finally:
-        for process in reversed(processes):
+        self.workers.append(start(self._folder, *worker))
+        alive = sum(worker.poll() is None for worker in self.workers)
+        with Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(alive)
+
+    def close(self):
+        for process in (*self.workers, self._scheduler):
             process.kill()
             process.wait()
 
 
-class Killing(Notes):
-    """Kills a worker of the cluster when the first trial has been evaluated once."""
+@pytest.fixture
+def cluster(tmp_path):
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    cluster = Cluster(folder)
+    try:
+        yield cluster
+    finally:
+        cluster.close()
 
-    def __init__(self, process):
+
+class Killing(Notes):
+    """Kills the cluster's first worker when the first trial has been evaluated once."""
+
+    def __init__(self, cluster, *, replaced=False):
         super().__init__()
-        self._process = process
+        self._cluster = cluster
+        self._replaced = replaced
 
     def on_epoch(self, trial, row):
         super().on_epoch(trial, row)
-        self._process.send_signal(signal.SIGKILL)
+        if self._replaced and len(self._cluster.workers) == 1:
+            self._cluster.grow()
+        self._cluster.workers[0].send_signal(signal.SIGKILL)
 
 
 @pytest.mark.slow
-def test_a_cluster_finds_what_local_workers_find_even_when_a_worker_dies(search, dask, tmp_path):
-    address, workers = dask
-    notes = Killing(workers[0])
-    on_cluster = search(address=address, workers=2, max_trials=4, listener=notes)
+def test_a_cluster_finds_what_local_workers_find_even_when_a_worker_dies(search, cluster, tmp_path):
+    cluster.grow()
+    cluster.grow()
+    notes = Killing(cluster)
+    on_cluster = search(address=cluster.address, workers=2, max_trials=4, listener=notes)
     local = search(workers=1, max_trials=4, directory=tmp_path / "local")
 
-    assert workers[0].wait() == -signal.SIGKILL
+    assert cluster.workers[0].wait() == -signal.SIGKILL
     assert {t.number: t.score for t in on_cluster.leaderboard} == {
         t.number: t.score for t in local.leaderboard
     }
     assert sorted(notes.rows) == [(trial, step) for trial in range(4) for step in (1, 2)]
     assert on_cluster.load_model().count_params() == local.load_model().count_params()
+
+
+@pytest.mark.slow
+def test_rows_that_were_on_a_dead_worker_alone_are_sent_again(search, cluster):
+    cluster.grow()
+    notes = Killing(cluster, replaced=True)
+    result = search(address=cluster.address, workers=1, max_trials=2, listener=notes)
+
+    assert cluster.workers[0].wait() == -signal.SIGKILL
+    assert [trial.status for trial in result.leaderboard] == ["completed", "completed"]
 
 
 def test_a_cluster_that_does_not_answer_is_named(search, monkeypatch):

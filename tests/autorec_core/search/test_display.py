@@ -28,10 +28,10 @@ SECOND = TrialRecord(
 )
 
 
-def shown(*, constant_score=1.2, terminal=False):
+def shown(*, constant_score=1.2, terminal=False, width=120):
     """What the display of a search of two trials prints."""
     screen = io.StringIO()
-    display = Display(Console(file=screen, width=120, force_terminal=terminal))
+    display = Display(Console(file=screen, width=width, force_terminal=terminal))
     display.on_search_start(
         SearchPlan(
             objective="val_mse",
@@ -93,6 +93,15 @@ def test_the_leaderboard_has_all_trials_and_the_winner(plain):
     assert "embedding_dim=8" in board
     assert "failed" in board
     assert "Winner: trial 0, val_mse 0.8400 (always the mean: 1.2000), 5 s" in board
+
+
+def test_a_narrow_screen_cuts_settings_not_scores():
+    board = shown(width=60)
+    board = board[board.index("Leaderboard") :]
+    header, _, first = [line for line in board.splitlines() if line.strip()][1:4]
+    assert header.split()[:2] == ["trial", "val_mse"]
+    assert first.split()[:2] == ["0", "0.8400"]
+    assert "embedding_dim=8" not in first
 
 
 def test_without_a_terminal_lines_are_plain(plain):
