@@ -135,7 +135,7 @@ def _table(vocabulary: Vocabulary) -> tf.lookup.StaticHashTable:
 
 
 def _missing_id(vocabulary: Vocabulary) -> tf.Tensor:
-    return tf.constant(int(vocabulary.lookup([None])[0]), tf.int64)
+    return tf.constant(vocabulary.missing, tf.int64)
 
 
 def _argument(column: str) -> str:

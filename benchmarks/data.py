@@ -87,10 +87,11 @@ def described(name: str) -> Any:
     return entry.model_copy(update={"sample": None, "facts": facts})
 
 
-def prepare_rows(name: str, rows: int, out: Path, address: str | None = None) -> None:
+def prepare_rows(name: str, rows: int, out: Path, address: str | None = None) -> dict[str, float]:
     from autorec_core.data.compute import compute_at
     from autorec_core.data.prepare import prepare
 
+    start, cpu = time.perf_counter(), time.process_time()
     params = Params.load(ROOT / "params.yaml")
     with compute_at(address) as compute:
         prepare(
@@ -102,6 +103,10 @@ def prepare_rows(name: str, rows: int, out: Path, address: str | None = None) ->
             out,
             compute,
         )
+    return {
+        "seconds": time.perf_counter() - start,
+        "cpu_seconds": time.process_time() - cpu,
+    }
 
 
 def check_rows(name: str, rows: int, prepared: Path) -> dict[str, float]:

@@ -7,6 +7,7 @@ the end. The first failed expectation that is not a warning is what stops the pi
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -54,11 +55,18 @@ def check_raw(
         DataError: The file is malformed, or an expectation failed.
     """
     tally = RawTally(entry, previous)
+    of_values = value_suite(entry)
+    looked_at = list(dict.fromkeys(one.settings["column"] for one in of_values))
+    rows: Counter[pa.Schema] = Counter()
     with validator(name, docs) as gate:
-        suite = raw_suite(entry)
         for table in _chunks(entry, raw):
             tally.update(table)
-            gate.validate("raw rows", table.to_pandas(), suite)
+            rows[table.schema] += table.num_rows
+            gate.validate("raw rows", table.select(looked_at).to_pandas(), of_values)
+        for schema, count in rows.items():
+            # An Arrow column has one type: what holds of the schema holds of each of its rows.
+            empty = schema.empty_table().to_pandas()
+            gate.validate("raw columns", empty, column_suite(entry), rows=count)
         found = tally.finish()
         _check_whole(gate, entry, found, previous)
     return _conclude(name, gate, results, docs, {"tally": found})
@@ -95,17 +103,18 @@ def check_splits(
     return _conclude(name, gate, results, docs, {})
 
 
-def raw_suite(entry: DatasetParams) -> list[Expectation]:
+def column_suite(entry: DatasetParams) -> list[Expectation]:
+    """What must hold of the columns of raw rows, whatever stands in them."""
+    named = Expectation("ExpectTableColumnsToMatchSet", {"column_set": used_columns(entry)})
+    text = {*entry.categorical, *entry.multi_valued}
+    kinds = {name: "str" if name in text else "float64" for name in used_columns(entry)}
+    return [named, *(_of_type(name, kind) for name, kind in kinds.items())]
+
+
+def value_suite(entry: DatasetParams) -> list[Expectation]:
     """What must hold of each chunk of raw rows."""
     facts = entry.facts
-    suite = [
-        Expectation("ExpectTableColumnsToMatchSet", {"column_set": used_columns(entry)}),
-        Expectation("ExpectColumnValuesToNotBeNull", {"column": entry.label}),
-    ]
-    for column in used_columns(entry):
-        is_text = column in entry.categorical or column in entry.multi_valued
-        kind = "str" if is_text else "float64"
-        suite.append(_of_type(column, kind))
+    suite = [Expectation("ExpectColumnValuesToNotBeNull", {"column": entry.label})]
     if facts.label_values is not None:
         allowed = {"column": entry.label, "value_set": facts.label_values}
         suite.append(Expectation("ExpectColumnValuesToBeInSet", allowed))

@@ -18,6 +18,7 @@ import pandas as pd
 from autorec_core.files import whole_folder
 
 RESULT_FORMAT = {"result_format": "SUMMARY", "partial_unexpected_count": 0}
+SITE = "checks"
 MOST_PAGES = 20
 """Chunks of one table that get a page: the first, and the first that fail."""
 
@@ -86,20 +87,44 @@ class Validator:
         self._context = context
         self._name = name
         self._source = context.data_sources.add_pandas(name)
-        self._checkpoints: dict[str, tuple[Any, Any]] = {}
+        self._checkpoints: dict[str, Any] = {}
         self._chunks: dict[str, list[list[Outcome]]] = {}
+        self._shown: dict[str, list[Any]] = {}
 
-    def validate(self, title: str, table: pd.DataFrame, suite: Sequence[Expectation]) -> None:
-        """Holds one table, or its next chunk, against its suite."""
+    def validate(
+        self,
+        title: str,
+        table: pd.DataFrame,
+        suite: Sequence[Expectation],
+        *,
+        rows: int | None = None,
+    ) -> None:
+        """Holds one table, or its next chunk, against its suite.
+
+        Args:
+            title: The table's title.
+            table: The rows.
+            suite: What is expected of them.
+            rows: How many rows the table speaks for, where these are not its own.
+        """
         if title not in self._checkpoints:
             self._checkpoints[title] = self._prepared(title, suite)
-        quiet, shown = self._checkpoints[title]
-        chunks = self._chunks.setdefault(title, [])
-        pages = sum(not all(one.success for one in chunk) for chunk in chunks[1:])
-        found = _run(title, quiet if chunks else shown, table)
-        if chunks and pages < MOST_PAGES and not all(one.success for one in found):
-            found = _run(title, shown, table)  # once more, for its page
-        chunks.append(found)
+        result = self._checkpoints[title].run(batch_parameters={"dataframe": table})
+        ((page, of_suite),) = result.run_results.items()
+        count = len(table) if rows is None else rows
+        found = [_outcome(title, one, count) for one in of_suite.results]
+        shown = self._shown.setdefault(title, [])
+        if not shown or (len(shown) <= MOST_PAGES and not all(one.success for one in found)):
+            shown.append(page)
+        self._chunks.setdefault(title, []).append(found)
+
+    def show(self) -> None:
+        """Writes the pages: all at once, since the templates are compiled at each call."""
+        pages = [page for shown in self._shown.values() for page in shown]
+        suites = dict.fromkeys(page.expectation_suite_identifier for page in pages)
+        self._context.build_data_docs(
+            site_names=[SITE], resource_identifiers=[*pages, *suites], build_index=True
+        )
 
     def outcomes(self) -> list[Outcome]:
         """The outcome of each expectation over all chunks."""
@@ -110,11 +135,10 @@ class Validator:
                 same.setdefault(key, []).append(one)
         return [_together(ones) for ones in same.values()]
 
-    def _prepared(self, title: str, suite: Sequence[Expectation]) -> tuple[Any, Any]:
-        """Two checkpoints for a suite: one without a page, one with."""
+    def _prepared(self, title: str, suite: Sequence[Expectation]) -> Any:
+        """A checkpoint for a suite."""
         import great_expectations as gx
         from great_expectations import expectations as gxe
-        from great_expectations.checkpoint import UpdateDataDocsAction
 
         name = f"{self._name} {title}"
         asset = self._source.add_dataframe_asset(title)
@@ -131,19 +155,11 @@ class Validator:
                 ),
             )
         )
-        actions: list[Any] = [UpdateDataDocsAction(name="pages", site_names=["checks"])]
-        quiet, shown = (
-            self._context.checkpoints.add(
-                gx.Checkpoint(
-                    name=f"{name} {kind}",
-                    validation_definitions=[definition],
-                    actions=acting,
-                    result_format=RESULT_FORMAT,
-                )
+        return self._context.checkpoints.add(
+            gx.Checkpoint(
+                name=name, validation_definitions=[definition], result_format=RESULT_FORMAT
             )
-            for kind, acting in (("quiet", []), ("shown", actions))
         )
-        return quiet, shown
 
 
 @contextmanager
@@ -158,8 +174,10 @@ def validator(name: str, docs: Path) -> Iterator[Validator]:
         context.variables.progress_bars = {"globally": False}
         for site in list(context.get_site_names()):
             context.delete_data_docs_site(site)
-        context.add_data_docs_site("checks", _site(pages))
-        yield Validator(context, name)
+        context.add_data_docs_site(SITE, _site(pages))
+        gate = Validator(context, name)
+        yield gate
+        gate.show()
 
 
 def _site(folder: Path) -> dict[str, Any]:
@@ -172,12 +190,6 @@ def _site(folder: Path) -> dict[str, Any]:
             "base_directory": str(folder.resolve()),
         },
     }
-
-
-def _run(title: str, checkpoint: Any, table: pd.DataFrame) -> list[Outcome]:
-    result = checkpoint.run(batch_parameters={"dataframe": table})
-    (only,) = result.run_results.values()
-    return [_outcome(title, one, len(table)) for one in only.results]
 
 
 def _outcome(table: str, result: Any, rows: int) -> Outcome:

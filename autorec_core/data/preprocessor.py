@@ -232,7 +232,7 @@ def _list_ids(
     kept = places < one.length
     ids = np.zeros((len(cells), one.length), dtype=np.int32)
     ids[rows[kept], places[kept]] = vocabulary.lookup(found)[kept]
-    ids[cells.is_null().to_numpy(zero_copy_only=False), 0] = vocabulary.lookup([None])[0]
+    ids[cells.is_null().to_numpy(zero_copy_only=False), 0] = vocabulary.missing
     return ids
 
 

@@ -63,8 +63,11 @@ class TableWriter:
 
     def _append(self, table: pa.Table) -> None:
         # Without Arrow's own schema in the file, dictionaries are read as the strings they hold.
+        # Nobody skips row groups by their least and greatest value, which take long to find.
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._path, table.schema, store_schema=False)
+            self._writer = pq.ParquetWriter(
+                self._path, table.schema, store_schema=False, write_statistics=False
+            )
         self._writer.write_table(table, row_group_size=CHUNK_ROWS)
 
 

@@ -156,6 +156,6 @@ def _hashed(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         codes, distinct = pd.factorize(found)
         return pd.util.hash_array(np.asarray(distinct)), codes
     coded = column.dictionary_encode()
-    distinct = np.array(coded.dictionary.to_pylist(), dtype=object)
+    distinct = coded.dictionary.to_numpy(zero_copy_only=False)
     codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     return pd.util.hash_array(distinct, categorize=False), codes

@@ -7,13 +7,16 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 UNKNOWN = 0
 # Counts of this many distinct categories are added up at once; memory stays bounded by the answer.
-PENDING = 1 << 20
+PENDING = 1 << 17
+# Categories hashed at once: each is a Python string meanwhile.
+HASHED = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,31 +38,67 @@ class Vocabulary:
         return len(self.values) + 1
 
     @cached_property
+    def missing(self) -> int:
+        """The id of a missing value."""
+        return 1 if len(self.values) and not self.values[0].is_valid else UNKNOWN
+
+    @cached_property
     def _ids(self) -> dict[str | None, int]:
         return {value: place for place, value in enumerate(self.values.to_pylist(), start=1)}
+
+    @cached_property
+    def _by_hash(self) -> tuple[np.ndarray, np.ndarray]:
+        """The categories' hashes in order, and the id of each: a dict would take ten times this."""
+        hashes = np.concatenate(
+            [np.zeros(0, np.uint64)]
+            + [
+                _hashes(self.values.slice(start, HASHED))
+                for start in range(0, len(self.values), HASHED)
+            ]
+        )
+        order = np.argsort(hashes, kind="stable")
+        return hashes[order], (order + 1).astype(np.int32)
 
     def lookup(self, column: pa.Array | list[str | None]) -> np.ndarray:
         """The ids of categories.
 
         Args:
-            column: Strings, or a dictionary of strings; null is missing.
+            column: Strings, or a dictionary of strings; null is missing. A list is for a few of
+                them, at once: it is looked up in a dict, which takes memory.
 
         Returns:
             int32 ids, shape (rows,).
         """
         if isinstance(column, list):
-            return self._each(column)
+            ids = self._ids.get
+            return np.fromiter((ids(one, UNKNOWN) for one in column), np.int32, len(column))
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        of_codes = self._each(coded.dictionary.to_pylist())
-        missing = self._ids.get(None, UNKNOWN)
+        of_codes = self._each(coded.dictionary)
         if not coded.null_count:
             return of_codes[coded.indices.to_numpy()]
         codes = pc.fill_null(coded.indices, len(of_codes)).to_numpy(zero_copy_only=False)
-        return np.append(of_codes, np.int32(missing))[codes]
+        return np.append(of_codes, np.int32(self.missing))[codes]
 
-    def _each(self, categories: list[str | None]) -> np.ndarray:
-        ids = self._ids.get
-        return np.fromiter((ids(one, UNKNOWN) for one in categories), np.int32, len(categories))
+    def _each(self, categories: pa.Array) -> np.ndarray:
+        found = np.full(len(categories), UNKNOWN, dtype=np.int32)
+        hashes, ids = self._by_hash
+        if not len(ids):
+            return found
+        wanted = _hashes(categories)
+        places = np.searchsorted(hashes, wanted)
+        candidates = np.flatnonzero(hashes[np.minimum(places, len(hashes) - 1)] == wanted)
+        while len(candidates):
+            # Two categories may share a hash; only the category itself will do.
+            tried = ids[places[candidates]]
+            ours = self.values.take(pa.array(tried - 1))
+            theirs = categories.take(pa.array(candidates)).cast(ours.type)
+            same = pc.fill_null(pc.equal(ours, theirs), False).to_numpy(zero_copy_only=False)
+            found[candidates[same]] = tried[same]
+            candidates = candidates[~same]
+            places[candidates] += 1
+            candidates = candidates[places[candidates] < len(hashes)]
+            candidates = candidates[hashes[places[candidates]] == wanted[candidates]]
+        return found
 
     def save(self, path: Path) -> None:
         """Writes the categories, in the order of their ids, and their counts."""
@@ -120,8 +159,15 @@ class VocabularyCounter:
     def _total(self) -> pa.Table:
         if not self._pending:
             return pa.table({"value": pa.array([], pa.string()), "count": pa.array([], pa.int64())})
-        together = pa.concat_tables(self._pending).group_by("value").aggregate([("count", "sum")])
-        return together.rename_columns({"count_sum": "count"}).select(["value", "count"])
+        # Each thread would have a table of its own of nearly all categories.
+        groups = pa.concat_tables(self._pending).group_by("value", use_threads=False)
+        total = groups.aggregate([("count", "sum")])
+        return total.rename_columns({"count_sum": "count"}).select(["value", "count"])
+
+
+def _hashes(categories: pa.Array) -> np.ndarray:
+    """A uint64 hash of each category."""
+    return pd.util.hash_array(categories.to_numpy(zero_copy_only=False), categorize=False)
 
 
 def _one_piece(column: pa.ChunkedArray) -> pa.Array:

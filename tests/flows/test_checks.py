@@ -6,12 +6,14 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from autorec_core.config import DatasetParams, PreprocessParams, SplitParams
 from autorec_core.data.prepare import prepare
+from autorec_core.data.raw import RawRows
 from autorec_core.errors import DataError
 from flows import checks
 from flows.checks import check_raw, check_splits
@@ -121,6 +123,34 @@ def test_a_wrong_label_in_the_last_chunk_is_counted(gate):
 
     with pytest.raises(DataError, match=r"in_set of column rating .* failed: 1 of 600 rows"):
         gate(table)
+
+
+def test_the_first_chunk_and_those_that_fail_have_a_page(gate, tmp_path):
+    table = rows(1000)
+    table.loc[[450, 999], "rating"] = 9
+
+    with pytest.raises(DataError, match=r"failed: 2 of 1,000 rows"):
+        gate(table)
+
+    assert len(list((tmp_path / "docs" / "validations" / "mine raw rows").rglob("*.html"))) == 3
+
+
+def test_a_column_of_another_type_is_counted_with_all_its_rows(gate, monkeypatch):
+    whole = checks.read_chunks
+
+    def read_as_text(*arguments, **settings):
+        for chunk in whole(*arguments, **settings):
+            place = chunk.table.column_names.index("age")
+            text = chunk.table["age"].cast(pa.string())
+            yield RawRows(chunk.table.set_column(place, "age", text), chunk.numbers)
+
+    monkeypatch.setattr(checks, "read_chunks", read_as_text)
+
+    with pytest.raises(DataError) as caught:
+        gate(rows(), entry({"ranges": {}}))
+
+    (failed,) = str(caught.value).splitlines()
+    assert failed.startswith("mine, raw columns: expect_column_values_to_be_of_type of column age")
 
 
 def test_where_bad_rows_are_set_aside_the_others_pass(gate):
