@@ -82,7 +82,8 @@ def show_result(places: Places, *, decision: str) -> None:
         "See trials:   mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1"
     )
     if places.report.exists():
-        console.print(f"Report:       {places.report} (`autorec report {name}` opens it)")
+        opening = f"(`autorec report {name}` opens it)"
+        console.print(f"Report:       {places.report} {opening}", soft_wrap=True)
     console.print(f"Data checks:  {places.reports / 'raw' / 'index.html'}")
 
 
