@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from autorec_core.training.tables import Fetched, summed_by_row
+from autorec_core.training.tables import Fetched, summed_by_row, summed_in_place
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 
@@ -60,7 +60,7 @@ class RowwiseAdam:
         for part, gradient in zip(fetched, row_gradients, strict=True):
             if gradient is None:
                 continue
-            gradient = tf.convert_to_tensor(gradient)
+            gradient = summed_in_place(gradient)
             if part.table.ref() in whole:  # a penalty on the whole table, say
                 total = tf.convert_to_tensor(whole[part.table.ref()])
                 whole[part.table.ref()] = tf.tensor_scatter_nd_add(

@@ -328,10 +328,10 @@ class TestBatches:
 class TestRowwiseAdam:
     RATE = 0.1
 
-    def tables(self, lookups):
+    def tables(self, lookups, width=2):
         """Trains on the sum of squares of looked-up rows; gives the table after each step."""
         model = keras.Sequential([keras.Input((None,), dtype="int32")])
-        model.add(keras.layers.Embedding(4, 2, embeddings_initializer="ones"))
+        model.add(keras.layers.Embedding(4, width, embeddings_initializer="ones"))
         table = model.layers[0].embeddings.value
         adam = RowwiseAdam([table], tf.Variable(self.RATE))
 
@@ -351,11 +351,12 @@ class TestRowwiseAdam:
         np.testing.assert_array_equal(table[[0, 1, 3]], np.ones((3, 2)))
         assert (table[2] < 0.8).all()
 
-    def test_it_is_keras_adam_where_every_row_is_looked_up(self):
+    @pytest.mark.parametrize("width", [1, 2, 40])
+    def test_it_is_keras_adam_where_every_row_is_looked_up(self, width):
         lookups = [[0, 1, 2, 3], [3, 2, 2, 1, 0, 1, 1], [0, 0, 1, 2, 3], [0, 1, 2, 3]]
-        theirs = keras.Variable(np.ones((4, 2), np.float32))
+        theirs = keras.Variable(np.ones((4, width), np.float32))
         optimizer = keras.optimizers.Adam(self.RATE)
-        for ids, table in zip(lookups, self.tables(lookups), strict=True):
+        for ids, table in zip(lookups, self.tables(lookups, width), strict=True):
             # A row looked up n times has n times the gradient.
             times = np.bincount(ids, minlength=4)[:, None].astype(np.float32)
             optimizer.apply([2 * times * theirs.numpy()], [theirs])

@@ -6,10 +6,12 @@ import keras
 import keras_rs
 import numpy as np
 import pytest
+import tensorflow as tf
 from block_models import draw_weights, model_of, weights_by_class
 from sklearn.preprocessing import PolynomialFeatures
 
 import autorec_core as ar
+from autorec_core.interactors.fm import PairwiseSum
 from autorec_core.interactors.self_attention import FieldAttention
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -76,6 +78,20 @@ def test_the_factorisation_machine_is_all_pairs_summed():
     ours = model_of(ar.FMInteraction(embedding_dim=0), scaled)([scaled])
 
     np.testing.assert_allclose(ours, (products @ dots)[:, None], rtol=1e-10)
+
+
+def test_the_factorisation_machine_has_the_gradient_of_its_formula():
+    ours, formula = keras.ops.convert_to_tensor(X), keras.ops.convert_to_tensor(X)
+    factor = np.random.default_rng(3).normal(size=(ROWS, 1))
+    with tf.GradientTape() as tape:
+        tape.watch([ours, formula])
+        square_of_sum = keras.ops.sum(formula, axis=1) ** 2
+        sum_of_squares = keras.ops.sum(formula**2, axis=1)
+        pairs = 0.5 * keras.ops.sum(square_of_sum - sum_of_squares, axis=1, keepdims=True)
+        loss = keras.ops.sum(factor * (PairwiseSum()(ours) ** 2 + pairs**2))
+    gradient, expected = tape.gradient(loss, [ours, formula])
+
+    np.testing.assert_allclose(gradient, expected, rtol=1e-10)
 
 
 def test_batch_normalised_perceptron_trains_as_keras_layers_do():
