@@ -1,9 +1,4 @@
-"""Runs a search: asks the oracle, has trials run, tells it what became of them, keeps records.
-
-The oracle is told results in the order of the trials' numbers, and each record says how many it
-knew when it proposed the trial. So the same questions can be put to a new oracle: that is how an
-interrupted search goes on, and why, with a given number of workers, timing decides nothing.
-"""
+"""Runs a search: has the trials run that the oracle proposes, and keeps records."""
 
 from __future__ import annotations
 
@@ -23,8 +18,9 @@ from autorec_core.block import Block
 from autorec_core.errors import SearchError
 from autorec_core.metrics import objective_metric
 from autorec_core.recommender import Recommender
+from autorec_core.search.dialogue import Dialogue
 from autorec_core.search.listener import Listener, SearchPlan
-from autorec_core.search.oracles import ask, make_oracle, tell
+from autorec_core.search.oracles import make_oracle
 from autorec_core.search.records import TrialRecord, ranked
 from autorec_core.search.result import SearchResult
 from autorec_core.search.space import search_space
@@ -33,8 +29,6 @@ from autorec_core.search.workers import make_workers
 from autorec_core.training import Budget, Outcome, Rows, Task
 
 _POLL_SECONDS = 0.2
-_OWN_VALUES = "tuner/"
-_EPOCHS = "tuner/epochs"
 
 _log = logging.getLogger(__name__)
 
@@ -155,9 +149,9 @@ class _Search:
     ) -> None:
         self._recommender = recommender
         self._space = space
-        self._oracle = oracle
         self._store = store
         self._records = records
+        self._dialogue = Dialogue(oracle, records, plan.max_trials)
         self._plan = plan
         self._budget = budget
         self._seed = seed
@@ -165,11 +159,7 @@ class _Search:
         self._deadline = deadline
         self._listener = listener
         self._modules = _modules()
-        self._asked: list[Any] = []
-        self._told = 0
-        self._patience_for = 0
         self._failures = 0
-        self._exhausted = False
         self._trials: dict[int, TrialRecord] = {}
         self._running: dict[Future[Outcome], int] = {}
         self._reported: dict[int, int] = {}
@@ -196,6 +186,7 @@ class _Search:
         )
         killed = True
         try:
+            self._dialogue.workers = self._workers.size
             self._plan = replace(self._plan, workers=self._workers.size)
             self._listener.on_search_start(self._plan)
             self._train = self._workers.share(train, self._store.data / "train")
@@ -213,14 +204,14 @@ class _Search:
     def _loop(self) -> None:
         while True:
             self._tell_what_is_due()
-            if self._may_ask():
+            if self._dialogue.may_ask(len(self._running), late=self._late()):
                 self._ask()
             elif self._running:
                 self._wait()
-            elif self._told == len(self._asked):
+            elif self._dialogue.nothing_to_tell:
                 return
             else:
-                self._patience_for += 1  # nothing runs: what is known is told, whatever the order
+                self._dialogue.go_on()  # nothing runs: what is known is told, whatever the order
 
     def _train_lost_winner(self) -> None:
         """Runs the best trial again if its model is lost, or was dropped for one now forgotten."""
@@ -231,72 +222,28 @@ class _Search:
                 self._wait()
             best = self._best()
 
-    def _may_ask(self) -> bool:
-        number = len(self._asked)
-        if number >= self._plan.max_trials or self._exhausted:
-            return False
-        record = self._records.get(number)
-        if record is not None:
-            if self._told < min(record.known, number):
-                return False
-            return record.status != "running" or len(self._running) < self._workers.size
-        if self._deadline is not None and time.monotonic() >= self._deadline and self._trials:
-            return False
-        if len(self._running) >= self._workers.size:
-            return False
-        return not self._oracle.informed or self._told >= self._due()
-
-    def _due(self) -> int:
-        """How many results the next question waits for: all but those of other workers' trials."""
-        due = max(len(self._asked) - self._workers.size + 1, self._patience_for, 0)
-        return min(due, len(self._asked))
-
     def _tell_what_is_due(self) -> None:
-        number = len(self._asked)
-        limit = number
-        if number < self._plan.max_trials and not self._exhausted:
-            record = self._records.get(number)
-            if record is not None:
-                limit = min(record.known, number)
-            elif self._oracle.informed:
-                limit = self._due()
-        while self._told < limit and self._is_over(self._told):
-            self._tell(self._trials[self._told])
+        for trial in self._dialogue.tell_what_is_due(self._trials):
+            self._failures = self._failures + 1 if trial.status == "failed" else 0
+            if self._failures >= self._max_failures:
+                raise SearchError(
+                    f"{self._failures} trials in a row have failed, so the search stops. The last "
+                    f"one, trial {trial.number}: {trial.reason}. Settings and reasons of all "
+                    f"trials are in {self._store.folder / 'trials'}."
+                )
 
-    def _is_over(self, number: int) -> bool:
-        return number in self._trials and self._trials[number].status != "running"
-
-    def _tell(self, trial: TrialRecord) -> None:
-        tell(
-            self._oracle,
-            self._asked[trial.number],
-            score=trial.score,
-            step=trial.best_step,
-            reason=trial.reason,
+    def _late(self) -> bool:
+        return bool(
+            self._deadline is not None and time.monotonic() >= self._deadline and self._trials
         )
-        self._told += 1
-        self._failures = self._failures + 1 if trial.status == "failed" else 0
-        if self._failures >= self._max_failures:
-            raise SearchError(
-                f"{self._failures} trials in a row have failed, so the search stops. The last one, "
-                f"trial {trial.number}: {trial.reason}. Settings and reasons of all trials are in "
-                f"{self._store.folder / 'trials'}."
-            )
 
     def _ask(self) -> None:
-        number = len(self._asked)
-        known = self._told
-        asked = ask(self._oracle, number)
-        if asked.status == "IDLE" and self._told < number:
-            self._patience_for = self._told + 1
+        proposal = self._dialogue.ask()
+        if proposal is None:
             return
-        if asked.status != "RUNNING":
-            self._exhausted = True
-            return
-        self._asked.append(asked)
-        values = dict(asked.hyperparameters.values)
+        number, values = proposal.number, proposal.hyperparameters
         record = self._records.get(number)
-        if record is not None and dict(record.hyperparameters) != _shown(values):
+        if record is not None and dict(record.hyperparameters) != values:
             self._store.forget(record, "the oracle proposes something else for this trial")
             record = None
         if record is not None and record.status != "running":
@@ -305,9 +252,9 @@ class _Search:
         self._start(
             TrialRecord(
                 number=number,
-                hyperparameters=_shown(values),
-                known=known,
-                epochs=int(values.get(_EPOCHS, self._budget.epochs)),
+                hyperparameters=values,
+                known=proposal.known,
+                epochs=proposal.epochs or self._budget.epochs,
             )
         )
 
@@ -413,11 +360,6 @@ def _without_retries(records: dict[int, TrialRecord]) -> dict[int, TrialRecord]:
         else record
         for number, record in records.items()
     }
-
-
-def _shown(values: dict[str, Any]) -> dict[str, Any]:
-    """A trial's own hyperparameters, without what an oracle has noted among them."""
-    return {name: value for name, value in values.items() if not name.startswith(_OWN_VALUES)}
 
 
 def _modules() -> tuple[str, ...]:
