@@ -3,6 +3,8 @@ DATASET ?= movielens-100k
 RATINGS ?= data/incoming/movielens-1m/ratings.dat
 PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,\
 	$(shell $(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(name))))
+# One tester more than processors on the smallest machine: many tests wait for servers and processes.
+TESTERS ?= 3
 BIN := .venv/bin
 export PYTHONUNBUFFERED = 1
 
@@ -36,7 +38,7 @@ down: install  ## Stop exactly these.
 	@$(BIN)/python -m flows.services down
 
 test: lint typecheck  ## Lint, types, import rules and every test.
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadscope
 
 bench: install  ## Speeds beside Keras, KerasTuner and DeepCTR-Torch, as ratios within one run.
 	$(BIN)/python benchmarks/speed.py --ratings $(RATINGS)

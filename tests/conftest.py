@@ -23,6 +23,11 @@ def pytest_configure() -> None:
     os.environ["GIT_CONFIG_GLOBAL"] = os.devnull
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the slow modules first: begun last, one would keep a single tester busy at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def make_workspace(
     tmp_path_factory: pytest.TempPathFactory,

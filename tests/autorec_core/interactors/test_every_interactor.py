@@ -48,6 +48,7 @@ def made(name):
     return Block.registry[name]()
 
 
+@pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # of one field
 @pytest.mark.parametrize("shapes", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("name", INTERACTORS)
 def test_works_on_vectors_and_tables_of_any_number(name, shapes):
@@ -107,6 +108,7 @@ def test_saved_models_load_elsewhere_and_give_the_same_to_the_bit(tmp_path):
             np.testing.assert_array_equal(mine, theirs)
 
 
+@pytest.mark.filterwarnings("ignore:.*passed an input with a mask")  # which is what is tested
 @pytest.mark.parametrize("name", INTERACTORS)
 def test_masks_change_nothing(name):
     """Id 0 is "unknown" and has a vector of its own: nothing is masked away behind a mapper."""
