@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from autorec_core.block import choice
-from autorec_core.interactors.base import Interactor, aligned
+from autorec_core.interactors.base import Interactor, aligned, product
 
-OPERATIONS = {
-    "sum": keras.ops.sum,
-    "average": keras.ops.mean,
-    "multiply": keras.ops.prod,
-    "max": keras.ops.max,
-    "min": keras.ops.min,
+OPERATIONS: dict[str, Callable[[Any], Any]] = {
+    "sum": functools.partial(keras.ops.sum, axis=1),
+    "average": functools.partial(keras.ops.mean, axis=1),
+    "multiply": product,
+    "max": functools.partial(keras.ops.max, axis=1),
+    "min": functools.partial(keras.ops.min, axis=1),
 }
 
 
@@ -61,7 +62,7 @@ class Elementwise(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """(batch_size, fields, dim) to (batch_size, dim)."""
-        return OPERATIONS[self.operation](inputs, axis=1)
+        return OPERATIONS[self.operation](inputs)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from autorec_core.interactors.base import Interactor, aligned
+from autorec_core.interactors.base import Interactor, aligned, product
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,4 +37,4 @@ class InnerProduct(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """(batch_size, fields, dim) to (batch_size, 1)."""
-        return keras.ops.sum(keras.ops.prod(inputs, axis=1), axis=-1, keepdims=True)
+        return keras.ops.sum(product(inputs), axis=-1, keepdims=True)
