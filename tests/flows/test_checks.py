@@ -9,42 +9,25 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
+from entries import ratings_entry
 
-from autorec_core.config import DatasetParams, PreprocessParams, SplitParams
+from autorec_core.config import PreprocessParams, SplitParams
 from autorec_core.data.prepare import prepare
 from autorec_core.data.raw import RawRows
 from autorec_core.errors import DataError
 from flows import checks
 from flows.checks import check_raw, check_splits
 
-ENTRY = """
-title: Ratings
-task: rating
-file: ratings.csv
-sha256: null
-sources: [{kind: file, path: ratings.csv}]
-format: {kind: delimited, separator: ",", header: true, quoted: false, columns: []}
-label: rating
-categorical: [user, item]
-multi_valued: {}
-numeric: [age]
-ignored: []
-user: user
-item: item
-time: null
-sample: null
-on_bad_rows: fail
-max_bad_rows: 5
-facts: {label_values: [1.0, 2.0, 3.0], label_mean: [1.5, 2.5], min_rows: 10, unique: [],
-  ranges: {age: [0.0, 120.0]}, max_psi: 0.25, warn_only: []}
-"""
+FACTS = {
+    "label_mean": [1.5, 2.5],
+    "min_rows": 10,
+    "ranges": {"age": [0.0, 120.0]},
+    "max_psi": 0.25,
+}
 
 
 def entry(facts=(), **changes):
-    described = yaml.safe_load(ENTRY)
-    described["facts"] |= dict(facts)
-    return DatasetParams.model_validate({**described, **changes})
+    return ratings_entry({**FACTS, **dict(facts)}, numeric=["age"], max_bad_rows=5, **changes)
 
 
 def rows(count=600, seed=0):

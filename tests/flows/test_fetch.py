@@ -9,9 +9,8 @@ import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-import yaml
+from entries import ratings_entry
 
-from autorec_core.config import DatasetParams
 from autorec_core.errors import DataError, UnreachableError
 from flows import unpack as unpack_module
 from flows.download import download
@@ -141,29 +140,6 @@ def test_credentials_come_from_the_environment_and_go_over_https_only(
     assert server.asked == []
 
 
-ENTRY = """
-title: Ratings
-task: rating
-file: ratings.csv
-sha256: null
-sources: []
-format: {kind: delimited, separator: ",", header: true, quoted: false, columns: []}
-label: rating
-categorical: [user, item]
-multi_valued: {}
-numeric: []
-ignored: []
-user: user
-item: item
-time: null
-sample: null
-on_bad_rows: fail
-max_bad_rows: 5
-facts: {label_values: null, label_mean: null, min_rows: 1, unique: [], ranges: {}, max_psi: null,
-  warn_only: []}
-"""
-
-
 def zipped(**members):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -181,7 +157,7 @@ def entry(server, **changes):
         "credentials": None,
         **changes,
     }
-    return DatasetParams.model_validate({**yaml.safe_load(ENTRY), "sources": [source]})
+    return ratings_entry(sources=[source])
 
 
 def test_an_archive_is_fetched_verified_and_unpacked(server, tmp_path):
