@@ -245,7 +245,9 @@ def attempt(act: Callable[[], Result]) -> Result | None:
         done = act()
     except (MlflowException, OSError) as error:
         if not _unanswered.is_set():
-            logger.warning("MLflow does not answer; the run goes on without it: %s", error)
+            # MLflow repeats what its HTTP library says of pools and retries.
+            why = str(error).partition(" with exception ")[0]
+            logger.warning("MLflow does not answer; the run goes on without it: %s", why)
         _unanswered.set()
         return None
     _unanswered.clear()
