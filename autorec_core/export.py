@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from autorec_core.data.numeric import QUANTILES, NumericTransform
+from autorec_core.data.numeric import LIMIT, QUANTILES, NumericTransform
 from autorec_core.data.vocabulary import UNKNOWN, Vocabulary
 from autorec_core.files import whole_folder
 from autorec_core.scorer import MODEL_FILE, Scorer
@@ -99,7 +99,7 @@ def transform(numeric: NumericTransform, numbers: tf.Tensor) -> tf.Tensor:
         unskewed = numbers
         if numeric.kind == "log":
             unskewed = tf.sign(numbers) * tf.math.log1p(tf.abs(numbers))
-        scaled = (unskewed - numeric.means) / numeric.scales
+        scaled = tf.clip_by_value((unskewed - numeric.means) / numeric.scales, -LIMIT, LIMIT)
     scaled = tf.where(missing, tf.zeros_like(scaled), scaled)
     flagged = [numeric.names.index(name) for name in numeric.flagged]
     flags = tf.cast(tf.gather(missing, tf.constant(flagged, tf.int32), axis=1), scaled.dtype)

@@ -9,9 +9,16 @@ from prefect import flow, get_run_logger
 from prefect.states import Completed, Failed, State
 
 from autorec_core.errors import AutoRecError, DataError
+from flows.hooks import tell
 
 
-@flow(name="autorec-batch-score", flow_run_name="{dataset}")
+@flow(
+    name="autorec-batch-score",
+    flow_run_name="{dataset}",
+    persist_result=False,
+    on_failure=[tell],
+    on_crashed=[tell],
+)
 def batch_score(dataset: str, source: str, target: str, root: str = ".") -> State[Any]:
     """Scores a file with the champion.
 

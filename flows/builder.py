@@ -84,6 +84,8 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _speak_plainly() -> None:
     """Of DVC's own words, which stage runs and what it warns of."""
+    # That it drops a killed run's locks, once a file; of the killed run its successor has told.
+    logging.getLogger("dvc.rwlock").setLevel(logging.ERROR)
     handler = logging.StreamHandler(sys.stdout)
     handler.addFilter(lambda record: record.levelno >= logging.WARNING or _is_start(record))
     handler.setFormatter(_Line())

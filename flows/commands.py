@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from autorec_core.config import Params
+from autorec_core.quiet import import_tensorflow
 
 
 def promote(dataset: str, number: int) -> None:
@@ -27,6 +28,7 @@ def rollback(dataset: str, reason: str) -> None:
 
 def export(dataset: str, folder: Path, alias: str) -> None:
     """Writes the model of an alias for Keras and for TensorFlow Serving."""
+    import_tensorflow()
     from autorec_core.export import export_scorer
     from flows.registry.probing import load_scorer
     from flows.registry.store import aliased
@@ -36,5 +38,6 @@ def export(dataset: str, folder: Path, alias: str) -> None:
     export_scorer(load_scorer(version), folder)
     Console(highlight=False, markup=False).print(
         f"Version {version.number}: {folder / 'model.keras'} takes encoded rows, "
-        f"{folder / 'saved_model' / '1'} takes raw ones."
+        f"{folder / 'saved_model' / '1'} takes raw ones.",
+        soft_wrap=True,
     )

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from autorec_core.config import Params
 from autorec_core.errors import AutoRecError, listed
+from flows.environment import without_password
 from flows.paths import Places
 from flows.services import running_services
 
@@ -151,7 +152,7 @@ def _services(root: Path, started: Mapping[str, str]) -> Iterator[Finding]:
     if tracking and tracking.startswith("http"):
         yield _answers("mlflow", f"{tracking.rstrip('/')}/health", "MLFLOW_TRACKING_URI")
     else:
-        store = tracking or "a file of this workspace, mlflow.db"
+        store = without_password(tracking or "") or "a file of this workspace, mlflow.db"
         known = "" if tracking or (root / "mlflow.db").exists() else " (the first run makes it)"
         yield Finding("mlflow", "well", f"{store}{known}")
     api = addresses.get("PREFECT_API_URL")

@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 _DEFAULTS = {
     "DO_NOT_TRACK": "1",
@@ -31,10 +32,13 @@ _DEFAULTS = {
 def prepare_environment() -> None:
     """Sets what a user has not set: no telemetry, no start-up chatter, no pickle.
 
-    Also puts this Python's folder first on PATH, so that the stages' `python` is this one.
+    A password inside MLFLOW_TRACKING_URI moves to the variables that MLflow has for it, since
+    addresses are told in messages. Also puts this Python's folder first on PATH, so that the
+    stages' `python` is this one.
     """
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+    _set_password_apart()
     here = str(Path(sys.executable).parent)
     if os.environ.get("PATH", "").split(os.pathsep)[0] != here:
         os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
@@ -42,3 +46,18 @@ def prepare_environment() -> None:
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         warnings.filterwarnings("ignore", category=FutureWarning)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def without_password(address: str) -> str:
+    """An address without the user and password that it may hold."""
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _set_password_apart() -> None:
+    name = "MLFLOW_TRACKING_URI"
+    parts = urlsplit(os.environ.get(name, ""))
+    if parts.scheme in ("http", "https") and "@" in parts.netloc:
+        os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username or "")
+        os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
+        os.environ[name] = without_password(os.environ[name])

@@ -190,7 +190,7 @@ def _loss(comparison: Comparison, policy: RegistryParams) -> Check:
         comparison.champion - policy.min_improvement,
         comparison.wins(policy.min_improvement),
         f"{LEVEL:.0%} interval of the difference {comparison.low:+.4f} to {comparison.high:+.4f}, "
-        f"needed below {-policy.min_improvement:+.4f}",
+        f"needed below {0.0 - policy.min_improvement:+.4f}",  # not "-0.0000"
     )
 
 

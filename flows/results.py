@@ -61,8 +61,14 @@ def result_markdown(places: Places, *, decision: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def show_result(places: Places, *, decision: str) -> None:
-    """Prints what a run came to: test figures beside the baselines, decision, what to do next."""
+def show_result(places: Places, *, decision: str, trials: str | None) -> None:
+    """Prints what a run came to: test figures beside the baselines, decision, what to do next.
+
+    Args:
+        places: The workspace.
+        decision: What the gate decided, in a sentence.
+        trials: Where the search's trials are seen; None where no store knows them.
+    """
     figures = test_figures(places)
     metrics = list(figures["model"])
     table = Table(title=f"{places.dataset}, test rows", title_justify="left")
@@ -78,9 +84,8 @@ def show_result(places: Places, *, decision: str) -> None:
     console.print(decision)
     name = places.dataset
     console.print(f"Score rows:   autorec score {name} --input rows.csv --output scores.csv")
-    console.print(
-        "See trials:   mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1"
-    )
+    if trials is not None:
+        console.print(f"See trials:   {trials}", soft_wrap=True)
     if places.report.exists():
         opening = f"(`autorec report {name}` opens it)"
         console.print(f"Report:       {places.report} {opening}", soft_wrap=True)

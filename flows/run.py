@@ -38,7 +38,10 @@ def run_here(dataset: str) -> None:
     elif not state.is_completed():
         raise AutoRecError(state.message or "The flow did not complete.")
     else:
-        show_result(Places(dataset), decision=state.message or "")
+        from flows.tracking import way_to_trials
+
+        places = Places(dataset)
+        show_result(places, decision=state.message or "", trials=way_to_trials(places))
 
 
 def _plain_console() -> None:

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +29,7 @@ from autorec_core.errors import AutoRecError, ConfigError, UnreachableError
 from autorec_core.files import write_json
 from flows.environment import prepare_environment
 from flows.presence import FOLDER
+from flows.registry.proxied import ARTIFACTS, STORE
 
 PREFECT, MLFLOW, WORKER = "prefect", "mlflow", "worker"
 POOL = "autorec"
@@ -46,11 +47,13 @@ class Service:
         name: Which of the three.
         pid: Its process, the leader of its session.
         born: When that process began; with `pid` it names one process for ever.
+        address: Where it answers, if it is a server.
     """
 
     name: str
     pid: int
     born: float
+    address: str | None = None
 
     def process(self) -> psutil.Process | None:
         """The process, if it still runs."""
@@ -72,11 +75,20 @@ def addresses(params: ServicesParams) -> dict[str, str]:
 
 
 def running_services(root: Path) -> dict[str, str]:
-    """The addresses of the servers that `up` has started in a workspace and that run now."""
-    params = Params.load(root / "params.yaml").services
-    alive = {service.name for service in _noted(root) if service.process() is not None}
-    names = {"PREFECT_API_URL": PREFECT, "MLFLOW_TRACKING_URI": MLFLOW}
-    return {name: address for name, address in addresses(params).items() if names[name] in alive}
+    """The servers that `up` has started in a workspace and that run now.
+
+    Args:
+        root: The workspace.
+
+    Returns:
+        Their addresses, by the names of the environment's variables for them.
+    """
+    names = {PREFECT: "PREFECT_API_URL", MLFLOW: "MLFLOW_TRACKING_URI"}
+    return {
+        names[service.name]: service.address
+        for service in _noted(root)
+        if service.address is not None and service.process() is not None
+    }
 
 
 def up(root: Path) -> None:
@@ -97,7 +109,7 @@ def up(root: Path) -> None:
             print(f"{name}: {variable} is set, that server is used")
         elif not _runs(root, name):
             _must_be_free(name, variable, where[variable])
-            _start(root, name, command, environment)
+            _start(root, name, command, environment, where[variable])
     for name, variable, _ in servers:
         _await(root, name, f"{where[variable]}/health")
         print(f"{name}: {where[variable].removesuffix('/api')}")
@@ -159,15 +171,19 @@ def _worker() -> list[str]:
 
 
 def _mlflow(params: ServicesParams, root: Path) -> list[str]:
-    from flows.tracking import ARTIFACTS, STORE
-
     store = ["--backend-store-uri", f"sqlite:///{(root / STORE).resolve()}"]
     artifacts = ["--serve-artifacts", "--artifacts-destination", str((root / ARTIFACTS).resolve())]
     place = ["--host", params.host, "--port", str(params.mlflow_port), "--workers", "1"]
     return [sys.executable, "-m", "mlflow", "server", *store, *artifacts, *place]
 
 
-def _start(root: Path, name: str, command: list[str], environment: dict[str, str]) -> None:
+def _start(
+    root: Path,
+    name: str,
+    command: list[str],
+    environment: dict[str, str],
+    address: str | None = None,
+) -> None:
     """Starts a service in a session of its own, with a log."""
     log = root / FOLDER / "log" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -182,7 +198,7 @@ def _start(root: Path, name: str, command: list[str], environment: dict[str, str
             start_new_session=True,
         )
     born = psutil.Process(process.pid).create_time()
-    write_json(_place(root, name), {"name": name, "pid": process.pid, "born": born})
+    write_json(_place(root, name), asdict(Service(name, process.pid, born, address)))
 
 
 def _runs(root: Path, name: str) -> bool:

@@ -16,18 +16,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from autorec_core.files import write_text
+from flows.environment import without_password
 from flows.paths import Places
+from flows.registry.proxied import ARTIFACTS, STORE
+from flows.services import running_services
 
 logger = logging.getLogger(__name__)
 
-STORE = "mlflow.db"
-ARTIFACTS = "mlartifacts"
 RUN_FILE = "mlflow_run.txt"
+OPEN_STORE = f"mlflow ui --backend-store-uri sqlite:///{STORE} --host 127.0.0.1"
 _PARAMS_A_CALL, _METRICS_A_CALL = 100, 1000  # MLflow takes no more at once
 
 Result = TypeVar("Result")
@@ -36,7 +37,10 @@ _own_stores: set[str] = set()
 
 
 def connect(root: Path) -> None:
-    """Points MLflow at its store: MLFLOW_TRACKING_URI, or SQLite and a folder in the workspace.
+    """Points MLflow at its store.
+
+    That is MLFLOW_TRACKING_URI, else the server that `make up` runs here, else SQLite and a folder
+    in the workspace.
 
     Args:
         root: The workspace.
@@ -47,7 +51,7 @@ def connect(root: Path) -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="mlflow")
     wished = os.environ.get("MLFLOW_TRACKING_URI")
-    uri = wished
+    uri = wished or running_services(root).get("MLFLOW_TRACKING_URI")
     if not uri:
         database = (root / STORE).resolve()
         _create_once(database)
@@ -163,12 +167,19 @@ def run_address(places: Places) -> str | None:
     run = search_run(places)
     if run is None:
         return None
-    address = urlsplit(mlflow.get_tracking_uri())
-    if address.scheme not in ("http", "https"):
-        return f"{run} (`mlflow ui --backend-store-uri sqlite:///{STORE} --host 127.0.0.1`)"
+    if not mlflow.get_tracking_uri().startswith("http"):
+        return f"{run} (`{OPEN_STORE}`)"
     experiment = mlflow.get_run(run).info.experiment_id
-    server = address._replace(netloc=address.netloc.rpartition("@")[2])  # no password leaves here
-    return f"{server.geturl().rstrip('/')}/#/experiments/{experiment}/runs/{run}"
+    server = without_password(mlflow.get_tracking_uri()).rstrip("/")
+    return f"{server}/#/experiments/{experiment}/runs/{run}"
+
+
+def way_to_trials(places: Places) -> str | None:
+    """Where trials are seen: the last search's page, the command for the own store, or nowhere."""
+    address = attempt(lambda: run_address(places))
+    if address is None or address.startswith("http"):
+        return address
+    return OPEN_STORE
 
 
 def start_trial(root: Path, parent: str, number: int, began: float) -> str:
@@ -234,7 +245,9 @@ def attempt(act: Callable[[], Result]) -> Result | None:
         done = act()
     except (MlflowException, OSError) as error:
         if not _unanswered.is_set():
-            logger.warning("MLflow does not answer; the run goes on without it: %s", error)
+            # MLflow repeats what its HTTP library says of pools and retries.
+            why = str(error).partition(" with exception ")[0]
+            logger.warning("MLflow does not answer; the run goes on without it: %s", why)
         _unanswered.set()
         return None
     _unanswered.clear()

@@ -74,6 +74,17 @@ def test_our_containers_have_a_read_only_root_and_no_rights(name):
     assert str(service.get("user", "10001")) not in ("0", "root")
 
 
+def test_what_a_read_only_root_excludes_is_not_asked_for():
+    written = SERVICES["worker"]["environment"]
+    compose = read("compose.yaml")
+
+    for name in ("HOME", "PREFECT_HOME", "DVC_SITE_CACHE_DIR"):
+        assert Path(written[name]).is_relative_to("/tmp"), name  # its tmpfs
+    for service in SERVICES.values():
+        inline = {one["source"] for one in service.get("configs", [])}
+        assert not [name for name in inline if "content" in compose["configs"][name]]
+
+
 def test_both_servers_keep_their_state_in_postgresql_by_drivers_that_are_installed():
     urls = {
         "prefect": SERVICES["prefect"]["environment"]["PREFECT_SERVER_DATABASE_CONNECTION_URL"],

@@ -12,6 +12,9 @@ from autorec_core.errors import DataError, listed
 
 QUANTILES = 257
 SAMPLE_ROWS = 200_000
+LIMIT = 1e4
+"""No number becomes larger: what layers multiply stays finite. Fewer than 100 million rows of train
+cannot hold a number that lies more than 10,000 standard deviations from their mean."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +56,9 @@ class NumericTransform:
             for position, edges in enumerate(self.quantiles):
                 scaled[:, position] = _rank(numbers[:, position], edges, ranks)
         else:
-            scaled = (_unskewed(numbers, self.kind) - self.means) / self.scales
+            with np.errstate(over="ignore"):  # beyond is beyond
+                scaled = (_unskewed(numbers, self.kind) - self.means) / self.scales
+            scaled = np.clip(scaled, -LIMIT, LIMIT)
         scaled[missing] = 0.0
         flags = missing[:, [self.names.index(name) for name in self.flagged]]
         return np.concatenate([scaled, flags], axis=1).astype(np.float32)

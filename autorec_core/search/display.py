@@ -51,7 +51,7 @@ class Display(Listener):
         )
         if plan.finished:
             self._console.print(
-                f"{len(plan.finished)} trials are finished already; the search goes on.",
+                f"Trials finished already: {len(plan.finished)}. The search goes on.",
                 highlight=False,
             )
         self._bar = Progress(

@@ -1,7 +1,7 @@
 """Loads a registered model in a clean process and lets it score rows: `python -I probe.py ...`.
 
 It runs as a program of its own, so that a model made by an earlier AutoRec runs on the code that
-travels with it, and nothing of the asking process leaks in.
+travels with it, and nothing of the asking process leaks in. The environment names MLflow's store.
 """
 
 from __future__ import annotations
@@ -51,15 +51,13 @@ def fetch(uri: str, folder: Path, expected: str) -> Path:
     return got
 
 
-def main(tracking: str, uri: str, expected: str, place: str) -> None:
+def main(uri: str, expected: str, place: str) -> None:
     """Loads, scores the example and the rows, measures one row's time, writes what was found."""
     import mlflow
     import numpy as np
     import pandas as pd
 
     folder = Path(place)
-    mlflow.set_tracking_uri(tracking)
-    mlflow.set_registry_uri(tracking)
     with tempfile.TemporaryDirectory() as copy:
         model = mlflow.pyfunc.load_model(str(fetch(uri, Path(copy), expected)))
         example = json.loads((folder / EXAMPLE).read_text(encoding="utf-8"))

@@ -61,9 +61,15 @@ def smoke_test(version: Version, rows: pd.DataFrame | None = None, root: Path = 
         done = subprocess.run(
             [
                 *(sys.executable, "-I", "-B", probe.__file__),
-                *(mlflow.get_tracking_uri(), uri, registered, place),
+                *(uri, registered, place),
             ],
-            env={**os.environ, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"},
+            # Anybody on the machine sees a process's arguments; the store's address may be secret.
+            env={
+                **os.environ,
+                "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri(),
+                "MLFLOW_REGISTRY_URI": mlflow.get_registry_uri(),
+                "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+            },
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

@@ -60,8 +60,9 @@ def test_the_saved_model_scores_raw_rows_like_the_scorer(numeric, tmp_path):
     made = scorer(numeric)
     rows = table(200, 1)
     rows.loc[:5, "site id"] = ["", "never seen", None, "a", "ü\n", "A"]
-    rows.loc[:3, "price"] = [np.nan, 0.0, 1e6, -1e6]
+    rows.loc[:6, "price"] = [np.nan, 0.0, 1e6, -1e6, 1e30, -1e30, 1e308]
 
+    assert np.isfinite(made.score(rows)).all()
     export_scorer(made, tmp_path / "exported")
 
     loaded = tf.saved_model.load(str(tmp_path / "exported" / "saved_model" / "1"))

@@ -91,6 +91,7 @@ def test_what_a_silent_server_did_not_take_is_delivered_when_mlflow_is_back(
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert courier.deliver(places)
     check_told(places)
+    assert tracking.way_to_trials(places) == tracking.OPEN_STORE
 
 
 def test_an_interrupted_run_goes_on_or_is_closed(places):

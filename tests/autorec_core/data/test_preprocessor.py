@@ -219,6 +219,16 @@ def test_one_row_and_many_rows_have_the_same_ids(values):
         assert categories(_column(frame, "x")).to_pylist() == quick
 
 
+@pytest.mark.parametrize("kind", ["log", "standard", "quantile"])
+def test_a_number_far_beyond_those_of_train_stays_one_that_a_model_can_take(clicks, kind):
+    fitted, train = numeric(clicks, [1e-9, 3e-9], kind)
+    rows = pd.concat([train, train])[:3].assign(price=[1e30, -1e308, 3e-9])
+    encoded = fitted.encode(rows).numeric[:, 0].tolist()
+
+    most = 1.0 if kind == "quantile" else 1e4
+    assert encoded == pytest.approx([most, -most, 1.0], rel=1e-5)
+
+
 def test_a_saved_preprocessor_encodes_alike(clicks, tmp_path):
     fitted, train = numeric(clicks, [1.0, np.nan, -3.0], "quantile")
     fitted.save(tmp_path)
