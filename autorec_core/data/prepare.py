@@ -20,7 +20,7 @@ from autorec_core.data.encode import write_split
 from autorec_core.data.learn import Learned, learn
 from autorec_core.data.numeric import NumericTransform
 from autorec_core.data.preprocessor import NumberStatistics, described, save_described
-from autorec_core.data.raw import RawRows, bad_rows_of, map_chunks, raw_files
+from autorec_core.data.raw import RawRows, bad_rows_of, map_chunks, raw_files, used_columns
 from autorec_core.data.schema import Schema
 from autorec_core.data.scratch import Scratch, write_partition
 from autorec_core.data.split import PARTS, stratified_sample
@@ -120,7 +120,7 @@ def _spool(
     with closing(chunks):
         found = survey(entry, split, _counted(chunks, counts), raw)
     partitions = tuple((place, rows) for place, rows in enumerate(counts) if rows)
-    return found, Scratch(aside, partitions, store.CHUNK_ROWS)
+    return found, Scratch(aside, partitions, store.CHUNK_ROWS, tuple(used_columns(entry)))
 
 
 def _counted(seen: Iterator[Seen], counts: list[int]) -> Iterator[Seen]:

@@ -27,11 +27,13 @@ class Scratch:
         folder: The folder of the partitions, on a disk that all tasks see.
         partitions: Number and rows of each partition that has rows, in order.
         window: How many rows are taken at a time where a result depends on it.
+        columns: The columns of the rows.
     """
 
     folder: Path
     partitions: tuple[tuple[int, int], ...]
     window: int
+    columns: tuple[str, ...]
 
     def save_parts(self, parts: np.ndarray) -> None:
         """Keeps which part each row belongs to: int8, shape (rows,)."""
@@ -60,26 +62,24 @@ class Scratch:
         known = {"value": vocabulary.values, "count": vocabulary.counts}
         _write(self.folder / f"known_{at}.arrow", pa.table(known))
         np.save(self.folder / f"ids_{at}.npy", counter.ids)
-        np.save(self.folder / f"codes_{at}.npy", counter.codes())
+        counter.codes().tofile(self.folder / f"codes_{at}")
 
     def words(self, name: str) -> Words:
         """What is known of a column's categories, where it stands on disk."""
         at = self._at(name)
-        ids, codes = (
-            np.load(self.folder / f"{n}_{at}.npy", mmap_mode="r") for n in ("ids", "codes")
-        )
+        ids = np.asarray(np.load(self.folder / f"ids_{at}.npy", mmap_mode="r"))
         found = _read(self.folder / f"words_{at}.arrow")["value"]
         known = _read(self.folder / f"known_{at}.arrow").combine_chunks()
         return Words(
             found.combine_chunks(),
             Vocabulary(plain(known["value"]), plain(known["count"])),
             ids,
-            codes,
+            self.folder / f"codes_{at}",
         )
 
     def _at(self, name: str) -> int:
         """A column may be called anything; a file may not."""
-        return int(self.table(self.partitions[0][0]).schema.get_field_index(name))
+        return self.columns.index(name)
 
 
 @dataclass
@@ -90,13 +90,15 @@ class Words:
         all: Every category, in the order of their codes.
         vocabulary: Those that training rows taught.
         ids: int32, the id of each code, and of "missing" behind.
-        codes: int32, the codes of each partition's dictionary, and of "missing" behind each.
+        codes: The file with the codes of each partition's dictionary, and of "missing" behind
+            each: int32.
+        start: Where in it the next partition's stand.
     """
 
     all: pa.Array
     vocabulary: Vocabulary
     ids: np.ndarray
-    codes: np.ndarray
+    codes: Path
     start: int = 0
 
     def next(self, column: pa.DictionaryArray, chosen: np.ndarray) -> np.ndarray:
@@ -110,8 +112,8 @@ class Words:
             int32, shape (chosen rows,).
         """
         missing = len(column.dictionary)
-        of_words = self.codes[self.start : self.start + missing + 1]
-        self.start += missing + 1
+        of_words = np.fromfile(self.codes, np.int32, missing + 1, offset=self.start)
+        self.start += of_words.nbytes
         codes = pc.fill_null(column.indices, missing).to_numpy(zero_copy_only=False)
         return of_words[codes[chosen]]
 
