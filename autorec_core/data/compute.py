@@ -1,4 +1,4 @@
-"""Where functions of one partition run: in this process, or on a Dask cluster.
+"""Where functions of one partition run: in threads of this process, or on a Dask cluster.
 
 The functions and the partitions are the same in both, and results come in the order of the
 partitions, so no byte of what is written depends on where it was computed.
@@ -6,47 +6,75 @@ partitions, so no byte of what is written depends on where it was computed.
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Protocol
 
 from autorec_core.cluster import connect
 
 AHEAD = 2
 """Partitions a worker has waiting: enough to keep it busy, few enough to bound memory."""
+MOST_THREADS = 8
+"""Each holds a partition in memory."""
+SENT_BY_ITSELF = 1 << 18
+"""Partitions of more bytes than these do not pass through the scheduler."""
 
 
 class Compute(Protocol):
     """Runs a function on partitions."""
 
-    def share(self, value: Any) -> Any:
-        """Gives every partition's call a value that is too large to be sent along each time."""
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether partitions are sent to other processes."""
 
-    def map(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+    def reaches(self, folder: Path, files: Sequence[Path]) -> bool:
+        """Whether the functions find the files and can write to the folder, which exists."""
+
+    def map(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Generator[Any]:
         """The function's results for the arguments of each call, in order, a few ahead.
 
-        The last argument of each call is the partition.
+        The last argument of each call is the partition. After an error no call is running.
         """
 
 
 class Here:
-    """Runs everything in this process, one partition at a time."""
+    """Runs partitions in threads of this process: nearly all of the work lets others work.
 
-    def share(self, value: Any) -> Any:
-        """The value itself."""
-        return value
+    Args:
+        threads: How many; as many as there are processors, up to a few, if `None`.
+    """
 
-    def map(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+    def __init__(self, threads: int | None = None) -> None:
+        self._threads = threads
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """See `Compute.is_elsewhere`."""
+        return False
+
+    def reaches(self, folder: Path, files: Sequence[Path]) -> bool:
+        """See `Compute.reaches`."""
+        return True
+
+    def map(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Generator[Any]:
         """See `Compute.map`."""
-        return (function(*call) for call in calls)
+        threads = self._threads or min(processors(), MOST_THREADS)
+        with ThreadPoolExecutor(threads) as pool:
+            yield from _in_order(
+                lambda call: pool.submit(function, *call), calls, threads + 1, Future.cancel
+            )
 
 
 HERE = Here()
 
 
 class Cluster:
-    """Runs partitions on the workers of a Dask cluster; they need no disk of the driver's.
+    """Runs partitions on the workers of a Dask cluster.
 
     Args:
         client: A client of `distributed`.
@@ -57,21 +85,81 @@ class Cluster:
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         self._window = AHEAD * sum(worker["nthreads"] for worker in workers)
 
-    def share(self, value: Any) -> Any:
-        """The value's place on the cluster."""
-        return self._client.scatter(value, broadcast=True, hash=False)
+    @property
+    def is_elsewhere(self) -> bool:
+        """See `Compute.is_elsewhere`."""
+        return True
 
-    def map(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+    def reaches(self, folder: Path, files: Sequence[Path]) -> bool:
+        """See `Compute.reaches`."""
+        sizes = [(file, file.stat().st_size) for file in files]
+        name = uuid.uuid4().hex
+        try:
+            answers = self._client.run(_finds, folder, name, sizes)
+            return all(answers.values()) and len(list(folder.glob(f"{name}-*"))) == len(answers)
+        finally:
+            for left in folder.glob(f"{name}-*"):
+                left.unlink()
+
+    def map(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Generator[Any]:
         """See `Compute.map`."""
-        waiting: deque[Any] = deque()
-        for call in calls:
+
+        def submit(call: tuple[Any, ...]) -> Any:
             *settings, partition = call
-            sent = self._client.scatter(partition, hash=False)  # not through the scheduler
-            waiting.append(self._client.submit(function, *settings, sent, pure=False))
-            if len(waiting) >= self._window:
+            if getattr(partition, "nbytes", 0) > SENT_BY_ITSELF:
+                partition = self._client.scatter(partition, hash=False)
+            return self._client.submit(function, *settings, partition, pure=False)
+
+        yield from _in_order(submit, calls, self._window, _wait)
+
+
+def _in_order(
+    submit: Callable[[tuple[Any, ...]], Any],
+    calls: Iterable[tuple[Any, ...]],
+    window: int,
+    give_up: Callable[[Any], Any],
+) -> Generator[Any]:
+    """The results of calls in their order, `window` of them at a time under way."""
+    waiting: deque[Any] = deque()
+    remaining = iter(calls)
+    failure = None
+    try:
+        while failure is None:
+            try:
+                waiting.append(submit(next(remaining)))
+            except StopIteration:
+                break
+            except Exception as error:  # said after what is wrong with earlier partitions
+                failure = error
+            if len(waiting) >= window:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    finally:
+        for one in waiting:
+            give_up(one)
+    if failure is not None:
+        raise failure
+
+
+def _wait(call: Any) -> None:
+    """Waits until a call of which no one wants the result has ended."""
+    with suppress(Exception):
+        call.exception()
+
+
+def _finds(folder: Path, name: str, files: Sequence[tuple[Path, int]]) -> bool:
+    """Whether a worker sees files of these sizes, and leaves a file of its own in the folder."""
+    try:
+        (folder / f"{name}-{uuid.uuid4().hex}").touch()
+        return all(file.stat().st_size == size for file, size in files)
+    except OSError:
+        return False
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

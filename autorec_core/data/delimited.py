@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from autorec_core.data.bad_rows import BadRows
-from autorec_core.data.lines import Block
+from autorec_core.data.lines import Block, Span
 from autorec_core.errors import DataError, listed
 
 # Arrow splits at one byte only; a longer separator is first replaced by this one.
@@ -24,7 +25,8 @@ class TextRows:
     """Rows of a text file before their columns have types.
 
     Args:
-        table: Every column as strings; nothing is null yet.
+        table: Every column as strings, nothing null yet; or all numbers as float64, null where
+            nothing stands.
         lines: int64 line numbers, shape (rows,).
     """
 
@@ -48,15 +50,20 @@ class Layout:
     separator: str
     quoted: bool
 
-    def parse(self, content: bytes, lines: np.ndarray, bad: BadRows) -> TextRows:
+    def parse(
+        self, content: bytes, lines: np.ndarray, bad: BadRows, numbers: Collection[str] = ()
+    ) -> TextRows:
         """The fields of whole lines.
 
         Args:
             content: The lines, each ending with a line feed.
             lines: Their int64 numbers in the file, shape (lines,).
             bad: Receives the lines that do not have the columns they should.
+            numbers: Columns to be given as numbers at once, if all they hold are finite numbers.
         """
-        table = self._table(content, len(lines))
+        table = self._with_numbers(content, len(lines), numbers) if numbers else None
+        if table is None:
+            table = self._table(content, len(lines))
         if table is not None:
             return TextRows(table, lines)
         texts = content.split(b"\n")[:-1]
@@ -80,7 +87,22 @@ class Layout:
             return next(csv.reader([text], delimiter=self.separator), [])
         return text.split(self.separator)
 
-    def _table(self, content: bytes, count: int) -> pa.Table | None:
+    def _with_numbers(
+        self, content: bytes, count: int, numbers: Collection[str]
+    ) -> pa.Table | None:
+        """All lines at once, with numbers; None where any needs a closer look."""
+        # Arrow takes white space off numbers; here a number with white space is none.
+        if not count or b" " in content or (self.separator != "\t" and b"\t" in content):
+            return None
+        table = self._table(content, count, numbers)
+        if table is None:
+            return None
+        finite = (
+            pc.all(pc.is_finite(table[name])).as_py() for name in self.names if name in numbers
+        )
+        return table if all(one is not False for one in finite) else None
+
+    def _table(self, content: bytes, count: int, numbers: Collection[str] = ()) -> pa.Table | None:
         """All lines at once; None where any of them needs a closer look."""
         if not count:
             return pa.table({name: pa.array([], pa.string()) for name in self.names})
@@ -95,14 +117,19 @@ class Layout:
         try:
             table = pyarrow.csv.read_csv(
                 pa.BufferReader(content),
-                read_options=pyarrow.csv.ReadOptions(column_names=self.names),
+                # One thread: whoever calls this has others of its own.
+                read_options=pyarrow.csv.ReadOptions(column_names=self.names, use_threads=False),
                 parse_options=pyarrow.csv.ParseOptions(
                     delimiter=separator,
                     quote_char='"' if self.quoted else False,
                     ignore_empty_lines=False,
                 ),
                 convert_options=pyarrow.csv.ConvertOptions(
-                    column_types={name: pa.string() for name in self.names},
+                    column_types={
+                        name: pa.float64() if name in numbers else pa.string()
+                        for name in self.names
+                    },
+                    null_values=[""],
                     strings_can_be_null=False,
                 ),
             )
@@ -153,19 +180,30 @@ class Piece:
 
     Args:
         layout: How their fields stand in them.
-        content: The lines, each ending with a line feed.
-        lines: Their int64 numbers in the file, shape (lines,).
+        content: The lines, each ending with a line feed, or where they stand.
+        lines: Their numbers in the file: all of a range, or int64, shape (lines,).
         last_line: The number of the last line before the next piece.
     """
 
     layout: Layout
-    content: bytes
-    lines: np.ndarray
+    content: bytes | Span
+    lines: range | np.ndarray
     last_line: int
 
-    def rows(self, bad: BadRows) -> TextRows:
-        """The rows; `bad` receives the lines that do not have the columns they should."""
-        return self.layout.parse(self.content, self.lines, bad)
+    @property
+    def nbytes(self) -> int:
+        """How much it takes to send the piece elsewhere."""
+        return len(self.content) if isinstance(self.content, bytes) else 0
+
+    def rows(self, bad: BadRows, numbers: Collection[str] = ()) -> TextRows:
+        """The rows.
+
+        Args:
+            bad: Receives the lines that do not have the columns they should.
+            numbers: See `Layout.parse`.
+        """
+        content = self.content if isinstance(self.content, bytes) else self.content.read()
+        return self.layout.parse(content, np.asarray(self.lines, np.int64), bad, numbers)
 
 
 @dataclass(frozen=True)
@@ -184,12 +222,12 @@ class MoviePiece(Piece):
     movies: tuple[str | None, ...]
     no_movies: tuple[tuple[int, str], ...]
 
-    def rows(self, bad: BadRows) -> TextRows:
+    def rows(self, bad: BadRows, numbers: Collection[str] = ()) -> TextRows:
         """The rows; `bad` receives the lines that are neither a movie's nor a rating's."""
         file = self.layout.file
         for line, text in self.no_movies:
             bad.add(file, line, "a line that ends in ':' but is no movie number", text)
-        parsed = super().rows(bad)
+        parsed = super().rows(bad, numbers)
         above = np.searchsorted(self.heads, parsed.lines)
         if self.movies[0] is None and (orphans := above == 0).any():
             for line in parsed.lines[orphans]:
@@ -208,6 +246,7 @@ def read_delimited(
     separator: str,
     header: bool,
     quoted: bool,
+    by_place: bool = False,
 ) -> Iterator[Piece]:
     """The rows of a delimited text file, in pieces.
 
@@ -218,6 +257,7 @@ def read_delimited(
         separator: What stands between two fields.
         header: Whether the first line names the columns.
         quoted: Whether a field may stand in double quotes.
+        by_place: Whether pieces say, where they can, only where their lines stand.
 
     Raises:
         DataError: The header is not what it should be.
@@ -229,9 +269,10 @@ def read_delimited(
             head, _, content = content.partition(b"\n")
             layout = Layout(file, _header(layout, head), separator, quoted)
             first = 2
-        lines = np.arange(first, first + content.count(b"\n"), dtype=np.int64)
-        if len(lines):
-            yield Piece(layout, content, lines, int(lines[-1]))
+        lines = range(first, first + content.count(b"\n"))
+        if lines:
+            place = block.span if by_place else None
+            yield Piece(layout, place or content, lines, lines[-1])
 
 
 def read_netflix(

@@ -20,16 +20,47 @@ LONGEST_LINE = 64 << 20
 
 
 @dataclass(frozen=True)
+class Span:
+    """Whole lines of an uncompressed file by their place, for whoever reads them elsewhere.
+
+    Args:
+        file: The file.
+        start: The place of their first byte.
+        stop: The place behind their last.
+    """
+
+    file: Path
+    start: int
+    stop: int
+
+    def read(self) -> bytes:
+        """The lines as `Block.content` has them.
+
+        Raises:
+            DataError: The file cannot be read.
+        """
+        try:
+            with self.file.open("rb") as file:
+                file.seek(self.start)
+                content = file.read(self.stop - self.start)
+        except OSError as error:
+            raise DataError(f"{self.file} cannot be read: {error.strerror or error}.") from error
+        return _plain_ends(content)
+
+
+@dataclass(frozen=True)
 class Block:
     """Some whole lines of a file.
 
     Args:
         content: The lines, each ending with a line feed.
         first_line: The number of the first, counted from 1.
+        span: Where they stand, if the file is not compressed and they are not its first.
     """
 
     content: bytes
     first_line: int
+    span: Span | None = None
 
 
 def _zstandard(file: IO[bytes]) -> Any:
@@ -57,7 +88,7 @@ def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
             absurdly long.
     """
     kind = "file"
-    line, rest, blocks = 1, b"", 0
+    line, rest, blocks, at = 1, b"", 0, 0
     try:
         with path.open("rb") as file:
             start = file.read(8)
@@ -74,8 +105,11 @@ def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
                     if len(rest) > LONGEST_LINE:
                         raise DataError(f"{path}, line {line}: longer than {LONGEST_LINE:,} bytes.")
                     continue
-                block = _block(rest + whole + end, line, first=not blocks)
+                content = rest + whole + end
+                span = Span(path.absolute(), at, at + len(content)) if kind == "file" else None
+                block = _block(content, line, span if blocks else None)
                 rest = tail
+                at += len(content)
                 line += block.content.count(b"\n")
                 blocks += 1
                 yield block
@@ -89,14 +123,16 @@ def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
     if rest:
         blocks += 1
-        yield _block(rest + b"\n", line, first=line == 1)
+        yield _block(rest + b"\n", line, None)
     if not blocks:
         raise DataError(f"{path} is empty.")
 
 
-def _block(content: bytes, first_line: int, *, first: bool) -> Block:
-    if first:
+def _block(content: bytes, first_line: int, span: Span | None) -> Block:
+    if first_line == 1:
         content = content.removeprefix(b"\xef\xbb\xbf")
-    if b"\r" in content:
-        content = content.replace(b"\r\n", b"\n")
-    return Block(content, first_line)
+    return Block(_plain_ends(content), first_line, span)
+
+
+def _plain_ends(content: bytes) -> bytes:
+    return content.replace(b"\r\n", b"\n") if b"\r" in content else content

@@ -125,16 +125,6 @@ class NumericStatistics:
             self._sample(numbers)
         self.rows += len(numbers)
 
-    def merge(self, other: NumericStatistics) -> None:
-        """Takes in what another has collected from the rows behind this one's."""
-        self._fold(other.counts, other.means, other.squares)
-        sampled = 0
-        for numbers in other.samples:
-            self._sample(numbers)
-            self.rows += len(numbers)
-            sampled += len(numbers)
-        self.rows += other.rows - sampled
-
     def _fold(self, counts: np.ndarray, means: np.ndarray, squares: np.ndarray) -> None:
         total = np.maximum(self.counts + counts, 1)
         shift = means - self.means

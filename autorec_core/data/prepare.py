@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+import logging
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +13,23 @@ import pyarrow as pa
 import pyarrow.csv
 
 from autorec_core.config import DatasetParams, PreprocessParams, SplitParams
+from autorec_core.data import store
 from autorec_core.data.bad_rows import BadRows
 from autorec_core.data.compute import HERE, Compute
-from autorec_core.data.preprocessor import Preprocessor, TrainStatistics
-from autorec_core.data.profile import PartProfile
-from autorec_core.data.raw import bad_rows_of, read_chunks
-from autorec_core.data.schema import Examples
+from autorec_core.data.encode import write_split
+from autorec_core.data.learn import Learned, learn
+from autorec_core.data.numeric import NumericTransform
+from autorec_core.data.preprocessor import NumberStatistics, described, save_described
+from autorec_core.data.raw import RawRows, bad_rows_of, map_chunks, raw_files, used_columns
+from autorec_core.data.schema import Schema
+from autorec_core.data.scratch import Scratch, write_partition
 from autorec_core.data.split import PARTS, stratified_sample
-from autorec_core.data.store import (
-    ROW_NUMBER,
-    TableWriter,
-    encoded_table,
-    read_tables,
-    table_writer,
-)
-from autorec_core.data.survey import Survey, survey
-from autorec_core.data.values import plain
+from autorec_core.data.survey import Seen, Survey, look, survey
 from autorec_core.files import whole_folder, write_json
 
-SPOOL = "spool.parquet"
+GROUPS = 32
+"""About how many tasks the columns make, for as many workers at most."""
+_log = logging.getLogger(__name__)
 
 
 def prepare(
@@ -45,9 +43,10 @@ def prepare(
 ) -> dict[str, Any]:
     """Writes encoded splits, raw rows of each split, schema, vocabularies and a profile.
 
-    Rows pass in chunks: once from the raw file, to be seen to be right and to learn the labels;
-    then to their split, where those of train are counted; then through the preprocessor. What is
-    kept of every row meanwhile is a byte or two.
+    The raw file is read once, in chunks, seen to be right, and put aside as typed columns; then
+    each column is learned from the rows of train, and each split's files are written. All three
+    are functions of a chunk, a column or a file, which run beside each other. What is kept in
+    memory of every row meanwhile is a byte or two.
 
     Args:
         entry: The data set's entry in params.yaml.
@@ -56,7 +55,7 @@ def prepare(
         seed: Seeds the split, and the sample where the entry asks for one.
         raw: The raw file, or a pattern for several.
         out: The folder to appear; an earlier one is replaced at the end, or stays.
-        compute: Where partitions are read, counted and encoded.
+        compute: Where this is done; here, if not all of it sees the raw file and `out`.
 
     Returns:
         The profile, as written to `profile.json`.
@@ -65,16 +64,20 @@ def prepare(
         DataError: The raw file is not what the entry says, or `out` cannot be written.
     """
     with whole_folder(out) as folder:
+        aside = folder.absolute().parent / "scratch"
+        aside.mkdir()
+        folder = folder.absolute()
+        if not compute.reaches(aside, raw_files(raw)):
+            _log.warning("Not all workers see %s and %s: data are prepared here.", raw, out.parent)
+            compute = HERE
         bad = bad_rows_of(entry)
-        found = _spool(entry, split, seed, raw, folder / SPOOL, bad, compute)
-        parts = found.parts(split, seed)
-        preprocessor = _divide(entry, preprocess, folder, parts, compute)
-        (folder / SPOOL).unlink()
-        preprocessor.save(folder)
+        found, scratch = _spool(entry, split, seed, raw, aside, bad, compute)
+        scratch.save_parts(found.parts(split, seed))
+        schema, numeric = _learn(entry, preprocess, folder, scratch, compute)
         profile: dict[str, Any] = {
             "split": {"strategy": split.strategy, "ratios": split.ratios, "seed": seed},
             "bad_rows": len(bad.rows),
-            "splits": {part: _encode(folder, part, preprocessor, compute) for part in PARTS},
+            "splits": _write(entry, schema, numeric, folder, scratch, compute),
         }
         if bad.rows:
             pyarrow.csv.write_csv(bad.table(), folder / "bad_rows.csv")
@@ -87,109 +90,117 @@ def _spool(
     split: SplitParams,
     seed: int,
     raw: Path,
-    spool: Path,
+    aside: Path,
     bad: BadRows,
     compute: Compute,
-) -> Survey:
-    """Reads the raw file; its rows, or a sample of them, go to `spool`."""
-    chosen = None
+) -> tuple[Survey, Scratch]:
+    """Reads the raw file; its rows, or a sample of them, are put aside."""
+    chosen: list[np.ndarray] | None = None
     if entry.sample is not None:
-        chunks = read_chunks(entry, raw, bad=bad_rows_of(entry), compute=compute)
-        labels = survey(entry, split, chunks, place=raw)
-        chosen = stratified_sample(labels.labels, entry.sample, seed)
-    with table_writer(spool) as writer:
-        chunks = read_chunks(entry, raw, bad=bad, compute=compute)
-        return survey(entry, split, chunks, place=raw, writer=writer, chosen=chosen)
+        counts: list[int] = []
+        chunks = map_chunks(
+            see,
+            entry,
+            raw,
+            bad=bad_rows_of(entry),
+            coded=True,
+            compute=compute,
+            settings=lambda _: (entry, split, raw),
+        )
+        with closing(chunks):
+            labels = survey(entry, split, _counted(chunks, counts), raw).labels
+        mask = stratified_sample(labels, entry.sample, seed)
+        chosen = np.split(mask, np.cumsum(counts)[:-1])
+
+    def settings(place: int) -> tuple[Any, ...]:
+        return entry, split, raw, aside, place, None if chosen is None else chosen[place]
+
+    counts = []
+    chunks = map_chunks(spool, entry, raw, bad=bad, coded=True, compute=compute, settings=settings)
+    with closing(chunks):
+        found = survey(entry, split, _counted(chunks, counts), raw)
+    partitions = tuple((place, rows) for place, rows in enumerate(counts) if rows)
+    return found, Scratch(aside, partitions, store.CHUNK_ROWS, tuple(used_columns(entry)))
 
 
-def _divide(
+def _counted(seen: Iterator[Seen], counts: list[int]) -> Iterator[Seen]:
+    for one in seen:
+        counts.append(one.rows)
+        yield one
+
+
+def see(entry: DatasetParams, split: SplitParams, place: Path, rows: RawRows) -> Seen:
+    """What is to be known of some rows. A function of one partition: it can run anywhere."""
+    return look(entry, split, place, rows.table)
+
+
+def spool(
+    entry: DatasetParams,
+    split: SplitParams,
+    place: Path,
+    aside: Path,
+    number: int,
+    chosen: np.ndarray | None,
+    rows: RawRows,
+) -> Seen:
+    """Puts some rows, or those chosen, aside. A function of one partition: it can run anywhere."""
+    table = rows.table.append_column(store.ROW_NUMBER, pa.array(rows.numbers))
+    if chosen is not None:
+        table = table.filter(pa.array(chosen))
+    write_partition(aside, number, table)
+    return look(entry, split, place, table)
+
+
+def _learn(
     entry: DatasetParams,
     preprocess: PreprocessParams,
     folder: Path,
-    parts: np.ndarray,
+    scratch: Scratch,
     compute: Compute,
-) -> Preprocessor:
-    """Brings each row to its split, and learns from those of train."""
-    statistics = TrainStatistics(entry, preprocess)
-    with ExitStack() as stack:
-        writers = [stack.enter_context(table_writer(_rows_file(folder, part))) for part in PARTS]
-        trained = _divided(entry, folder / SPOOL, parts, writers)
-        calls = ((entry, preprocess, rows) for rows in trained)
-        for counted in compute.map(count_rows, calls):
-            statistics.merge(counted)
-    return statistics.finish()
+) -> tuple[Schema, NumericTransform]:
+    """Learns vocabularies and statistics from the rows of train, and writes them."""
+    (folder / "vocabulary").mkdir()
+    groups = [(), *_column_groups(entry, scratch)]
+    calls = ((entry, preprocess, folder, scratch, names) for names in groups)
+    numbers, *learned = compute.map(learn, calls)
+    of_column: dict[str, Learned] = {name: one for some in learned for name, one in some.items()}
+    assert isinstance(numbers, NumberStatistics)
+    schema, numeric = described(
+        entry,
+        preprocess,
+        {name: one.size for name, one in of_column.items()},
+        [name for name in (*entry.categorical, *entry.multi_valued) if of_column[name].is_empty],
+        numbers,
+    )
+    save_described(folder, schema, numeric)
+    return schema, numeric
 
 
-def _divided(
-    entry: DatasetParams, spool: Path, parts: np.ndarray, writers: Sequence[TableWriter]
-) -> Iterator[pa.Table]:
-    """Writes each row to its split; gives those of train."""
-    start = 0
-    for table in read_tables(spool, coded=entry.categorical):
-        of_rows = parts[start : start + table.num_rows]
-        start += table.num_rows
-        for number, writer in enumerate(writers):
-            rows = table.filter(pa.array(of_rows == number))
-            writer.write(rows)
-            if number == 0:
-                yield rows
+def _column_groups(entry: DatasetParams, scratch: Scratch) -> list[tuple[str, ...]]:
+    """Columns of categories: large ones alone and first, small ones together."""
+    first = scratch.table(scratch.partitions[0][0])
+    sizes = {name: first[name].nbytes for name in (*entry.categorical, *entry.multi_valued)}
+    groups: list[tuple[str, ...]] = []
+    room = 0.0
+    for name in sorted(sizes, key=lambda name: sizes[name], reverse=True):
+        room -= sizes[name]
+        if not groups or room < 0:
+            groups.append(())
+            room = sum(sizes.values()) / GROUPS - sizes[name]
+        groups[-1] += (name,)
+    return groups
 
 
-def count_rows(
-    entry: DatasetParams, preprocess: PreprocessParams, rows: pa.Table
-) -> TrainStatistics:
-    """What some training rows teach. A function of one partition: it can run anywhere."""
-    statistics = TrainStatistics(entry, preprocess)
-    statistics.update(_coded_columns(rows))
-    return statistics
-
-
-def _encode(
-    folder: Path, part: str, preprocessor: Preprocessor, compute: Compute
-) -> dict[str, Any]:
-    """Encodes one split's rows; returns their profile."""
-    schema = preprocessor.schema
-    profile = PartProfile(preprocessor)
-    shared = compute.share(preprocessor)
-    coded = [field.name for field in schema.categorical]
-    tables = read_tables(_rows_file(folder, part), coded=coded)
-    profiled = [*preprocessor.numeric.names, *(one.name for one in schema.lists)]
-    waiting: deque[dict[str, pa.Array]] = deque()
-
-    def calls() -> Iterator[tuple[Any, pa.Table]]:
-        for table in tables:
-            waiting.append(_coded_columns(table.select(profiled)))
-            yield shared, table
-
-    with table_writer(folder / f"{part}.parquet") as writer:
-        for examples in compute.map(encode_rows, calls()):
-            writer.write(encoded_table(examples, schema))
-            profile.update(waiting.popleft(), examples)
-    return profile.finish()
-
-
-def encode_rows(preprocessor: Preprocessor, rows: pa.Table) -> Examples:
-    """Some rows, encoded. A function of one partition: it can run anywhere."""
-    columns = _coded_columns(rows.drop_columns(ROW_NUMBER))
-    return preprocessor.encode_columns(columns, rows.num_rows)
-
-
-def _coded_columns(table: pa.Table) -> dict[str, pa.Array]:
-    """A table's columns in one piece each; dictionaries stay."""
-    return {
-        name: _one(table[name]) if pa.types.is_dictionary(table[name].type) else plain(table[name])
-        for name in table.column_names
-    }
-
-
-def _one(column: pa.ChunkedArray) -> pa.Array:
-    pieces = column.unify_dictionaries().combine_chunks()
-    if not isinstance(pieces, pa.ChunkedArray):
-        return pieces
-    if pieces.num_chunks:
-        return pieces.chunk(0)
-    return pa.DictionaryArray.from_arrays(pa.array([], pa.int32()), pa.array([], pa.string()))
-
-
-def _rows_file(folder: Path, part: str) -> Path:
-    return folder / f"rows_{part}.parquet"
+def _write(
+    entry: DatasetParams,
+    schema: Schema,
+    numeric: NumericTransform,
+    folder: Path,
+    scratch: Scratch,
+    compute: Compute,
+) -> dict[str, dict[str, Any]]:
+    """Writes each split's rows, raw and encoded; returns the profiles."""
+    files = [(part, encoded) for part in PARTS for encoded in (True, False)]
+    calls = ((entry, schema, numeric, scratch, folder, *file) for file in files)
+    profiles = list(compute.map(write_split, calls))
+    return {part: one for (part, encoded), one in zip(files, profiles, strict=True) if encoded}

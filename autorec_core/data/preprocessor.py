@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -47,10 +47,18 @@ class Preprocessor:
             settings: How columns become ids and numbers.
             train: The training rows: the entry's columns, ids as text or numbers.
         """
-        statistics = TrainStatistics(entry, settings)
-        columns = [entry.label, *entry.features]
-        statistics.update({name: _column(train, name) for name in columns})
-        return statistics.finish()
+        vocabularies = {}
+        for name in (*entry.categorical, *entry.multi_valued):
+            counter = VocabularyCounter()
+            counter.update(countable(entry, name, _column(train, name)))
+            vocabularies[name] = counter.finish(settings.min_count, settings.max_vocabulary)
+        numbers = NumberStatistics(entry, settings)
+        columns = {name: _column(train, name) for name in (entry.label, *entry.numeric)}
+        numbers.update(columns)
+        empty = [name for name, one in vocabularies.items() if one.is_empty]
+        sizes = {name: one.size for name, one in vocabularies.items()}
+        schema, numeric = described(entry, settings, sizes, empty, numbers)
+        return Preprocessor(schema, vocabularies, numeric)
 
     def encode(self, frame: pd.DataFrame) -> Examples:
         """Encodes raw rows.
@@ -100,24 +108,22 @@ class Preprocessor:
             ids[:, position] = self.vocabularies[one.name].lookup(column)
         for several in self.schema.lists:
             first = self.schema.first_place(several)
-            ids[:, first : first + several.length] = _list_ids(
+            ids[:, first : first + several.length] = list_ids(
                 columns[several.name], several, self.vocabularies[several.name]
             )
         numbers = np.empty((count, len(self.numeric.names)), dtype=np.float64)
         for position, name in enumerate(self.numeric.names):
-            numbers[:, position] = _numbers(name, columns[name])
+            numbers[:, position] = numbers_of(name, columns[name])
         label = np.full(count, np.nan, dtype=np.float32)
         if self.schema.label in columns:
-            label = _numbers(self.schema.label, columns[self.schema.label]).astype(np.float32)
+            label = numbers_of(self.schema.label, columns[self.schema.label]).astype(np.float32)
         return Examples(ids, self.numeric.apply(numbers), label)
 
     def save(self, folder: Path) -> None:
         """Writes `schema.json`, `preprocessing.json` and a vocabulary file a column."""
-        write_json(folder / "schema.json", self.schema.to_dict())
-        write_json(folder / "preprocessing.json", {"numeric": self.numeric.to_dict()})
-        (folder / "vocabulary").mkdir(exist_ok=True)
+        save_described(folder, self.schema, self.numeric)
         for name, vocabulary in self.vocabularies.items():
-            vocabulary.save(_vocabulary_file(folder, name))
+            vocabulary.save(vocabulary_file(folder, name))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -130,7 +136,7 @@ class Preprocessor:
             schema = Schema.from_dict(json.loads((folder / "schema.json").read_text("utf-8")))
             statistics = json.loads((folder / "preprocessing.json").read_text("utf-8"))
             vocabularies = {
-                field.name: Vocabulary.load(_vocabulary_file(folder, field.name))
+                field.name: Vocabulary.load(vocabulary_file(folder, field.name))
                 for field in (*schema.categorical, *schema.lists)
             }
             return cls(schema, vocabularies, NumericTransform.from_dict(statistics["numeric"]))
@@ -138,90 +144,89 @@ class Preprocessor:
             raise DataError(f"{folder} holds no whole preprocessor: {error}.") from error
 
 
-class TrainStatistics:
-    """Collects from training rows, chunk by chunk, what a preprocessor must know.
+class NumberStatistics:
+    """Collects from training rows, chunk by chunk, what must be known of numbers and labels.
 
     Args:
         entry: The data set's entry in params.yaml.
-        settings: How columns become ids and numbers.
+        settings: How columns become numbers.
     """
 
     def __init__(self, entry: DatasetParams, settings: PreprocessParams) -> None:
         self._entry = entry
-        self._settings = settings
-        self._counters = {
-            name: VocabularyCounter() for name in (*entry.categorical, *entry.multi_valued)
-        }
-        self._numbers = NumericStatistics(entry.numeric, settings.numeric)
-        self._low, self._high = np.inf, -np.inf
+        self.numeric = NumericStatistics(entry.numeric, settings.numeric)
+        self.label_range = (np.inf, -np.inf)
 
     def update(self, columns: Mapping[str, pa.Array]) -> None:
         """Takes in one chunk of training rows, given as Arrow columns."""
-        for name, counter in self._counters.items():
-            column = columns[name]
-            if name in self._entry.multi_valued:
-                cells = values.joined(column, self._entry.multi_valued[name].separator)
-                found, _ = values.several(cells, self._entry.multi_valued[name].separator)
-                counter.update(pa.concat_arrays([found, pa.nulls(cells.null_count, found.type)]))
-                continue
-            is_coded = pa.types.is_dictionary(column.type)
-            counter.update(column if is_coded else values.categories(column))
-        numeric = [_numbers(name, columns[name]) for name in self._entry.numeric]
+        numeric = [numbers_of(name, columns[name]) for name in self._entry.numeric]
         if numeric:
-            self._numbers.update(np.stack(numeric, axis=1))
-        labels = _numbers(self._entry.label, columns[self._entry.label])
+            self.numeric.update(np.stack(numeric, axis=1))
+        labels = numbers_of(self._entry.label, columns[self._entry.label])
         if len(labels):
-            self._low = min(self._low, float(labels.min()))
-            self._high = max(self._high, float(labels.max()))
+            low, high = self.label_range
+            self.label_range = (min(low, float(labels.min())), max(high, float(labels.max())))
 
-    def merge(self, other: TrainStatistics) -> None:
-        """Takes in what another has collected from the rows behind this one's."""
-        for name, counter in self._counters.items():
-            counter.merge(other._counters[name])
-        self._numbers.merge(other._numbers)
-        self._low = min(self._low, other._low)
-        self._high = max(self._high, other._high)
 
-    def finish(self) -> Preprocessor:
-        """The preprocessor of the training rows taken in.
+def countable(entry: DatasetParams, name: str, column: pa.Array) -> pa.Array:
+    """The categories of a column to be counted: one a row, or all those of its lists."""
+    if name not in entry.multi_valued:
+        return column if pa.types.is_dictionary(column.type) else values.categories(column)
+    separator = entry.multi_valued[name].separator
+    cells = values.joined(column, separator)
+    found, _ = values.several(cells, separator)
+    return pa.concat_arrays([found, pa.nulls(cells.null_count, found.type)])
 
-        Raises:
-            DataError: A column has no value at all.
-        """
-        entry, settings = self._entry, self._settings
-        vocabularies = {
-            name: counter.finish(settings.min_count, settings.max_vocabulary)
-            for name, counter in self._counters.items()
-        }
-        empty = [
-            name
-            for name, vocabulary in vocabularies.items()
-            if len(vocabulary.values) == 1 and not vocabulary.values[0].is_valid
-        ]
-        if empty:
-            raise DataError(
-                f"Columns without a single category in train: {listed(empty)}. "
-                "List them as `ignored`."
-            )
-        numeric = self._numbers.finish(missing_flag=settings.missing_flag)
-        schema = Schema(
-            task=entry.task,
-            label=entry.label,
-            categorical=tuple(Field(name, vocabularies[name].size) for name in entry.categorical),
-            numeric=(*entry.numeric, *(name + FLAG for name in numeric.flagged)),
-            user=entry.user,
-            item=entry.item,
-            label_range=(self._low, self._high),
-            flags=len(numeric.flagged),
-            lists=tuple(
-                ListField(name, vocabularies[name].size, one.max_length, one.separator)
-                for name, one in entry.multi_valued.items()
-            ),
+
+def described(
+    entry: DatasetParams,
+    settings: PreprocessParams,
+    sizes: Mapping[str, int],
+    empty: Sequence[str],
+    numbers: NumberStatistics,
+) -> tuple[Schema, NumericTransform]:
+    """What a model must know of the data, and the transform of the numeric columns.
+
+    Args:
+        entry: The data set's entry in params.yaml.
+        settings: How columns become ids and numbers.
+        sizes: The size of each column's vocabulary.
+        empty: Columns without a single category.
+        numbers: What the training rows taught of numbers and labels.
+
+    Raises:
+        DataError: A column has no value at all.
+    """
+    if empty:
+        raise DataError(
+            f"Columns without a single category in train: {listed(empty)}. List them as `ignored`."
         )
-        return Preprocessor(schema, vocabularies, numeric)
+    numeric = numbers.numeric.finish(missing_flag=settings.missing_flag)
+    schema = Schema(
+        task=entry.task,
+        label=entry.label,
+        categorical=tuple(Field(name, sizes[name]) for name in entry.categorical),
+        numeric=(*entry.numeric, *(name + FLAG for name in numeric.flagged)),
+        user=entry.user,
+        item=entry.item,
+        label_range=numbers.label_range,
+        flags=len(numeric.flagged),
+        lists=tuple(
+            ListField(name, sizes[name], one.max_length, one.separator)
+            for name, one in entry.multi_valued.items()
+        ),
+    )
+    return schema, numeric
 
 
-def _list_ids(
+def save_described(folder: Path, schema: Schema, numeric: NumericTransform) -> None:
+    """Writes `schema.json` and `preprocessing.json`, and makes room for the vocabularies."""
+    write_json(folder / "schema.json", schema.to_dict())
+    write_json(folder / "preprocessing.json", {"numeric": numeric.to_dict()})
+    (folder / "vocabulary").mkdir(exist_ok=True)
+
+
+def list_ids(
     column: pa.Array | list[str | None], one: ListField, vocabulary: Vocabulary
 ) -> np.ndarray:
     """The ids of a multi-valued column: int32, shape (rows, length), 0 where a list has ended."""
@@ -236,7 +241,8 @@ def _list_ids(
     return ids
 
 
-def _vocabulary_file(folder: Path, name: str) -> Path:
+def vocabulary_file(folder: Path, name: str) -> Path:
+    """Where a column's vocabulary stands in a folder of prepared data."""
     # A column may be called anything; a file may not.
     safe = "".join(c if c.isalnum() or c in "-_. " else f"%{ord(c):02x}" for c in name)
     return folder / "vocabulary" / f"{safe}.parquet"
@@ -251,7 +257,12 @@ def _column(frame: pd.DataFrame, name: str) -> pa.Array:
         return pa.array([few.text(value) for value in column.tolist()], pa.string())
 
 
-def _numbers(name: str, column: Any) -> np.ndarray:
+def numbers_of(name: str, column: Any) -> np.ndarray:
+    """A column's numbers: float64, NaN where missing, shape (rows,).
+
+    Raises:
+        DataError: There is one that is no finite number.
+    """
     if isinstance(column, np.ndarray):
         return column
     if pa.types.is_float64(column.type) and not column.null_count:

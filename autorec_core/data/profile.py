@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from autorec_core.data import values
 from autorec_core.data.preprocessor import Preprocessor
-from autorec_core.data.schema import Examples, ListField
+from autorec_core.data.schema import ListField
 from autorec_core.data.vocabulary import UNKNOWN
 
 TOP = 10
@@ -41,24 +41,31 @@ class PartProfile:
         self._missing = dict.fromkeys(names, 0)
         self._samples: dict[str, list[np.ndarray]] = {name: [] for name in names}
 
-    def update(self, columns: Mapping[str, pa.Array], examples: Examples) -> None:
-        """Takes in one chunk: its raw columns and what they were encoded to."""
-        self._rows += len(examples)
-        self._label_sum += float(examples.label.sum(dtype=np.float64))
+    def update(self, columns: Mapping[str, pa.Array], encoded: pa.Table) -> None:
+        """Takes in one chunk: its raw numbers and lists, and what all of it was encoded to.
+
+        Args:
+            columns: The raw numeric and multi-valued columns.
+            encoded: The encoded rows, as they are written.
+        """
+        schema = self._preprocessor.schema
+        label = encoded[schema.label].to_numpy()
+        self._rows += len(label)
+        self._label_sum += float(label.sum(dtype=np.float64))
         if len(self._labels) <= HISTOGRAM_LABELS:
-            found, counts = np.unique(examples.label, return_counts=True)
+            found, counts = np.unique(label, return_counts=True)
             for value, count in zip(found.tolist(), counts.tolist(), strict=True):
                 self._labels[value] = self._labels.get(value, 0) + count
-        schema = self._preprocessor.schema
-        for position, field in enumerate(schema.categorical):
-            self._count(field.name, examples.categorical[:, position])
+        for name in (field.name for field in schema.categorical):
+            self._count(name, encoded[name].to_numpy())
         for one in schema.lists:
             first = schema.first_place(one)
-            ids = examples.categorical[:, first : first + one.length].reshape(-1)
-            self._count(one.name, ids)
+            names = schema.id_columns[first : first + one.length]
+            for name in names:
+                self._count(one.name, encoded[name].to_numpy())
             # Places behind a list's end have id 0 too, but are no unknown categories.
             filled = _filled(columns[one.name], one)
-            self._ids[one.name][UNKNOWN] -= len(ids) - filled
+            self._ids[one.name][UNKNOWN] -= len(label) * len(names) - filled
             self._filled[one.name] += filled
         for name in self._missing:
             self._missing[name] += columns[name].null_count

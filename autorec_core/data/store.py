@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,9 +22,9 @@ CHUNK_ROWS = 1 << 16
 
 
 @contextmanager
-def table_writer(path: Path) -> Iterator[TableWriter]:
-    """Writes tables one below the other into a Parquet file."""
-    writer = TableWriter(path)
+def table_writer(path: Path, coded: Sequence[str] | None = None) -> Iterator[TableWriter]:
+    """Writes tables one below the other into a Parquet file; see `TableWriter`."""
+    writer = TableWriter(path, coded)
     try:
         yield writer
     finally:
@@ -32,32 +32,24 @@ def table_writer(path: Path) -> Iterator[TableWriter]:
 
 
 class TableWriter:
-    """Appends tables to a Parquet file, in row groups of one size.
+    """Appends tables to a Parquet file, a row group each.
 
     Args:
         path: The file; it appears with the first table.
+        coded: Columns to be written with a dictionary; all if `None`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, coded: Sequence[str] | None = None) -> None:
         self._path = path
+        self._coded = coded
         self._writer: pq.ParquetWriter | None = None
-        self._waiting: list[pa.Table] = []
 
     def write(self, table: pa.Table) -> None:
-        """Appends a table."""
-        self._waiting.append(table)
-        if sum(waiting.num_rows for waiting in self._waiting) >= CHUNK_ROWS:
-            together = pa.concat_tables(self._waiting)
-            whole = together.num_rows - together.num_rows % CHUNK_ROWS
-            self._append(together.slice(0, whole))
-            self._waiting = [together.slice(whole)]
+        """Appends a table as a row group."""
+        self._append(table)
 
     def close(self) -> None:
-        """Writes what is left."""
-        if self._waiting:
-            rest = pa.concat_tables(self._waiting)
-            if self._writer is None or rest.num_rows:
-                self._append(rest)
+        """Ends the file."""
         if self._writer is not None:
             self._writer.close()
 
@@ -66,23 +58,33 @@ class TableWriter:
         # Nobody skips row groups by their least and greatest value, which take long to find.
         if self._writer is None:
             self._writer = pq.ParquetWriter(
-                self._path, table.schema, store_schema=False, write_statistics=False
+                self._path,
+                table.schema,
+                store_schema=False,
+                write_statistics=False,
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=True if self._coded is None else list(self._coded),
             )
-        self._writer.write_table(table, row_group_size=CHUNK_ROWS)
+        self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
 
 
-def encoded_table(examples: Examples, schema: Schema) -> pa.Table:
-    """Encoded rows as a table: int32 ids, float32 numbers, float32 label."""
-    columns = {
-        name: pa.array(examples.categorical[:, position])
-        for position, name in enumerate(schema.id_columns)
-    }
-    columns |= {
-        name: pa.array(examples.numeric[:, position])
-        for position, name in enumerate(schema.numeric)
-    }
-    columns[schema.label] = pa.array(examples.label)
-    return pa.table(columns)
+def windows(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """The rows of tables, so many at a time, fewer at the end; one table at least."""
+    waiting: list[pa.Table] = []
+    count, none_yet = 0, True
+    for table in tables:
+        waiting.append(table)
+        count += table.num_rows
+        if count >= rows:
+            together = pa.concat_tables(waiting)
+            for start in range(0, count - rows + 1, rows):
+                yield together.slice(start, rows)
+            none_yet = False
+            waiting = [together.slice(count - count % rows)]
+            count %= rows
+    if waiting and (count or none_yet):
+        yield pa.concat_tables(waiting)
 
 
 def load_examples(folder: Path, part: str) -> Examples:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from autorec_core.config import DatasetParams, SplitParams
-from autorec_core.data.raw import RawRows
 from autorec_core.data.split import stratified_split, time_split, user_split
-from autorec_core.data.store import ROW_NUMBER, TableWriter
 from autorec_core.data.values import numbers, plain
 from autorec_core.errors import ConfigError, DataError
 
@@ -48,24 +46,60 @@ class Survey:
         return stratified_split(self.labels, split.ratios, seed, values=self.label_values)
 
 
-def survey(
-    entry: DatasetParams,
-    split: SplitParams,
-    chunks: Iterator[RawRows],
-    *,
-    place: Path,
-    writer: TableWriter | None = None,
-    chosen: np.ndarray | None = None,
-) -> Survey:
-    """Goes through all rows once.
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the first pass must know of some rows.
+
+    Args:
+        rows: How many there are.
+        labels: The labels that occur, and each row's place among them.
+        filled: The columns that hold anything.
+        times: float64 times, shape (rows,), where the split needs them.
+        users: As `labels`, of the users, where the split needs them.
+    """
+
+    rows: int
+    labels: tuple[np.ndarray, np.ndarray]
+    filled: frozenset[str]
+    times: np.ndarray | None
+    users: tuple[np.ndarray, np.ndarray] | None
+
+
+def look(entry: DatasetParams, split: SplitParams, place: Path, table: pa.Table) -> Seen:
+    """What `survey` must know of some rows. A function of one partition: it can run anywhere.
 
     Args:
         entry: The data set's entry in params.yaml.
         split: How rows will be divided.
-        chunks: The rows.
         place: The raw file, for messages.
-        writer: Receives the rows with their numbers.
-        chosen: Which rows count, bool, shape (rows,); all of them if `None`.
+        table: The rows, as `read_chunks` gives them.
+
+    Raises:
+        DataError: The split needs times, and a row has none.
+    """
+    times = users = None
+    if entry.time is not None and split.strategy != "stratified":
+        times = _times(place, entry.time, plain(table[entry.time]))
+    if split.strategy == "by_user":
+        found = plain(table[entry.user]).to_numpy(zero_copy_only=False)
+        users = _coded(np.asarray(found, dtype=object))
+    return Seen(
+        table.num_rows,
+        _coded(table[entry.label].to_numpy()),
+        frozenset(name for name in entry.features if table[name].null_count < table.num_rows),
+        times,
+        users,
+    )
+
+
+def survey(entry: DatasetParams, split: SplitParams, seen: Iterable[Seen], place: Path) -> Survey:
+    """Puts together what was seen of all rows.
+
+    Args:
+        entry: The data set's entry in params.yaml.
+        split: How rows will be divided.
+        seen: What was seen of the rows, in their order.
+        place: The raw file, for messages.
 
     Raises:
         DataError: The label is constant or takes too many values, or a column is all empty.
@@ -77,29 +111,20 @@ def survey(
         raise ConfigError("`split.strategy` by_user needs a `user` column in the data set's entry.")
     labels, users = _Codes(), _Codes()
     times: list[np.ndarray] = []
-    filled = dict.fromkeys(entry.features, False)
-    start = 0
-    for rows in chunks:
-        table, places = rows.table, rows.numbers
-        if chosen is not None:
-            mask = chosen[start : start + table.num_rows]
-            start += table.num_rows
-            table, places = table.filter(pa.array(mask)), places[mask]
-        for name, is_filled in filled.items():
-            filled[name] = is_filled or table[name].null_count < table.num_rows
-        labels.add(table[entry.label].to_numpy())
+    filled: set[str] = set()
+    for rows in seen:
+        filled |= rows.filled
+        labels.add(*rows.labels)
         if len(labels.codes) > MOST_LABELS and split.strategy == "stratified":
             raise DataError(
                 f"{place}: {entry.label} takes more than {MOST_LABELS:,} values; a stratified "
                 "split needs labels that repeat."
             )
-        if entry.time is not None and split.strategy != "stratified":
-            times.append(_times(place, entry.time, plain(table[entry.time])))
-        if split.strategy == "by_user":
-            users.add(table[entry.user].to_numpy(zero_copy_only=False))
-        if writer is not None:
-            writer.write(table.append_column(ROW_NUMBER, pa.array(places)))
-    if empty := [name for name, is_filled in filled.items() if not is_filled]:
+        if rows.times is not None:
+            times.append(rows.times)
+        if rows.users is not None:
+            users.add(*rows.users)
+    if empty := [name for name in entry.features if name not in filled]:
         raise DataError(
             f"{place}: the column {empty[0]} is empty in every row; list it as `ignored`."
         )
@@ -122,6 +147,12 @@ def _times(place: Path, name: str, column: pa.Array) -> np.ndarray:
     return found.to_numpy(zero_copy_only=False)
 
 
+def _coded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The values that occur, and each row's place among them, in as few bytes as it takes."""
+    found, places = np.unique(values, return_inverse=True)
+    return found, places.reshape(-1).astype(np.min_scalar_type(len(found)))
+
+
 class _Codes:
     """Small numbers for values, given out as the values come."""
 
@@ -129,12 +160,11 @@ class _Codes:
         self.codes: dict[object, int] = {}
         self._parts: list[np.ndarray] = []
 
-    def add(self, values: np.ndarray) -> None:
-        """Codes one chunk of values."""
-        found, places = np.unique(values, return_inverse=True)
+    def add(self, found: np.ndarray, places: np.ndarray) -> None:
+        """Codes one chunk: the values in it, and each row's place among them."""
         codes = [self.codes.setdefault(value, len(self.codes)) for value in found.tolist()]
         kind = np.min_scalar_type(len(self.codes))
-        self._parts.append(np.asarray(codes, dtype=kind)[places.reshape(-1)])
+        self._parts.append(np.asarray(codes, dtype=kind)[places])
 
     def ordered(self) -> tuple[np.ndarray, np.ndarray]:
         """The values in order, and each row's place among them, whatever the chunks were."""

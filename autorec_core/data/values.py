@@ -38,6 +38,18 @@ def categories(column: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(column, ""), None, column)
 
 
+def coded(column: pa.Array) -> pa.DictionaryArray:
+    """Categories as `categories` has them, each in a dictionary once; null where empty."""
+    if not pa.types.is_string(column.type):
+        return categories(column).dictionary_encode()
+    found = column.dictionary_encode()
+    blank = pc.index(found.dictionary, pa.scalar("", found.dictionary.type)).as_py()
+    if blank < 0:
+        return found
+    codes = pc.if_else(pc.equal(found.indices, blank), None, found.indices)
+    return pa.DictionaryArray.from_arrays(codes, found.dictionary)
+
+
 def joined(column: pa.Array, separator: str) -> pa.Array:
     """Cells of several categories as text; a column of real lists is joined by `separator`."""
     kind = column.type
@@ -101,8 +113,12 @@ def numbers(column: pa.Array, *, dates: bool = False) -> tuple[pa.Array, np.ndar
 
 def too_long(column: pa.Array) -> np.ndarray:
     """Which categories are longer than any identifier, shape (rows,)."""
-    length = pc.fill_null(pc.utf8_length(column), 0)
-    return pc.greater(length, LONGEST_CATEGORY).to_numpy(zero_copy_only=False)
+    is_coded = pa.types.is_dictionary(column.type)
+    each = column.dictionary if is_coded else column
+    if (pc.max(pc.binary_length(each)).as_py() or 0) <= LONGEST_CATEGORY:
+        return np.zeros(len(column), dtype=bool)
+    length = pc.utf8_length(column.dictionary_decode() if is_coded else column)
+    return pc.greater(pc.fill_null(length, 0), LONGEST_CATEGORY).to_numpy(zero_copy_only=False)
 
 
 def outside(column: pa.Array, allowed: Sequence[float]) -> np.ndarray:

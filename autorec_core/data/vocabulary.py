@@ -37,6 +37,11 @@ class Vocabulary:
         """Number of ids, "unknown" included."""
         return len(self.values) + 1
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether a column had gaps and nothing else."""
+        return len(self.values) == 1 and not self.values[0].is_valid
+
     @cached_property
     def missing(self) -> int:
         """The id of a missing value."""
@@ -112,33 +117,41 @@ class Vocabulary:
 
 
 class VocabularyCounter:
-    """Counts a column's categories, chunk by chunk."""
+    """Counts a column's categories, chunk by chunk.
 
-    def __init__(self) -> None:
-        self._pending: list[pa.Table] = []
+    Args:
+        numbered: Whether `codes` will be asked for: it takes memory for each chunk's categories.
+    """
+
+    def __init__(self, *, numbered: bool = False) -> None:
+        self._known = pa.array([], pa.string())
+        self._counts = np.zeros(0, dtype=np.int64)
+        self._missing = 0
+        self._pending: list[tuple[pa.Array, np.ndarray]] = []
         self._distinct = 0
+        self._numbered = numbered
+        self._places: list[np.ndarray] = []
+        self._ids = np.zeros(1, dtype=np.int32)
 
-    def update(self, column: pa.Array) -> None:
-        """Counts one chunk: strings, or a dictionary of strings; null is missing."""
+    def update(self, column: pa.Array, counted: np.ndarray | None = None) -> None:
+        """Counts one chunk.
+
+        Args:
+            column: Strings, or a dictionary of strings; null is missing.
+            counted: Which rows count, bool, shape (rows,); all of them if `None`.
+        """
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        codes = pc.fill_null(coded.indices, len(coded.dictionary)).to_numpy(zero_copy_only=False)
-        counts = np.bincount(codes, minlength=len(coded.dictionary) + 1)
-        values = pa.concat_arrays([coded.dictionary, pa.nulls(1, coded.dictionary.type)])
-        seen = counts > 0
-        self._take(pa.table({"value": values, "count": counts}).filter(pa.array(seen)))
-
-    def merge(self, other: VocabularyCounter) -> None:
-        """Adds another counter's counts to this one's."""
-        for table in other._pending:
-            self._take(table)
-
-    def _take(self, table: pa.Table) -> None:
-        self._pending.append(table)
-        self._distinct += table.num_rows
-        if self._distinct > PENDING:
-            self._pending = [self._total()]
-            # A vocabulary above the limit must at least double before it is added up again.
-            self._distinct = min(0, PENDING - self._pending[0].num_rows)
+        words = coded.dictionary
+        codes = pc.fill_null(coded.indices, len(words)).to_numpy(zero_copy_only=False)
+        if counted is not None:
+            codes = codes[counted]
+        counts = np.bincount(codes, minlength=len(words) + 1)
+        self._missing += int(counts[-1])
+        self._pending.append((words, counts[:-1]))
+        self._distinct += len(words)
+        # A vocabulary above the limit must at least double before it is added up again.
+        if self._distinct > max(PENDING, len(self._known)):
+            self._settle()
 
     def finish(self, min_count: int, max_size: int | None) -> Vocabulary:
         """The vocabulary of what was counted.
@@ -147,22 +160,67 @@ class VocabularyCounter:
             min_count: A category seen less often is unknown.
             max_size: The most categories kept, the most frequent first; all of them if `None`.
         """
-        total = self._total()
-        total = total.filter(pc.greater_equal(total["count"], min_count))
+        self._settle()
+        least = max(min_count, 1)
+        kept = np.flatnonzero(self._counts >= least)
+        words, counts = self._known.take(pa.array(kept)), self._counts[kept]
         # Most frequent first keeps the rows that training touches most close together.
-        total = total.sort_by([("count", "descending"), ("value", "ascending")])
-        is_null = pc.is_null(total["value"])
-        table = pa.concat_tables([total.filter(is_null), total.filter(pc.invert(is_null))])
-        table = table.slice(0, max_size).combine_chunks()
-        return Vocabulary(*(_one_piece(table[name]) for name in ("value", "count")))
+        order = pc.sort_indices(
+            pa.table({"value": words, "count": counts}),
+            sort_keys=[("count", "descending"), ("value", "ascending")],
+        ).to_numpy()
+        missing = [self._missing] if self._missing >= least else []
+        if max_size is not None:
+            missing = missing[:max_size]
+            order = order[: max_size - len(missing)]
+        self._ids = np.full(len(self._known) + 1, UNKNOWN, dtype=np.int32)
+        self._ids[kept[order]] = np.arange(len(order)) + 1 + len(missing)
+        self._ids[-1] = len(missing)
+        return Vocabulary(
+            pa.concat_arrays([pa.nulls(len(missing), pa.string()), words.take(pa.array(order))]),
+            pa.array(np.concatenate([np.array(missing, dtype=np.int64), counts[order]])),
+        )
 
-    def _total(self) -> pa.Table:
+    @property
+    def words(self) -> pa.Array:
+        """All categories met, counted or not, in the order of their codes; after `finish`."""
+        return self._known
+
+    @property
+    def ids(self) -> np.ndarray:
+        """The id of each code, and of "missing" behind: int32; as `Vocabulary.lookup` has them."""
+        return self._ids
+
+    def codes(self) -> np.ndarray:
+        """The code of each category of each chunk's dictionary, and of "missing" behind each.
+
+        Returns:
+            int32, shape (categories of all chunks + chunks,).
+        """
+        missing = np.array([len(self._known)], dtype=np.int32)
+        together = [each for places in self._places for each in (places, missing)]
+        return np.concatenate([np.zeros(0, np.int32), *together])
+
+    def _settle(self) -> None:
+        """Adds what is pending to the known categories, which keep their places."""
         if not self._pending:
-            return pa.table({"value": pa.array([], pa.string()), "count": pa.array([], pa.int64())})
-        # Each thread would have a table of its own of nearly all categories.
-        groups = pa.concat_tables(self._pending).group_by("value", use_threads=False)
-        total = groups.aggregate([("count", "sum")])
-        return total.rename_columns({"count_sum": "count"}).select(["value", "count"])
+            return
+        words = pa.chunked_array([self._known, *(each for each, _ in self._pending)], pa.string())
+        together = words.dictionary_encode()
+        known = together.chunk(0).dictionary if together.num_chunks else self._known
+        # Arrow leaves out empty chunks, so chunks are told by their lengths.
+        codes = np.concatenate([np.zeros(0, np.int32), *(one.indices for one in together.chunks)])
+        totals = np.zeros(len(known), dtype=np.int64)
+        totals[: len(self._counts)] = self._counts
+        start = len(self._known)
+        for each, counts in self._pending:
+            places = codes[start : start + len(each)]
+            start += len(each)
+            totals[places] += counts
+            if self._numbered:
+                self._places.append(places.copy())
+        self._known, self._counts = known, totals
+        self._pending, self._distinct = [], 0
 
 
 def _hashes(categories: pa.Array) -> np.ndarray:

@@ -8,11 +8,10 @@ import pytest
 from distributed import LocalCluster
 
 from autorec_core.config import PreprocessParams
-from autorec_core.data import store
+from autorec_core.data import raw, store
 from autorec_core.data.compute import HERE, compute_at
 from autorec_core.data.generator import generate
 from autorec_core.data.prepare import prepare
-from autorec_core.data.raw import read_chunks
 from autorec_core.errors import DataError, UnreachableError
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dask_data")]
@@ -30,10 +29,7 @@ def address():
 def small_partitions(monkeypatch):
     """Many partitions from few rows."""
     monkeypatch.setattr(store, "CHUNK_ROWS", 400)
-    monkeypatch.setattr(
-        "autorec_core.data.prepare.read_chunks",
-        lambda *a, **k: read_chunks(*a, **k, block_bytes=20_000),
-    )
+    monkeypatch.setattr(raw, "BLOCK_BYTES", 20_000)
 
 
 CRITEO = {

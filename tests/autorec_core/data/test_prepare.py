@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from autorec_core.config import SplitParams
-from autorec_core.data import prepare as prepare_module
 from autorec_core.data import raw as raw_module
 from autorec_core.data.prepare import prepare
 from autorec_core.data.preprocessor import Preprocessor
@@ -135,11 +134,7 @@ def test_no_byte_depends_on_how_much_is_read_at_once(
     table.to_csv(tmp_path / "clicks.csv", index=False)
     found = []
     for block_bytes in (1 << 24, 999):
-        monkeypatch.setattr(
-            prepare_module,
-            "read_chunks",
-            lambda *a, size=block_bytes, **k: raw_module.read_chunks(*a, **k, block_bytes=size),
-        )
+        monkeypatch.setattr(raw_module, "BLOCK_BYTES", block_bytes)
         out = tmp_path / f"out_{block_bytes}"
         prepare(clicks(), split, preprocess, 1, tmp_path / "clicks.csv", out)
         found.append(digests(out))
