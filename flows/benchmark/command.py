@@ -12,7 +12,6 @@ from rich.console import Console
 
 from autorec_core.config import Params
 from autorec_core.errors import ConfigError
-from autorec_core.quiet import import_tensorflow
 from flows.benchmark import thesis
 
 DATASETS = ("movielens-100k", "netflix", "movielens-1m", "avazu", "criteo")
@@ -84,11 +83,17 @@ def benchmark(wanted: Wanted, output: Path, *, known_truth: bool, only_tables: b
         SearchError: A search has failed, or a worker process has died.
     """
     if not only_tables:
+        from autorec_core.quiet import import_tensorflow
+
         import_tensorflow()
         if known_truth:
             _run_known_truth(wanted, output)
         else:
             _run(wanted, output)
+    from flows.benchmark.pages import write_tables
+
+    for path in write_tables(output):
+        Console(highlight=False, markup=False).print(f"Written: {path}")
 
 
 def _run(wanted: Wanted, output: Path) -> None:

@@ -37,7 +37,7 @@ KIN = {
         "GatedCrossInteraction",
         "CompressedInteraction",
     ),
-    "mlp": ("MLPInteraction", "ParallelInteraction", "TwoStreamInteraction"),
+    "mlp": ("MLPInteraction", "TwoStreamInteraction"),
 }
 """Those that hold it or generalise it: all pairs of fields, explicit crosses, a perceptron."""
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 
 from autorec_core import zoo
 from autorec_core.config import DatasetParams, FileSource, Params
@@ -18,7 +18,7 @@ from flows.benchmark.outside import BASELINES, available
 from flows.paths import Places
 
 SPACES: tuple[zoo.Space, ...] = ("thesis", "extended")
-OUTSIDE = "outside"
+OUTSIDE: Final = "outside"
 """What a line has for its space whose model is no AutoRec model."""
 _BLOCK = 1 << 20
 
@@ -187,8 +187,8 @@ def groups(
                 names = [name for name in BASELINES[task] if available(name)]
                 found += [Group(source, name, OUTSIDE, seed) for name in names]
             found += [
-                Group(source, model, cast(zoo.Space, space), seed, tuple(tuners))
-                for space in spaces
+                Group(source, model, space, seed, tuple(tuners))
+                for space in cast(Sequence[zoo.Space], spaces)
                 for model in chosen
             ]
     return found
