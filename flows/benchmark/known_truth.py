@@ -24,22 +24,17 @@ from autorec_core.search.store import code_hash
 from autorec_core.search.workers import processors
 from autorec_core.training import Budget
 from flows.benchmark.cells import search_and_test
-from flows.benchmark.lines import Line, append, machine, now, read_lines, versions
-
-TRUTH, RUNS = "known_truth.jsonl", "known_truth_runs.jsonl"
-PLANTED = {"fm": "FMInteraction", "cross": "CrossNetInteraction", "mlp": "MLPInteraction"}
-"""The interactor that each structure is made like."""
-KIN = {
-    "fm": ("FMInteraction", "PairwiseDotInteraction", "BilinearInteraction"),
-    "cross": (
-        "CrossNetInteraction",
-        "CrossNetV2Interaction",
-        "GatedCrossInteraction",
-        "CompressedInteraction",
-    ),
-    "mlp": ("MLPInteraction", "TwoStreamInteraction"),
-}
-"""Those that hold it or generalise it: all pairs of fields, explicit crosses, a perceptron."""
+from flows.benchmark.lines import (
+    TRUTH,
+    TRUTH_RUNS,
+    Line,
+    append,
+    machine,
+    now,
+    read_lines,
+    versions,
+)
+from flows.benchmark.truth_table import interactors
 
 
 def run_known_truth(
@@ -91,7 +86,7 @@ def run_known_truth(
     began = time.monotonic()
     run = {"run": now(), "command": command, "cells": len(todo)}
     about = {"versions": versions(), "machine": machine(), "code": code_hash()}
-    append(output / RUNS, [{**run, **about}])
+    append(output / TRUTH_RUNS, [{**run, **about}])
     for cell in todo:
         found = _search(params, cell, workers or processors())
         append(output / TRUTH, [{**cell, **found, "run": run["run"]}])
@@ -101,7 +96,7 @@ def run_known_truth(
         )
     seconds = round(time.monotonic() - began, 1)
     end = {"run": run["run"], "ended": now(), "wall_seconds": seconds, "finished": len(todo)}
-    append(output / RUNS, [end])
+    append(output / TRUTH_RUNS, [end])
 
 
 def _search(params: Params, cell: Line, workers: int) -> dict[str, Any]:
@@ -136,21 +131,10 @@ def _search(params: Params, cell: Line, workers: int) -> dict[str, Any]:
             for name, guess in others.items()
         },
         "interactors": interactors(found["winner"]),
+        "choices": searchable(),
         "tried": [
             {"score": trial.score, "interactors": interactors(trial.hyperparameters)}
             for trial in sorted(result.leaderboard, key=lambda trial: trial.number)
         ],
         **found,
     }
-
-
-def interactors(hyperparameters: Any) -> list[str]:
-    """The types of a candidate's branches, in their order."""
-    names = sorted(name for name in hyperparameters if "/interactor_type_" in name)
-    return [hyperparameters[name] for name in names]
-
-
-def chance(kinds: Sequence[str], branches: Sequence[int] = (1, 2, 3)) -> float:
-    """How often a random candidate of AutoRec's space has one of these interactors."""
-    share = sum(kind in kinds for kind in searchable()) / len(searchable())
-    return float(np.mean([1 - (1 - share) ** count for count in branches]))

@@ -13,6 +13,8 @@ from typing import Any
 
 from autorec_core.errors import DataError
 
+CELLS, RUNS = "cells.jsonl", "runs.jsonl"
+TRUTH, TRUTH_RUNS = "known_truth.jsonl", "known_truth_runs.jsonl"
 NAMES = ("dataset", "data", "model", "space", "tuner", "seed", "trials", "budget")
 """What tells a cell from all others; what a line lacks counts as None."""
 PACKAGES = (

@@ -11,10 +11,7 @@ from pathlib import Path
 
 from autorec_core.errors import DataError
 from autorec_core.files import write_text
-from flows.benchmark.known_truth import RUNS as TRUTH_RUNS
-from flows.benchmark.known_truth import TRUTH
-from flows.benchmark.lines import read_lines
-from flows.benchmark.run import CELLS, RUNS
+from flows.benchmark.lines import CELLS, RUNS, TRUTH, TRUTH_RUNS, read_lines
 from flows.benchmark.tables import data_table, runs_said, sections, summary_table
 from flows.benchmark.truth_table import truth_table, winners_table
 

@@ -13,7 +13,7 @@ from flows.benchmark.tables import OUTSIDE, TITLES, metric, rows_said
 
 COLOURS = {"outside": "#8a8f98", "thesis": "#c2571a", "extended": "#3f51b5"}
 MARKS = {None: "s", "random": "o", "greedy": "^", "bayesian": "D", "hyperband": "v"}
-_STYLE = {
+_STYLE: Any = {
     "svg.hashsalt": "autorec",  # the same results, the same bytes
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -91,9 +91,8 @@ def _panel(panel: Any, lines: Sequence[Line]) -> None:
     panel.set_yticks(range(len(rows)), names)
     panel.set_ylim(len(rows) - 0.4, -0.6)
     first = lines[0]
-    panel.set_title(
-        f"{first['title']}, {rows_said(first)}: test {metric(first).upper()}", loc="left"
-    )
+    said = f"{first['title']}, {rows_said(first)}: test {metric(first).upper()}"
+    panel.set_title(said, loc="left")
 
 
 def _legend() -> list[Any]:

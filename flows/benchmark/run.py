@@ -18,10 +18,9 @@ from autorec_core.data.prepare import prepare
 from autorec_core.errors import SearchError
 from autorec_core.search.store import code_hash
 from autorec_core.search.workers import processors
-from flows.benchmark.lines import Line, append, key, machine, now, read_lines, versions
+from flows.benchmark.lines import CELLS, RUNS, Line, append, key, machine, now, read_lines, versions
 from flows.benchmark.plan import OUTSIDE, Group, Settings, is_whole, split_name
 
-CELLS, RUNS = "cells.jsonl", "runs.jsonl"
 SPLITS = Path("data") / "benchmark"
 """Where encoded splits lie, so that a run that goes on need not make them again."""
 GROUPS_A_PROCESS = 8

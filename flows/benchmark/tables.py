@@ -76,10 +76,10 @@ def data_table(lines: Sequence[Line]) -> str:
     parts = [
         f"### {first['title']}, {rows_said(first)}",
         "",
-        f"Test {metric(first).upper()} on {first['rows'][2]:,} rows a seed, {seeds} seeds.",
+        f"Test {metric(first).upper()}, {first['rows'][2]:,} test rows a seed; seeds: {seeds}.",
         "",
     ]
-    header = ["model", "space", "trials", *thesis.TUNERS]
+    header = ["model", "space", "trials", "random", "greedy", "Bayesian"]
     if figures:
         header.append("the thesis (full data; random / greedy / Bayesian)")
     table = [header]

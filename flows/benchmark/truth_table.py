@@ -3,18 +3,50 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from flows.benchmark.lines import Line
 from flows.benchmark.tables import markdown
 
 NAMES = {"fm": "pairs (FM-like)", "cross": "products of three (cross-like)", "mlp": "perceptron"}
 
+BRANCHES = (1, 2, 3)
+"""How many a candidate of AutoRec's space has."""
+PLANTED = {"fm": "FMInteraction", "cross": "CrossNetInteraction", "mlp": "MLPInteraction"}
+"""The interactor that each structure is made like."""
+KIN = {
+    "fm": ("FMInteraction", "PairwiseDotInteraction", "BilinearInteraction"),
+    "cross": (
+        "CrossNetInteraction",
+        "CrossNetV2Interaction",
+        "GatedCrossInteraction",
+        "CompressedInteraction",
+    ),
+    "mlp": ("MLPInteraction", "TwoStreamInteraction"),
+}
+"""Those that hold it or generalise it: all pairs of fields, explicit crosses, a perceptron."""
+
+
+def interactors(hyperparameters: Mapping[str, Any]) -> list[str]:
+    """The types of a candidate's branches, in their order."""
+    names = sorted(name for name in hyperparameters if "/interactor_type_" in name)
+    return [hyperparameters[name] for name in names]
+
+
+def chance(kinds: Sequence[str], choices: Sequence[str]) -> float:
+    """How often a random candidate has one of these interactors.
+
+    Args:
+        kinds: The interactors.
+        choices: All that a branch may be.
+    """
+    share = sum(kind in kinds for kind in choices) / len(choices)
+    return statistics.fmean(1 - (1 - share) ** count for count in BRANCHES)
+
 
 def truth_table(lines: Sequence[Line]) -> str:
     """A row a structure and searcher: how near the floor, and what the winners are made of."""
-    from flows.benchmark.known_truth import KIN, PLANTED, chance
-
     header = [
         "planted",
         "searcher",
@@ -34,6 +66,7 @@ def truth_table(lines: Sequence[Line]) -> str:
             for line in lines
             if (line["structure"], line["tuner"], line["trials"]) == (structure, tuner, trials)
         ]
+        choices = mine[0]["choices"]
         exact = sum(PLANTED[structure] in line["interactors"] for line in mine)
         kin = sum(bool(set(KIN[structure]) & set(line["interactors"])) for line in mine)
         table.append(
@@ -46,7 +79,7 @@ def truth_table(lines: Sequence[Line]) -> str:
                 _ratio([line["others"]["mean"] for line in mine]),
                 f"{exact} of {len(mine)}",
                 f"{kin} of {len(mine)}",
-                f"{chance([PLANTED[structure]]):.2f}, {chance(KIN[structure]):.2f}",
+                f"{chance([PLANTED[structure]], choices):.2f}, {chance(KIN[structure], choices):.2f}",
             ]
         )
     return "\n".join(markdown(table))
@@ -54,8 +87,6 @@ def truth_table(lines: Sequence[Line]) -> str:
 
 def winners_table(lines: Sequence[Line]) -> str:
     """Each search's winner beside how often the planted structure was tried at all."""
-    from flows.benchmark.known_truth import KIN, PLANTED
-
     table = [["planted", "seed", "ratio", "winner's interactors", "tried with it", "with its kin"]]
     for line in lines:
         structure = line["structure"]
