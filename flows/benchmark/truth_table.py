@@ -79,7 +79,10 @@ def truth_table(lines: Sequence[Line]) -> str:
                 _ratio([line["others"]["mean"] for line in mine]),
                 f"{exact} of {len(mine)}",
                 f"{kin} of {len(mine)}",
-                f"{chance([PLANTED[structure]], choices):.2f}, {chance(KIN[structure], choices):.2f}",
+                ", ".join(
+                    f"{chance(kinds, choices):.2f}"
+                    for kinds in ([PLANTED[structure]], KIN[structure])
+                ),
             ]
         )
     return "\n".join(markdown(table))
