@@ -55,7 +55,7 @@ def run_cells(
     """
     console = Console(highlight=False, markup=False)
     done = {key(line) for line in read_lines(output / CELLS)}
-    todo = [left for group in groups if (left := _left(params, group, settings, done))]
+    todo = [rest for group in groups if (rest := left(params, group, settings, done))]
     total = sum(len(group.tuners) or 1 for group in todo)
     size = min(processes or processors(), max(len(todo), 1))
     console.print(f"{total} cells to run, {size} at a time; finished: {output / CELLS}")
@@ -78,15 +78,22 @@ def run_cells(
     return count
 
 
-def _left(params: Params, group: Group, settings: Settings, done: set[str]) -> Group | None:
-    """The group without the cells that are on disk; None where nothing is left."""
+def left(params: Params, group: Group, settings: Settings, done: set[str]) -> Group | None:
+    """The group without the cells that are on disk; None where nothing is left.
+
+    Args:
+        params: Budgets.
+        group: The cells.
+        settings: What all of them share.
+        done: The keys of finished cells.
+    """
     inside: Line = {}
     if group.space != OUTSIDE:
         inside = {"trials": settings.trials, "budget": settings.budget(params, group.space)}
-    left = [name["tuner"] for name in group.names() if key({**name, **inside}) not in done]
-    if not left:
+    rest = [name["tuner"] for name in group.names() if key({**name, **inside}) not in done]
+    if not rest:
         return None
-    return dataclasses.replace(group, tuners=tuple(t for t in left if t is not None))
+    return dataclasses.replace(group, tuners=tuple(t for t in rest if t is not None))
 
 
 def _lines(params: Params, todo: Sequence[Group], settings: Settings, size: int) -> Iterator[Line]:

@@ -34,7 +34,17 @@ def test_help_names_every_command_and_imports_nothing_heavy(tmp_path):
     imported = {line.rpartition("|")[2].strip() for line in answer.stderr.splitlines()}
 
     assert not imported & HEAVY
-    names = ("run", "init-dataset", "generate", "datasets", "models", "report", "score", "doctor")
+    names = (
+        "run",
+        "init-dataset",
+        "generate",
+        "datasets",
+        "models",
+        "report",
+        "score",
+        "doctor",
+        "benchmark",
+    )
     for command in (*names, "promote", "rollback", "reproduce", "export", "serve"):
         assert f" {command} " in answer.stdout
 
