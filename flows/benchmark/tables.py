@@ -42,7 +42,7 @@ def mean_sd(lines: Sequence[Line], seeds: int) -> str:
     """The mean test loss with its standard deviation; how many seeds, where it is not `seeds`."""
     if not lines:
         return NONE
-    losses = [line["test"][metric(line)] for line in lines]
+    losses = _losses(lines)
     text = _short(statistics.fmean(losses))
     if len(losses) > 1:
         text += f" ± {_short(statistics.stdev(losses))}"
@@ -115,34 +115,57 @@ def _outside(lines: Sequence[Line]) -> dict[str, list[Line]]:
 
 
 def summary_table(lines: Sequence[Line]) -> str:
-    """A line a data set: the best of the outside baselines, and AutoRec with random search."""
+    """A line a data set: the strongest baseline, AutoRec with random search, and how they differ.
+
+    The difference is taken seed by seed: on the same rows the luck of the split cancels.
+    """
     header = ["data", "loss", "strongest baseline", "AutoRec, thesis' space", "AutoRec, extended"]
-    header.append("trials")
-    table = [header]
+    table = [[*header, "extended − baseline", "trials"]]
     for part in sections(lines):
         seeds = len({line["seed"] for line in part})
         outside = _outside(part)
-        best = min(
-            outside,
-            key=lambda name: statistics.fmean(one["test"][metric(one)] for one in outside[name]),
-            default=None,
-        )
-        row = [f"{part[0]['title']}, {rows_said(part[0])}", metric(part[0]).upper()]
-        row.append(f"{mean_sd(outside[best], seeds)}, {TITLES[best]}" if best else NONE)
-        trials = set()
-        for space in ("thesis", "extended"):
-            mine = [
-                line
-                for line in part
-                if (line["space"], line["tuner"]) == (space, "random")
-                and line["model"].startswith("autorec")
+        best = min(outside, key=lambda name: statistics.fmean(_losses(outside[name])), default=None)
+        found = {space: _autorec(part, space) for space in ("thesis", "extended")}
+        trials = {line["trials"] for mine in found.values() for line in mine}
+        table.append(
+            [
+                f"{part[0]['title']}, {rows_said(part[0])}",
+                metric(part[0]).upper(),
+                f"{mean_sd(outside[best], seeds)}, {TITLES[best]}" if best else NONE,
+                *(mean_sd(mine, seeds) for mine in found.values()),
+                _difference(found["extended"], outside[best]) if best else NONE,
+                ", ".join(str(count) for count in sorted(trials)),
             ]
-            fewest = min((line["trials"] for line in mine), default=0)
-            row.append(mean_sd([line for line in mine if line["trials"] == fewest], seeds))
-            trials.add(fewest)
-        row.append(", ".join(str(count) for count in sorted(trials - {0})))
-        table.append(row)
+        )
     return "\n".join(markdown(table))
+
+
+def _losses(lines: Sequence[Line]) -> list[float]:
+    return [line["test"][metric(line)] for line in lines]
+
+
+def _autorec(lines: Sequence[Line], space: str) -> list[Line]:
+    """AutoRec's lines with random search, of the smallest budget that was run."""
+    mine = [
+        line
+        for line in lines
+        if (line["space"], line["tuner"]) == (space, "random")
+        and line["model"].startswith("autorec")
+    ]
+    fewest = min((line["trials"] for line in mine), default=0)
+    return [line for line in mine if line["trials"] == fewest]
+
+
+def _difference(ours: Sequence[Line], theirs: Sequence[Line]) -> str:
+    """The mean difference of test losses over the seeds that both have, with its spread."""
+    other = {line["seed"]: loss for line, loss in zip(theirs, _losses(theirs), strict=True)}
+    both = zip(ours, _losses(ours), strict=True)
+    apart = [loss - other[line["seed"]] for line, loss in both if line["seed"] in other]
+    if not apart:
+        return NONE
+    mean = statistics.fmean(apart)
+    text = f"{'−' if mean < 0 else '+'}{_short(abs(mean))}"
+    return f"{text} ± {_short(statistics.stdev(apart))}" if len(apart) > 1 else text
 
 
 def markdown(table: Sequence[Sequence[str]]) -> list[str]:

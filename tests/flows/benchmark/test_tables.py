@@ -70,8 +70,20 @@ def test_the_summary_takes_the_strongest_baseline_and_random_search():
     text = summary_table([*outside, line(), line(tuner="greedy", test={"mse": 0.1})])
 
     assert text.splitlines()[-1] == (
-        "| MovieLens 1M, all 1,000 rows | MSE | .8000, SVD (Surprise) | .7500 | – | 10 |"
+        "| MovieLens 1M, all 1,000 rows | MSE | .8000, SVD (Surprise) | .7500 | – | – | 10 |"
     )
+
+
+def test_a_difference_is_taken_seed_by_seed():
+    svd = {"model": "svd", "space": "outside", "tuner": None, "trials": None}
+    found = [
+        line(seed=seed, **what, test={"mse": loss})
+        for seed, ours, theirs in ((1, 0.6, 0.7), (2, 0.7, 0.9))
+        for what, loss in ((svd, theirs), ({"space": "extended"}, ours))
+    ]
+
+    # .6 − .7 = −.1 and .7 − .9 = −.2: mean −.15, standard deviation .0707
+    assert "| −.1500 ± .0707 |" in summary_table(found)
 
 
 def test_the_chance_of_an_interactor_is_worked_out_over_one_to_three_branches():
