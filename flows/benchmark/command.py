@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from autorec_core.config import Params
-from autorec_core.errors import ConfigError
+from autorec_core.errors import ConfigError, DataError
 from flows.benchmark import thesis
 
 DATASETS = ("movielens-100k", "netflix", "movielens-1m", "avazu", "criteo")
@@ -106,6 +106,8 @@ def _run(wanted: Wanted, output: Path) -> None:
     files = wanted.paths
     names = wanted.datasets or (() if files else DATASETS)
     sources, missing = find_data(params, names, files, wanted.rows)
+    if not sources:
+        raise DataError("\n".join(missing))
     for sentence in missing:
         console.print(sentence)
     if wanted.outside and (absent := [name for name in NEEDS if not available(name)]):
