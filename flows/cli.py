@@ -220,5 +220,61 @@ def serve(
     serve_champion(dataset, host=host, port=port)
 
 
+@app.command()
+def benchmark(
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(help="A data set, again for each; by default the thesis' and MovieLens 100K."),
+    ] = None,
+    file: Annotated[
+        list[str] | None, typer.Option(help="NAME=PATH: a raw file of a data set, or a sample.")
+    ] = None,
+    rows: Annotated[int | None, typer.Option(help="Take so many rows of each at most.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="A model; by default those of the thesis' tables.")
+    ] = None,
+    tuner: Annotated[
+        list[str] | None, typer.Option(help="random, greedy, bayesian; by default all three.")
+    ] = None,
+    space: Annotated[list[str] | None, typer.Option(help="thesis, extended or both.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Of split and search; 1, 2, 3.")] = None,
+    trials: Annotated[int, typer.Option(help="Of a search.")] = 10,
+    epochs: Annotated[int | None, typer.Option(help="Of a candidate at most.")] = None,
+    processes: Annotated[int | None, typer.Option(help="By default one a processor.")] = None,
+    outside: Annotated[bool, typer.Option(help="Run baselines and other libraries too.")] = True,
+    known_truth: Annotated[
+        bool, typer.Option("--known-truth", help="Search made-up data whose truth is known.")
+    ] = False,
+    tables: Annotated[
+        bool, typer.Option("--tables", help="Run nothing; write tables, pictures and pages anew.")
+    ] = False,
+    output: Annotated[Path, typer.Option(help="The folder of the results.")] = Path(
+        "reports/benchmark"
+    ),
+) -> None:
+    """Rerun the thesis' tables on the data that are here; go on where an earlier run stopped."""
+    from flows.benchmark.command import Wanted
+    from flows.benchmark.command import benchmark as run_benchmark
+
+    run_benchmark(
+        Wanted(
+            datasets=dataset or (),
+            files=file or (),
+            rows=rows,
+            models=model or (),
+            tuners=tuner or (),
+            spaces=space or (),
+            seeds=seed or (),
+            trials=trials,
+            epochs=epochs,
+            processes=processes,
+            outside=outside,
+        ),
+        output,
+        known_truth=known_truth,
+        only_tables=tables,
+    )
+
+
 if __name__ == "__main__":
     main()

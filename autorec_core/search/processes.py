@@ -127,6 +127,11 @@ def _start_worker(progress: Any) -> None:
     """Lets a new process end with its parent and send it rows."""
     global _progress
     _progress = progress
+    end_with_parent()
+
+
+def end_with_parent() -> None:
+    """Has this process end as soon as the one that has started it has."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()

@@ -34,7 +34,17 @@ def test_help_names_every_command_and_imports_nothing_heavy(tmp_path):
     imported = {line.rpartition("|")[2].strip() for line in answer.stderr.splitlines()}
 
     assert not imported & HEAVY
-    names = ("run", "init-dataset", "generate", "datasets", "models", "report", "score", "doctor")
+    names = (
+        "run",
+        "init-dataset",
+        "generate",
+        "datasets",
+        "models",
+        "report",
+        "score",
+        "doctor",
+        "benchmark",
+    )
     for command in (*names, "promote", "rollback", "reproduce", "export", "serve"):
         assert f" {command} " in answer.stdout
 
@@ -156,3 +166,13 @@ def test_the_shell_completes_commands_and_data_sets(folder):
     assert completed("models", "cri") == ["criteo"]
     (folder / "params.yaml").write_text("seed: [", encoding="utf-8")
     assert completed("run", "movielens-1") == []
+
+
+def test_a_benchmark_without_data_says_for_each_data_set_what_to_do(folder):
+    answer = autorec("benchmark", "--dataset", "criteo", "--dataset", "netflix", cwd=folder)
+
+    assert answer.returncode == 1
+    assert [line.partition(" is not here")[0] for line in answer.stderr.splitlines()] == [
+        "Error: criteo",
+        "Error: netflix",
+    ]

@@ -1,0 +1,190 @@
+"""Runs one group of cells: a search each, the winner's figures on test, in a process of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autorec_core import zoo
+from autorec_core.config import Params
+from autorec_core.data.schema import Examples
+from autorec_core.metrics import objective_metric, task_metrics
+from autorec_core.recipe import Training
+from autorec_core.recommender import Recommender
+from autorec_core.search import SearchResult, run_search
+from autorec_core.training import Budget, Outcome, Rows, Task, predict, refit
+from flows.benchmark import thesis
+from flows.benchmark.outside import BASELINES, Splits
+from flows.benchmark.plan import OUTSIDE, Group, Settings
+
+
+class Remembering(Executor):
+    """Runs trials in this process, and none twice: what a task holds decides its outcome.
+
+    Searchers begin with the same candidates, so cells that differ in their searcher share trials.
+
+    Args:
+        folder: Where trained models wait.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, Outcome] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def submit(self, run: Callable[..., Any], /, *tasks: Any, **_: Any) -> Future[Any]:
+        """The outcome of a trial, run before this returns unless it is known."""
+        (task,) = tasks
+        key = self._key(task)
+        model = self._folder / f"{key}.keras"
+        outcome = self._known.get(key)
+        if outcome is None or (self._wanted(task, outcome) and not model.exists()):
+            outcome = run(task)
+            if outcome.model is not None:
+                model.write_bytes(outcome.model)
+            self._known[key] = replace(outcome, model=None)
+        future: Future[Any] = Future()
+        content = model.read_bytes() if model.exists() else None
+        future.set_result(replace(outcome, model=content))
+        return future
+
+    @staticmethod
+    def _key(task: Task) -> str:
+        decides = [dict(task.recommender), asdict(task.budget), task.objective, task.seed]
+        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:24]
+
+    @staticmethod
+    def _wanted(task: Task, outcome: Outcome) -> bool:
+        if outcome.score is None:
+            return False
+        metric = objective_metric(task.objective)
+        return task.wanted_if is None or metric.better(outcome.score, task.wanted_if)
+
+
+def run_group(
+    params: Params, group: Group, settings: Settings, folder: Path
+) -> Iterator[dict[str, Any]]:
+    """What the lines of a group's cells say beyond their names, one cell after the other.
+
+    Args:
+        params: Budgets of the extended space.
+        group: The cells.
+        settings: What all cells share.
+        folder: The folder of the split that `prepare` wrote.
+    """
+    splits = Splits(folder)
+    task = splits.schema.task
+    about = {"task": task, "rows": [len(splits.train), len(splits.valid), len(splits.test)]}
+    if group.space == OUTSIDE:
+        began = time.monotonic()
+        predicted = BASELINES[task][group.model](splits, group.seed)
+        figures = task_metrics(task, splits.test.label, predicted)
+        yield {**about, "test": figures, "seconds": round(time.monotonic() - began, 1)}
+        return
+    budget = settings.budget(params, group.space)
+    with tempfile.TemporaryDirectory(prefix="autorec-") as scratch:
+        executor = Remembering(Path(scratch) / "models")
+        tested: dict[str, np.ndarray] = {}
+        for tuner in group.tuners:
+            _, found = search_and_test(
+                zoo.build(group.model, splits.schema, group.space, _training(group, splits)),
+                (splits.train, splits.valid, splits.test),
+                tuner=tuner,
+                trials=settings.trials,
+                budget=Budget(**budget),
+                seed=group.seed,
+                refit_winner=group.space == "extended" and params.train.refit,
+                folder=Path(scratch) / tuner,
+                executor=executor,
+                tested=tested,
+            )
+            yield {**about, "trials": settings.trials, "budget": budget, **found}
+
+
+def _training(group: Group, splits: Splits) -> Training | None:
+    """The thesis' batch size where it is its full data set's own; else None."""
+    batch_size = thesis.BATCH_SIZES.get(group.source.dataset)
+    if group.space == "thesis" and batch_size is not None and len(splits.train) > 10 * batch_size:
+        return Training.thesis(batch_size=batch_size)
+    return None
+
+
+def search_and_test(
+    recommender: Recommender,
+    parts: Sequence[Examples],
+    *,
+    tuner: str,
+    trials: int,
+    budget: Budget,
+    seed: int,
+    refit_winner: bool,
+    folder: Path,
+    executor: Executor | None = None,
+    tested: dict[str, np.ndarray] | None = None,
+    workers: int = 0,
+) -> tuple[SearchResult, dict[str, Any]]:
+    """Searches on train and valid, and looks at test once.
+
+    Args:
+        recommender: The search space.
+        parts: The encoded rows of train, valid and test.
+        tuner: The searcher.
+        trials: How many.
+        budget: How long a candidate may train.
+        seed: Of search and training.
+        refit_winner: Whether the winner is trained once more, on train and valid.
+        folder: Where the search keeps its records.
+        executor: Where trials run; by default in this process.
+        tested: What winners have predicted before, by their description; added to.
+        workers: The search's own worker processes, where there is no executor.
+
+    Returns:
+        The search, and what a line says of it.
+    """
+    tested = {} if tested is None else tested
+    began = time.monotonic()
+    train, valid, test = (Rows(part.inputs(), part.label) for part in parts)
+    result = run_search(
+        recommender,
+        train,
+        valid,
+        directory=folder,
+        tuner=tuner,
+        max_trials=trials,
+        budget=budget,
+        seed=seed,
+        workers=workers,
+        executor=executor,
+    )
+    searched = time.monotonic()
+    winner = json.dumps(result.winner.get_config(), sort_keys=True)
+    if winner not in tested:
+        model = _winner(result, [train, valid], seed, again=refit_winner)
+        tested[winner] = np.asarray(predict(model, test.inputs), np.float64)
+    return result, {
+        "refit": refit_winner,
+        "valid": result.best.score,
+        "test": task_metrics(recommender.optimizer.task, test.labels, tested[winner]),
+        "winner": dict(result.best.hyperparameters),
+        "trial": result.best.number,
+        "completed": sum(trial.status == "completed" for trial in result.leaderboard),
+        "trial_seconds": round(sum(trial.seconds for trial in result.leaderboard), 1),
+        "seconds": round(time.monotonic() - began, 1),
+        "refit_seconds": round(time.monotonic() - searched, 1),
+    }
+
+
+def _winner(result: SearchResult, known: list[Rows], seed: int, *, again: bool) -> Any:
+    if not again:
+        return result.load_model()
+    assert result.best.schedule is not None
+    return refit(result.winner, known, schedule=result.best.schedule, seed=seed)

@@ -1,0 +1,110 @@
+"""A benchmark as a picture: test losses with their spread, a panel a data set."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from autorec_core.files import whole_file
+from flows.benchmark.lines import Line
+from flows.benchmark.tables import OUTSIDE, TITLES, metric, rows_said
+
+COLOURS = {"outside": "#8a8f98", "thesis": "#c2571a", "extended": "#3f51b5"}
+MARKS = {None: "s", "random": "o", "greedy": "^", "bayesian": "D", "hyperband": "v"}
+_STYLE: Any = {
+    "svg.hashsalt": "autorec",  # the same results, the same bytes
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "x",
+    "grid.color": "#dddddd",
+}
+
+
+def draw(parts: Sequence[Sequence[Line]], path: Path) -> None:
+    """Draws the lines of each data set into one SVG file.
+
+    Args:
+        parts: The lines, data set by data set.
+        path: The file to appear.
+
+    Raises:
+        DataError: The file cannot be written.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_STYLE):
+        heights = [len(_rows(lines)) for lines in parts]
+        figure = Figure(figsize=(8, 0.24 * sum(heights) + 0.75 * len(parts)), layout="constrained")
+        panels = figure.subplots(len(parts), 1, height_ratios=heights, squeeze=False)[:, 0]
+        for panel, lines in zip(panels, parts, strict=True):
+            _panel(panel, lines)
+        figure.legend(handles=_legend(), loc="outside upper center", ncols=3, frameon=False)
+        with whole_file(path) as file:
+            figure.savefig(file, format="svg", metadata={"Date": None})
+
+
+def _rows(lines: Sequence[Line]) -> list[tuple[str, str, int]]:
+    """What stands on the vertical axis: model, space and trials, in the tables' order."""
+    found = dict.fromkeys((one["model"], one["space"], one.get("trials") or 0) for one in lines)
+    order = list(TITLES)
+    return sorted(
+        (row for row in found if row[0] != "mean"),  # so far off that nothing else could be told
+        key=lambda row: (
+            row[0] not in OUTSIDE,
+            order.index(row[0]) if row[0] in order else len(order),
+            row[1:],
+        ),
+    )
+
+
+def _panel(panel: Any, lines: Sequence[Line]) -> None:
+    rows = _rows(lines)
+    for place, (model, space, trials) in enumerate(rows):
+        mine = [
+            line
+            for line in lines
+            if (line["model"], line["space"], line.get("trials") or 0) == (model, space, trials)
+        ]
+        tuners = list(dict.fromkeys(line["tuner"] for line in mine))
+        for number, tuner in enumerate(tuners):
+            losses = [one["test"][metric(one)] for one in mine if one["tuner"] == tuner]
+            panel.errorbar(
+                statistics.fmean(losses),
+                place + (number - (len(tuners) - 1) / 2) * 0.25,
+                xerr=statistics.stdev(losses) if len(losses) > 1 else 0,
+                marker=MARKS[tuner],
+                markersize=5,
+                color=COLOURS[space],
+                elinewidth=1,
+            )
+    names = [
+        f"{TITLES.get(model, model)}, {trials} trials" if trials else TITLES.get(model, model)
+        for model, _, trials in rows
+    ]
+    panel.set_yticks(range(len(rows)), names)
+    panel.set_ylim(len(rows) - 0.4, -0.6)
+    first = lines[0]
+    said = f"{first['title']}, {rows_said(first)}: test {metric(first).upper()}"
+    panel.set_title(said, loc="left")
+
+
+def _legend() -> list[Any]:
+    from matplotlib.lines import Line2D
+
+    spaces = {"outside": "baseline", "thesis": "thesis' space", "extended": "extended space"}
+    colours = [
+        Line2D([], [], color=COLOURS[key], marker="s", linestyle="", label=label)
+        for key, label in spaces.items()
+    ]
+    marks = [
+        Line2D([], [], color="#444444", marker=MARKS[key], linestyle="", label=key)
+        for key in ("random", "greedy", "bayesian")
+    ]
+    return [line for pair in zip(colours, marks, strict=True) for line in pair]

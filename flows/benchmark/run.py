@@ -1,0 +1,172 @@
+"""Runs a benchmark's cells in worker processes, each finished one a line on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from autorec_core.config import Params
+from autorec_core.data.prepare import prepare
+from autorec_core.errors import SearchError
+from autorec_core.search.store import code_hash
+from autorec_core.search.workers import processors
+from flows.benchmark.lines import CELLS, RUNS, Line, append, key, machine, now, read_lines, versions
+from flows.benchmark.plan import OUTSIDE, Group, Settings, is_whole, split_name
+
+SPLITS = Path("data") / "benchmark"
+"""Where encoded splits lie, so that a run that goes on need not make them again."""
+GROUPS_A_PROCESS = 8
+"""A process that has built many models has grown; then a new one takes over."""
+
+
+def run_cells(
+    params: Params,
+    groups: Sequence[Group],
+    settings: Settings,
+    output: Path,
+    *,
+    command: str,
+    processes: int | None = None,
+) -> int:
+    """Runs what is not on disk yet, and writes a line as each cell ends.
+
+    Args:
+        params: Data sets and budgets.
+        groups: The cells.
+        settings: What all of them share.
+        output: The folder of the two files of lines.
+        command: What the user has typed; it is kept.
+        processes: Groups at a time, each in a process and thread of its own; None for one a
+            processor.
+
+    Returns:
+        How many cells were run.
+
+    Raises:
+        SearchError: A worker process has died, or a search has failed; finished cells are kept.
+    """
+    console = Console(highlight=False, markup=False)
+    done = {key(line) for line in read_lines(output / CELLS)}
+    todo = [rest for group in groups if (rest := left(params, group, settings, done))]
+    total = sum(len(group.tuners) or 1 for group in todo)
+    size = min(processes or processors(), max(len(todo), 1))
+    console.print(f"{total} cells to run, {size} at a time; finished: {output / CELLS}")
+    if not todo:
+        return 0
+    began = time.monotonic()
+    run = {"run": now(), "command": command, "processes": size, "cells": total}
+    about = {"versions": versions(), "machine": machine(), "code": code_hash()}
+    append(output / RUNS, [{**run, **about, "ended": None}])
+    count = 0
+    try:
+        for line in _lines(params, todo, settings, size):
+            append(output / CELLS, [{**line, "run": run["run"]}])
+            count += 1
+            console.print(f"{count:4d}/{total}  {_said(line)}")
+    finally:
+        seconds = round(time.monotonic() - began, 1)
+        end = {"run": run["run"], "ended": now(), "wall_seconds": seconds, "finished": count}
+        append(output / RUNS, [end])
+    return count
+
+
+def left(params: Params, group: Group, settings: Settings, done: set[str]) -> Group | None:
+    """The group without the cells that are on disk; None where nothing is left.
+
+    Args:
+        params: Budgets.
+        group: The cells.
+        settings: What all of them share.
+        done: The keys of finished cells.
+    """
+    inside: Line = {}
+    if group.space != OUTSIDE:
+        inside = {"trials": settings.trials, "budget": settings.budget(params, group.space)}
+    rest = [name["tuner"] for name in group.names() if key({**name, **inside}) not in done]
+    if not rest:
+        return None
+    return dataclasses.replace(group, tuners=tuple(t for t in rest if t is not None))
+
+
+def _lines(params: Params, todo: Sequence[Group], settings: Settings, size: int) -> Iterator[Line]:
+    """The lines of finished cells, as they come."""
+    context = multiprocessing.get_context("spawn")
+    waiting = iter(todo)
+    with (
+        context.Manager() as manager,
+        ProcessPoolExecutor(
+            size,
+            mp_context=context,
+            initializer=_start,
+            max_tasks_per_child=GROUPS_A_PROCESS,
+        ) as pool,
+    ):
+        lines = manager.Queue()
+        running: set[Future[None]] = set()
+        try:
+            while True:
+                while len(running) < size and (group := next(waiting, None)) is not None:
+                    folder = _split(params, group)
+                    running.add(pool.submit(_work, params, group, settings, folder, lines))
+                if not running:
+                    return
+                over, running = wait(running, timeout=1, return_when=FIRST_COMPLETED)
+                yield from _come_in(lines)
+                for future in over:
+                    future.result()
+        except BrokenProcessPool as error:
+            raise SearchError(
+                "A worker process has died; the system may have been out of memory. Finished "
+                "cells are kept: the same command goes on, with fewer --processes perhaps."
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _come_in(lines: Any) -> Iterator[Line]:
+    while not lines.empty():
+        yield lines.get()
+
+
+def _split(params: Params, group: Group) -> Path:
+    """The folder of a group's split, made if it is not there."""
+    folder = SPLITS / split_name(params, group.source, group.seed)
+    if not folder.exists():
+        entry = params.dataset(group.source.dataset)
+        sampled = entry.model_copy(update={"sample": group.source.most or entry.sample})
+        prepare(sampled, params.split, params.preprocess, group.seed, group.source.path, folder)
+    return folder
+
+
+def _start() -> None:
+    """Makes a new process fit for trials."""
+    from autorec_core.search.processes import end_with_parent, make_ready
+
+    end_with_parent()
+    make_ready()
+
+
+def _work(params: Params, group: Group, settings: Settings, folder: Path, lines: Any) -> None:
+    """Runs a group in a worker process and sends its lines as they come."""
+    from flows.benchmark.cells import run_group
+
+    for name, found in zip(group.names(), run_group(params, group, settings, folder), strict=True):
+        entry = params.dataset(group.source.dataset)
+        whole = is_whole(entry, sum(found["rows"]), group.source)
+        lines.put({**name, "title": entry.title, "whole": whole, **found})
+
+
+def _said(line: Line) -> str:
+    """A cell in one line of text."""
+    metric = "mse" if line["task"] == "rating" else "ce"
+    words = (line["dataset"], line["model"], line["space"], line["tuner"], f"seed {line['seed']}")
+    named = " ".join(str(word) for word in words if word is not None)
+    return f"{named}: test {metric.upper()} {line['test'][metric]:.4f}, {line['seconds']} s"

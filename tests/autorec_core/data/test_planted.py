@@ -1,0 +1,44 @@
+"""Planted data follow what was planted, and their floor is what knowing it loses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from autorec_core.baselines import predict_biases
+from autorec_core.data.planted import NOISE, STRUCTURES, plant
+from autorec_core.errors import ConfigError
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_knowing_the_truth_loses_the_floor_and_biases_lose_more(structure):
+    made = plant(structure, 20_000, seed=1)
+    known, test = made.part(0, 18_000), made.part(18_000, 20_000)
+    biases = predict_biases(known, test, made.schema)
+
+    truth = np.mean(np.square(made.truth - made.rows.label))
+    assert truth == pytest.approx(made.floor, rel=0.03)
+    assert made.floor == NOISE**2
+    assert np.mean(np.square(biases - test.label)) > 1.8 * made.floor
+
+
+def test_the_planted_pairs_are_the_dot_products_of_all_pairs():
+    make = STRUCTURES["fm"](np.random.default_rng(0))
+    fields = np.array([[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [0.0, 0.0]]])
+
+    assert make(fields) == pytest.approx([11 + 17 + 39])
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_the_seed_decides_everything(structure):
+    first, again, other = (plant(structure, 500, seed=seed) for seed in (1, 1, 2))
+
+    assert np.array_equal(first.rows.label, again.rows.label)
+    assert not np.array_equal(first.rows.label, other.rows.label)
+    assert first.rows.categorical.min() == 1  # 0 stays "unknown"
+    assert first.rows.categorical.max() < first.schema.categorical[0].vocabulary_size
+
+
+def test_an_unknown_structure_is_refused():
+    with pytest.raises(ConfigError, match="Known: cross, fm, mlp"):
+        plant("tree", 10, seed=1)

@@ -1,0 +1,112 @@
+"""A benchmark's tables say what was measured, and never put a sample beside full data."""
+
+from __future__ import annotations
+
+import pytest
+
+from flows.benchmark.tables import data_table, mean_sd, sections, summary_table
+from flows.benchmark.truth_table import chance, interactors, truth_table
+
+
+def line(**changes):
+    return {
+        "dataset": "movielens-1m",
+        "data": "abc-all",
+        "title": "MovieLens 1M",
+        "task": "rating",
+        "whole": True,
+        "rows": [800, 100, 100],
+        "model": "autorec_rp",
+        "space": "thesis",
+        "tuner": "random",
+        "seed": 1,
+        "trials": 10,
+        "test": {"mse": 0.75},
+        **changes,
+    }
+
+
+def test_a_mean_stands_with_the_standard_deviation_over_seeds():
+    found = [line(seed=seed, test={"mse": loss}) for seed, loss in ((1, 0.7), (2, 0.8), (3, 0.9))]
+
+    assert mean_sd(found, seeds=3) == ".8000 ± .1000"
+    assert mean_sd(found[:1], seeds=1) == ".7000"
+    assert mean_sd([], seeds=3) == "–"
+
+
+def test_a_mean_of_fewer_seeds_says_so():
+    assert mean_sd([line()], seeds=3) == ".7500 (1 of 3 seeds)"
+
+
+def test_full_data_stand_beside_the_thesis_in_its_own_space_alone():
+    text = data_table([line(), line(space="extended", test={"mse": 0.7})])
+
+    thesis, extended = (row for row in text.splitlines() if row.startswith("| AutoRec-RP"))
+    assert "the thesis (full data" in text
+    assert "all 1,000 rows" in text
+    assert extended.endswith("| .7500 | – | – | .750 / .751 / .749 |")
+    assert thesis.endswith("| .7000 | – | – | – |")
+
+
+def test_a_sample_never_stands_beside_the_thesis():
+    text = data_table([line(whole=False)])
+
+    assert "a sample of 1,000 rows" in text
+    assert "the thesis (" not in text
+    assert ".751" not in text
+
+
+def test_a_sample_and_full_data_of_one_data_set_have_tables_of_their_own():
+    parts = sections([line(whole=False, data="abc-1000"), line()])
+
+    assert [[one["whole"] for one in part] for part in parts] == [[True], [False]]
+
+
+def test_the_summary_takes_the_strongest_baseline_and_random_search():
+    outside = [
+        line(model=name, space="outside", tuner=None, trials=None, test={"mse": loss})
+        for name, loss in (("mean", 1.2), ("svd", 0.8), ("bias", 0.9))
+    ]
+    text = summary_table([*outside, line(), line(tuner="greedy", test={"mse": 0.1})])
+
+    assert text.splitlines()[-1] == (
+        "| MovieLens 1M, all 1,000 rows | MSE | .8000, SVD (Surprise) | .7500 | – | – | 10 |"
+    )
+
+
+def test_a_difference_is_taken_seed_by_seed():
+    svd = {"model": "svd", "space": "outside", "tuner": None, "trials": None}
+    found = [
+        line(seed=seed, **what, test={"mse": loss})
+        for seed, ours, theirs in ((1, 0.6, 0.7), (2, 0.7, 0.9))
+        for what, loss in ((svd, theirs), ({"space": "extended"}, ours))
+    ]
+
+    # .6 − .7 = −.1 and .7 − .9 = −.2: mean −.15, standard deviation .0707
+    assert "| −.1500 ± .0707 |" in summary_table(found)
+
+
+def test_the_chance_of_an_interactor_is_worked_out_over_one_to_three_branches():
+    # 1 of 2 kinds: 1/2 with one branch, 3/4 with two, 7/8 with three
+    assert chance(["a"], ["a", "b"]) == pytest.approx((1 / 2 + 3 / 4 + 7 / 8) / 3)
+
+
+def test_the_known_truth_s_table_counts_winners_that_have_what_was_planted():
+    winner = {"h/interactor_type_0": "FMInteraction", "h/fm_interaction_0/embedding_dim": 4}
+    found = [
+        {
+            "structure": "fm",
+            "tuner": "random",
+            "trials": 6,
+            "seed": seed,
+            "ratio": ratio,
+            "others": {"biases": 4.0, "mean": 5.0},
+            "interactors": kinds,
+            "choices": ["FMInteraction", "MLPInteraction"],
+        }
+        for seed, ratio, kinds in ((1, 1.1, interactors(winner)), (2, 1.3, ["MLPInteraction"]))
+    ]
+    row = truth_table(found).splitlines()[-1]
+
+    assert "| 1.200 ± 0.141 |" in row
+    assert "| 1 of 2 | 1 of 2 |" in row
