@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from autorec_core.config import DatasetParams
+from autorec_core.data.compute import HERE
 from autorec_core.data.raw import bad_rows_of, read_chunks, used_columns
 from autorec_core.data.schema import Schema
 from autorec_core.data.split import PARTS
-from autorec_core.data.store import ROW_NUMBER, load_schema, read_tables
-from autorec_core.data.tally import RawTally, drifts
+from autorec_core.data.store import ROW_NUMBER, load_schema, opened, read_tables
+from autorec_core.data.tally import Counted, RawTally, count, drifts
+from autorec_core.data.values import plain
 from autorec_core.errors import DataError
 from autorec_core.files import write_json
 from flows.expectations import Expectation, Outcome, Validator, validator
 
-CHUNK_ROWS = 250_000
+CHUNK_ROWS = 500_000
 
 
 def check_raw(
@@ -59,14 +61,12 @@ def check_raw(
     looked_at = list(dict.fromkeys(one.settings["column"] for one in of_values))
     rows: Counter[pa.Schema] = Counter()
     with validator(name, docs) as gate:
-        for table in _chunks(entry, raw):
-            tally.update(table)
-            rows[table.schema] += table.num_rows
-            gate.validate("raw rows", table.select(looked_at).to_pandas(), of_values)
-        for schema, count in rows.items():
+        for chunk in _chunks(entry, raw, tally, rows, looked_at):
+            gate.validate("raw rows", chunk.to_pandas(), of_values)
+        for schema, number in rows.items():
             # An Arrow column has one type: what holds of the schema holds of each of its rows.
             empty = schema.empty_table().to_pandas()
-            gate.validate("raw columns", empty, column_suite(entry), rows=count)
+            gate.validate("raw columns", empty, column_suite(entry), rows=number)
         found = tally.finish()
         _check_whole(gate, entry, found, previous)
     return _conclude(name, gate, results, docs, {"tally": found})
@@ -126,18 +126,55 @@ def value_suite(entry: DatasetParams) -> list[Expectation]:
     return suite
 
 
-def _chunks(entry: DatasetParams, raw: Path) -> Iterator[pa.Table]:
-    """The raw rows, about `CHUNK_ROWS` at a time."""
+def _chunks(
+    entry: DatasetParams,
+    raw: Path,
+    tally: RawTally,
+    rows: Counter[pa.Schema],
+    columns: Sequence[str],
+) -> Iterator[pa.Table]:
+    """Some columns of the raw rows, about `CHUNK_ROWS` at a time.
+
+    Args:
+        entry: The data set's entry in params.yaml.
+        raw: The raw file.
+        tally: Takes in all rows.
+        rows: Takes in how many rows come with which columns.
+        columns: The columns to be given.
+    """
     # Where bad rows are set aside, a label that is not allowed makes a row bad.
     quarantine = entry.on_bad_rows == "quarantine"
+    bad = bad_rows_of(entry)
+    chunks = read_chunks(entry, raw, bad=bad, check_labels=quarantine, coded=True)
+    calls = ((entry, columns, tally.edges, chunk.table) for chunk in chunks)
     waiting: list[pa.Table] = []
-    for rows in read_chunks(entry, raw, bad=bad_rows_of(entry), check_labels=quarantine):
-        waiting.append(rows.table)
+    for table, schema, counted in HERE.map(_counted, calls):
+        if counted is None:
+            tally.update(table)
+        else:
+            tally.add(counted)
+        rows[schema] += table.num_rows
+        waiting.append(table.select(columns))
         if sum(table.num_rows for table in waiting) >= CHUNK_ROWS:
             yield pa.concat_tables(waiting)
             waiting = []
     if waiting:
         yield pa.concat_tables(waiting)
+
+
+def _counted(
+    entry: DatasetParams,
+    columns: Sequence[str],
+    edges: Mapping[str, Sequence[float]] | None,
+    table: pa.Table,
+) -> tuple[pa.Table, pa.Schema, Counted | None]:
+    """Rows without dictionaries in the columns asked for; their types; their tally, with edges."""
+    counted = None if edges is None else count(entry, edges, table)
+    fields = [(one.name, getattr(one.type, "value_type", one.type)) for one in table.schema]
+    for name in columns:
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, plain(table[name]))
+    return table, pa.schema(fields), counted
 
 
 def _check_whole(
@@ -200,20 +237,37 @@ def encoded_columns(prepared: Path, part: str, schema: Schema) -> pd.DataFrame:
     sizes += [one.vocabulary_size for one in schema.lists for _ in range(one.length)]
     size_of = dict(zip(schema.id_columns, sizes, strict=True))
     names = [*schema.id_columns, *schema.numeric, schema.label]
+    path = prepared / f"{part}.parquet"
+    with opened(path) as file:
+        groups = file.num_row_groups
     counts = {name: dict.fromkeys(_COUNTED, 0) for name in names}
-    for table in read_tables(prepared / f"{part}.parquet"):
-        for name, count in counts.items():
-            column = table[name]
-            is_id = name in size_of
-            count["rows"] += len(column)
-            count["missing"] += column.null_count
-            count["wrong_type"] += column.type != (pa.int32() if is_id else pa.float32())
-            if is_id:
-                count["below"] += _true(pc.less(column, 0))
-                count["above"] += _true(pc.greater_equal(column, size_of[name]))
-            else:
-                count["missing"] += _true(pc.invert(pc.is_finite(column)))
+    calls = ((path, size_of, names, group) for group in range(groups))
+    for found in HERE.map(_count_group, calls):
+        for name, of_group in found.items():
+            for key, number in of_group.items():
+                counts[name][key] += number
     return pd.DataFrame.from_dict(counts, orient="index").reset_index(names="column")
+
+
+def _count_group(
+    path: Path, size_of: Mapping[str, int], names: Sequence[str], group: int
+) -> dict[str, dict[str, int]]:
+    """What `encoded_columns` counts, in one row group."""
+    with opened(path) as file:
+        table = file.read_row_group(group)
+    counts = {name: dict.fromkeys(_COUNTED, 0) for name in names}
+    for name, found in counts.items():
+        column = table[name]
+        is_id = name in size_of
+        found["rows"] = len(column)
+        found["missing"] = column.null_count
+        found["wrong_type"] = int(column.type != (pa.int32() if is_id else pa.float32()))
+        if is_id:
+            found["below"] = _true(pc.less(column, 0))
+            found["above"] = _true(pc.greater_equal(column, size_of[name]))
+        else:
+            found["missing"] += _true(pc.invert(pc.is_finite(column)))
+    return counts
 
 
 _COUNTED = ("rows", "missing", "below", "above", "wrong_type")

@@ -99,7 +99,7 @@ def load_examples(folder: Path, part: str) -> Examples:
     """
     schema = load_schema(folder)
     path = folder / f"{part}.parquet"
-    with _opened(path) as file:
+    with opened(path) as file:
         count = file.metadata.num_rows
         names = schema.id_columns
         ids = np.empty((count, len(names)), dtype=np.int32)
@@ -140,14 +140,19 @@ def read_tables(
         columns: Those to read; all of them if `None`.
         coded: String columns to be given as dictionaries.
     """
-    with _opened(path, coded) as file:
+    with opened(path, coded) as file:
         kept = None if columns is None else list(columns)
         for group in range(file.num_row_groups):
             yield file.read_row_group(group, columns=kept)
 
 
 @contextmanager
-def _opened(path: Path, coded: Iterable[str] = ()) -> Iterator[pq.ParquetFile]:
+def opened(path: Path, coded: Iterable[str] = ()) -> Iterator[pq.ParquetFile]:
+    """A Parquet file to be read; see `read_tables`.
+
+    Raises:
+        DataError: It cannot be read.
+    """
     try:
         with pq.ParquetFile(path, read_dictionary=list(coded)) as file:
             yield file

@@ -18,6 +18,8 @@ from autorec_core.config import DatasetParams
 from autorec_core.data import values
 
 BUCKETS = 64
+HASH = "lanes"
+"""The name of how categories are hashed: buckets of another hash cannot be compared."""
 DECILES = np.linspace(0.1, 0.9, 9)
 MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -40,6 +42,25 @@ class Drift:
         return max(0.0, self.psi - self.chance)
 
 
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """What one chunk adds to a tally.
+
+    Args:
+        rows: Its rows.
+        label_sum: The sum of its labels.
+        missing: Gaps of each column.
+        counts: Rows in each bin of each column.
+        keys: uint64, a hash of each row's unique columns, shape (rows,); empty without them.
+    """
+
+    rows: int
+    label_sum: float
+    missing: Mapping[str, int]
+    counts: Mapping[str, np.ndarray]
+    keys: np.ndarray
+
+
 class RawTally:
     """Counts raw rows.
 
@@ -59,28 +80,32 @@ class RawTally:
         self._label_sum = 0.0
         self._keys: list[np.ndarray] = []
 
+    @property
+    def edges(self) -> dict[str, list[float]] | None:
+        """What chunks are counted by, once it is known of each column of numbers."""
+        text = {*self._entry.categorical, *self._entry.multi_valued}
+        known = all(name in self._edges for name in _tallied(self._entry) if name not in text)
+        return dict(self._edges) if known else None
+
     def update(self, table: pa.Table) -> None:
         """Takes in one chunk of rows as `read_chunks` gives them."""
-        entry = self._entry
-        self._rows += table.num_rows
-        keys = np.zeros(table.num_rows, dtype=np.uint64)
-        for name in dict.fromkeys([entry.label, *entry.features, *entry.facts.unique]):
-            column = values.plain(table[name])
-            self._missing[name] = self._missing.get(name, 0) + column.null_count
-            is_number = pa.types.is_floating(column.type)
-            hashes, codes = _hashed(column)
-            if is_number:
-                self._add(name, self._binned(name, column))
-            else:
-                sizes = np.bincount(codes[codes >= 0], minlength=len(hashes))
-                places = (hashes % np.uint64(BUCKETS)).astype(np.int64)
-                self._add(name, np.bincount(places, sizes, BUCKETS).astype(np.int64))
-            if name in entry.facts.unique:
-                keys = (keys ^ np.append(hashes, np.uint64(0))[codes]) * MIX
-        labels = table[entry.label].drop_null().to_numpy()
-        self._label_sum += float(labels.sum())
-        if entry.facts.unique:
-            self._keys.append(keys)
+        for name in _tallied(self._entry):
+            if name not in self._edges and pa.types.is_floating(table.schema.field(name).type):
+                known = values.plain(table[name]).drop_null().to_numpy()
+                if len(known):
+                    self._edges[name] = np.unique(np.quantile(known, DECILES)).tolist()
+        self.add(count(self._entry, self._edges, table))
+
+    def add(self, counted: Counted) -> None:
+        """Takes in one chunk that `count` has counted."""
+        self._rows += counted.rows
+        self._label_sum += counted.label_sum
+        for name, missing in counted.missing.items():
+            self._missing[name] = self._missing.get(name, 0) + missing
+        for name, counts in counted.counts.items():
+            self._counts[name] = self._counts.get(name, np.zeros(len(counts), np.int64)) + counts
+        if self._entry.facts.unique:
+            self._keys.append(counted.keys)
 
     def finish(self) -> dict[str, Any]:
         """The tally as JSON's types."""
@@ -92,23 +117,49 @@ class RawTally:
             if name in self._edges:
                 columns[name]["edges"] = self._edges[name]
         return {
+            "hash": HASH,
             "rows": self._rows,
             "label_mean": self._label_sum / max(label_rows, 1),
             "duplicates": 0 if keys is None else len(keys) - len(np.unique(keys)),
             "columns": columns,
         }
 
-    def _add(self, name: str, counts: np.ndarray) -> None:
-        self._counts[name] = self._counts.get(name, np.zeros(len(counts), np.int64)) + counts
 
-    def _binned(self, name: str, column: pa.Array) -> np.ndarray:
-        known = column.drop_null().to_numpy()
-        if name not in self._edges:
-            if not len(known):
-                return np.zeros(0, dtype=np.int64)
-            self._edges[name] = np.unique(np.quantile(known, DECILES)).tolist()
-        edges = self._edges[name]
-        return np.bincount(np.searchsorted(edges, known), minlength=len(edges) + 1)
+def count(entry: DatasetParams, edges: Mapping[str, Sequence[float]], table: pa.Table) -> Counted:
+    """Counts one chunk of rows. A function of one partition: it can run anywhere.
+
+    Args:
+        entry: The data set's entry in params.yaml.
+        edges: Between the bins of each column of numbers that has any.
+        table: The rows, as `read_chunks` gives them.
+    """
+    missing: dict[str, int] = {}
+    counts: dict[str, np.ndarray] = {}
+    unique = entry.facts.unique
+    keys = np.zeros(table.num_rows if unique else 0, dtype=np.uint64)
+    for name in _tallied(entry):
+        column = _one(table[name])
+        missing[name] = column.null_count
+        if pa.types.is_floating(column.type):
+            if name in edges:
+                bins = np.searchsorted(edges[name], column.drop_null().to_numpy())
+                counts[name] = np.bincount(bins, minlength=len(edges[name]) + 1)
+            hashed = _hashed_numbers(column) if name in unique else None
+        else:
+            hashed = _hashed(column)
+            each, codes = hashed
+            sizes = np.bincount(codes[codes >= 0], minlength=len(each))
+            buckets = (each % np.uint64(BUCKETS)).astype(np.int64)
+            counts[name] = np.bincount(buckets, sizes, BUCKETS).astype(np.int64)
+        if hashed is not None and name in unique:
+            each, codes = hashed
+            keys = (keys ^ np.append(each, np.uint64(0))[codes]) * MIX
+    labels = values.plain(table[entry.label]).drop_null().to_numpy()
+    return Counted(table.num_rows, float(labels.sum()), missing, counts, keys)
+
+
+def _tallied(entry: DatasetParams) -> list[str]:
+    return list(dict.fromkeys([entry.label, *entry.features, *entry.facts.unique]))
 
 
 def drifts(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Drift]:
@@ -122,6 +173,8 @@ def drifts(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Drift
     for name, after in now["columns"].items():
         earlier = before["columns"].get(name)
         same = earlier is not None and len(earlier["counts"]) == len(after["counts"])
+        if "edges" not in after and before.get("hash") != now.get("hash"):
+            continue  # the same categories would be in other buckets
         if same and earlier.get("edges") == after.get("edges"):
             found[name] = psi(*([*one["counts"], one["missing"]] for one in (earlier, after)))
     return found
@@ -149,13 +202,56 @@ def psi(before: Sequence[int], now: Sequence[int]) -> Drift:
     return Drift(index, float((free + 3 * np.sqrt(2 * free)) * scale))
 
 
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    """A column in one piece; a dictionary in one piece stays one."""
+    is_coded = pa.types.is_dictionary(column.type) and column.num_chunks == 1
+    return column.chunk(0) if is_coded else values.plain(column)
+
+
+def _hashed_numbers(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """As `_hashed`, of numbers."""
+    codes, distinct = pd.factorize(column.to_numpy(zero_copy_only=False))
+    return _mixed(np.asarray(distinct, np.float64).view(np.uint64)), codes
+
+
 def _hashed(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """A hash of each distinct value, and each row's place among them, -1 where it is missing."""
-    if pa.types.is_floating(column.type):
-        found = column.to_numpy(zero_copy_only=False)
-        codes, distinct = pd.factorize(found)
-        return pd.util.hash_array(np.asarray(distinct)), codes
-    coded = column.dictionary_encode()
-    distinct = coded.dictionary.to_numpy(zero_copy_only=False)
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return pd.util.hash_array(distinct, categorize=False), codes
+    return hashes(coded.dictionary), codes
+
+
+def hashes(texts: pa.Array) -> np.ndarray:
+    """A hash of each text: eight bytes at a time are mixed in, of all texts at once.
+
+    Args:
+        texts: Strings; a null is as good as an empty one.
+
+    Returns:
+        uint64, shape (texts,), the same on every machine.
+    """
+    texts = texts.cast(pa.large_binary()).fill_null(b"")
+    _, ends, content = texts.buffers()
+    offsets = np.frombuffer(ends, np.int64, len(texts) + 1, texts.offset * 8)
+    # Lanes may reach beyond the last text.
+    data = np.append(np.frombuffer(content or b"", np.uint8), np.zeros(8, np.uint8))
+    starts, lengths = offsets[:-1], np.diff(offsets)
+    found = _mixed(lengths.astype(np.uint64))
+    left = np.flatnonzero(lengths)
+    lane, places = 0, np.arange(8)
+    while len(left):
+        at = starts[left] + lane
+        read = data[np.minimum(at[:, None] + places, len(data) - 1)]
+        read[places >= (lengths[left] - lane)[:, None]] = 0
+        found[left] = _mixed(found[left] ^ read.view("<u8")[:, 0])
+        lane += 8
+        left = left[lengths[left] > lane]
+    return found
+
+
+def _mixed(numbers: np.ndarray) -> np.ndarray:
+    """Numbers with each bit spread over all others (Steele et al., 2014: SplitMix64)."""
+    mixed = numbers + MIX
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))

@@ -12,6 +12,9 @@ import numpy as np
 from autorec_core.block import Block, holds_ids
 from autorec_core.errors import BlockError
 
+UNKNOWN = 0
+"""The id of what a vocabulary does not hold."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mapper(Block):
@@ -80,6 +83,8 @@ class Column(keras.layers.Layer):
 class StackedIds(keras.layers.Layer):
     """Picks columns of ids and shifts each, so that one table can hold the rows of all.
 
+    An id outside its column's vocabulary is unknown: shifted, it would be another column's.
+
     Args:
         columns: The columns, counted from 0.
         vocabulary_sizes: Number of ids of each picked column, "unknown" (id 0) included.
@@ -98,7 +103,9 @@ class StackedIds(keras.layers.Layer):
         picked = inputs
         if self.columns != list(range(inputs.shape[-1])):
             picked = keras.ops.take(inputs, self.columns, axis=1)
-        return picked + self._shifts
+        sizes = np.array(self.vocabulary_sizes, dtype="int32")
+        known = keras.ops.logical_and(picked >= 0, picked < sizes)
+        return keras.ops.where(known, picked, UNKNOWN) + self._shifts
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -147,10 +154,11 @@ class RowPenalty(keras.layers.Layer):
 
     def adapt(self, inputs: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
         """Counts how often the training rows look up each row of the table."""
-        counts = [
-            np.bincount(inputs[self.input_name][:, column], minlength=size)
-            for column, size in zip(self.columns, self.vocabulary_sizes, strict=True)
-        ]
+        counts = []
+        for column, size in zip(self.columns, self.vocabulary_sizes, strict=True):
+            ids = inputs[self.input_name][:, column]
+            known = np.where((ids >= 0) & (ids < size), ids, UNKNOWN)
+            counts.append(np.bincount(known, minlength=size))
         self.shares.assign(self.l2 / np.maximum(np.concatenate(counts), 1))
 
     def call(self, inputs: Any) -> Any:

@@ -1,11 +1,13 @@
 """What each mapper computes, by numbers worked out by hand."""
 
+import keras
 import numpy as np
 import pytest
 from block_models import draw_weights, gradients, model_of
 
 import autorec_core as ar
 from autorec_core.errors import BlockError
+from autorec_core.mappers.base import RowPenalty, StackedIds
 from autorec_core.mappers.history import History, all_pairs, padded_histories
 from autorec_core.recommender import adapt
 
@@ -162,3 +164,18 @@ class TestHistory:
         first, again = (padded_histories(keys, values, 2, max_length=10) for _ in range(2))
         np.testing.assert_array_equal(first, again)
         assert len(set(first[1])) == 10
+
+
+def test_an_id_outside_its_vocabulary_is_unknown_and_not_another_columns_row():
+    ids = np.array([[0, 0], [2, 4], [3, 5], [-1, 9]], dtype="int32")
+    rows = keras.ops.convert_to_numpy(StackedIds([0, 1], [3, 5])(ids))
+
+    assert rows.tolist() == [[0, 3], [2, 7], [0, 3], [0, 3]]
+
+
+def test_an_id_outside_its_vocabulary_counts_as_unknown_in_the_penalty():
+    penalty = RowPenalty("ids", [0], [3], l2=1.0)
+    penalty.build(None)
+    penalty.adapt({"ids": np.array([[2], [7], [-1]], dtype="int32")}, np.ones(3))
+
+    assert keras.ops.convert_to_numpy(penalty.shares).tolist() == [0.5, 1.0, 1.0]
