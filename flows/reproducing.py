@@ -103,7 +103,7 @@ def rebuild(document: Mapping[str, Any], root: Path) -> Rebuilt:
         _dvc(tree, "checkout", raw, otherwise=f"The DVC cache lacks {raw} of that version.")
         _dvc(
             tree,
-            *("repro", "--no-run-cache", f"evaluate@{dataset}"),
+            *("repro", "--quiet", "--no-run-cache", f"evaluate@{dataset}"),
             otherwise="The pipeline did not come to its end.",
         )
         metrics = json.loads((places.evaluation / "metrics.json").read_text(encoding="utf-8"))
