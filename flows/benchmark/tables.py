@@ -190,7 +190,7 @@ def runs_said(runs: Sequence[Line], lines: Sequence[Line]) -> str:
         took = (
             f"{end['wall_seconds'] / 60:.1f} minutes for {end['finished']} cells"
             if end
-            else f"stopped by hand; {len(cells)} cells of {sum(cells) / 60:.1f} minutes were finished"
+            else f"stopped by hand; {len(cells)} cells of {sum(cells) / 60:.1f} minutes are kept"
         )
         said.append(f"- `{run['command']}`: {took}.")
     if starts:
