@@ -38,11 +38,11 @@ def tables(folder: Path) -> dict[str, str]:
     if cells:
         found["summary"] = summary_table(cells)
         found["tables"] = "\n\n".join(data_table(part) for part in sections(cells))
-        found["runs"] = runs_said(read_lines(folder / RUNS))
+        found["runs"] = runs_said(read_lines(folder / RUNS), cells)
     if truth:
         found["truth"] = truth_table(truth)
         found["winners"] = winners_table(truth)
-        found["truth-runs"] = runs_said(read_lines(folder / TRUTH_RUNS))
+        found["truth-runs"] = runs_said(read_lines(folder / TRUTH_RUNS), truth)
     return found
 
 

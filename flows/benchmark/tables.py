@@ -174,17 +174,23 @@ def markdown(table: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rest)]
 
 
-def runs_said(runs: Sequence[Line]) -> str:
-    """Command, versions, machine and wall time of every run, as a list."""
+def runs_said(runs: Sequence[Line], lines: Sequence[Line]) -> str:
+    """Command, versions, machine and wall time of every run, as a list.
+
+    Args:
+        runs: The lines of runs.
+        lines: The lines of cells: what a run that was stopped has done is worked out from them.
+    """
     starts = [run for run in runs if "command" in run]
     ends = {run["run"]: run for run in runs if "wall_seconds" in run}
     said = []
     for run in starts:
         end = ends.get(run["run"])
+        cells = [line["seconds"] for line in lines if line["run"] == run["run"]]
         took = (
             f"{end['wall_seconds'] / 60:.1f} minutes for {end['finished']} cells"
             if end
-            else "was stopped; its finished cells count"
+            else f"stopped by hand; {len(cells)} cells of {sum(cells) / 60:.1f} minutes are kept"
         )
         said.append(f"- `{run['command']}`: {took}.")
     if starts:

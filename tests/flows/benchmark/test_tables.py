@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flows.benchmark.tables import data_table, mean_sd, sections, summary_table
+from flows.benchmark.tables import data_table, mean_sd, runs_said, sections, summary_table
 from flows.benchmark.truth_table import chance, interactors, truth_table
 
 
@@ -110,3 +110,29 @@ def test_the_known_truth_s_table_counts_winners_that_have_what_was_planted():
 
     assert "| 1.200 ± 0.141 |" in row
     assert "| 1 of 2 | 1 of 2 |" in row
+
+
+def test_a_run_says_its_command_and_time_also_when_it_was_stopped():
+    about = {
+        "machine": {
+            "system": "Linux",
+            "architecture": "x86_64",
+            "processor": "a processor",
+            "processors": 2,
+            "memory_gib": 8,
+            "python": "3.12.1",
+            "niceness": 0,
+        },
+        "versions": {"keras": "3.15.1", "lightgbm": None},
+    }
+    runs = [
+        {"run": "1", "command": "autorec benchmark --seed 1", **about},
+        {"run": "2", "command": "autorec benchmark", **about},
+        {"run": "2", "wall_seconds": 90.0, "finished": 4},
+    ]
+    cells = [line(run="1", seconds=30.0), line(run="1", seconds=60.0)]
+    text = runs_said(runs, cells)
+
+    assert "`autorec benchmark --seed 1`: stopped by hand; 2 cells of 1.5 minutes" in text
+    assert "`autorec benchmark`: 1.5 minutes for 4 cells." in text
+    assert text.endswith("- Versions: keras 3.15.1.")
