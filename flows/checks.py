@@ -145,7 +145,7 @@ def _chunks(
     # Where bad rows are set aside, a label that is not allowed makes a row bad.
     quarantine = entry.on_bad_rows == "quarantine"
     bad = bad_rows_of(entry)
-    chunks = read_chunks(entry, raw, bad=bad, check_labels=quarantine, coded=True)
+    chunks = read_chunks(entry, raw, bad=bad, check_labels=quarantine)
     calls = ((entry, columns, tally.edges, chunk.table) for chunk in chunks)
     waiting: list[pa.Table] = []
     for table, schema, counted in HERE.map(_counted, calls):

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from autorec_core.config import DatasetParams
@@ -144,16 +143,16 @@ def count(entry: DatasetParams, edges: Mapping[str, Sequence[float]], table: pa.
             if name in edges:
                 bins = np.searchsorted(edges[name], column.drop_null().to_numpy())
                 counts[name] = np.bincount(bins, minlength=len(edges[name]) + 1)
-            hashed = _hashed_numbers(column) if name in unique else None
+            hashed = _mixed(_bits(column)) if name in unique else None
         else:
             hashed = _hashed(column)
-            each, codes = hashed
-            sizes = np.bincount(codes[codes >= 0], minlength=len(each))
-            buckets = (each % np.uint64(BUCKETS)).astype(np.int64)
-            counts[name] = np.bincount(buckets, sizes, BUCKETS).astype(np.int64)
+            valid = column.is_valid().to_numpy(zero_copy_only=False)
+            known = hashed[valid] if column.null_count else hashed
+            buckets = (known % np.uint64(BUCKETS)).astype(np.int64)
+            counts[name] = np.bincount(buckets, minlength=BUCKETS)
         if hashed is not None and name in unique:
-            each, codes = hashed
-            keys = (keys ^ np.append(each, np.uint64(0))[codes]) * MIX
+            valid = column.is_valid().to_numpy(zero_copy_only=False)
+            keys = (keys ^ np.where(valid, hashed, np.uint64(0))) * MIX
     labels = values.plain(table[entry.label]).drop_null().to_numpy()
     return Counted(table.num_rows, float(labels.sum()), missing, counts, keys)
 
@@ -208,17 +207,17 @@ def _one(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if is_coded else values.plain(column)
 
 
-def _hashed_numbers(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """As `_hashed`, of numbers."""
-    codes, distinct = pd.factorize(column.to_numpy(zero_copy_only=False))
-    return _mixed(np.asarray(distinct, np.float64).view(np.uint64)), codes
+def _bits(column: pa.Array) -> np.ndarray:
+    """Numbers as they stand in memory: uint64, shape (rows,); -0 is 0."""
+    return (column.to_numpy(zero_copy_only=False).astype(np.float64) + 0.0).view(np.uint64)
 
 
-def _hashed(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """A hash of each distinct value, and each row's place among them, -1 where it is missing."""
-    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return hashes(coded.dictionary), codes
+def _hashed(column: pa.Array) -> np.ndarray:
+    """A hash of each row's text, whatever it is where none stands: uint64, shape (rows,)."""
+    if not pa.types.is_dictionary(column.type):
+        return hashes(column)
+    codes = column.indices.fill_null(0).to_numpy(zero_copy_only=False)
+    return hashes(pa.concat_arrays([column.dictionary, pa.nulls(1, column.type.value_type)]))[codes]
 
 
 def hashes(texts: pa.Array) -> np.ndarray:
@@ -230,22 +229,25 @@ def hashes(texts: pa.Array) -> np.ndarray:
     Returns:
         uint64, shape (texts,), the same on every machine.
     """
-    texts = texts.cast(pa.large_binary()).fill_null(b"")
+    texts = texts.cast(pa.large_binary())
+    if texts.null_count:
+        texts = texts.fill_null(b"")
     _, ends, content = texts.buffers()
     offsets = np.frombuffer(ends, np.int64, len(texts) + 1, texts.offset * 8)
-    # Lanes may reach beyond the last text.
+    # Eight bytes from every place on: the last ones reach beyond the end.
     data = np.append(np.frombuffer(content or b"", np.uint8), np.zeros(8, np.uint8))
+    lanes = np.ndarray((len(data) - 7,), "<u8", data, strides=(1,))
     starts, lengths = offsets[:-1], np.diff(offsets)
     found = _mixed(lengths.astype(np.uint64))
-    left = np.flatnonzero(lengths)
-    lane, places = 0, np.arange(8)
-    while len(left):
-        at = starts[left] + lane
-        read = data[np.minimum(at[:, None] + places, len(data) - 1)]
-        read[places >= (lengths[left] - lane)[:, None]] = 0
-        found[left] = _mixed(found[left] ^ read.view("<u8")[:, 0])
+    lane, longest = 0, int(lengths.max(initial=0))
+    while lane < longest:
+        all_reach = lane == 0 and lengths.min() > 0
+        reach = slice(None) if all_reach else np.flatnonzero(lengths > lane)
+        read = lanes[starts[reach] + lane]
+        beyond = np.clip(8 - (lengths[reach] - lane), 0, 7).astype(np.uint64) * np.uint64(8)
+        read &= np.uint64(2**64 - 1) >> beyond
+        found[reach] = _mixed(found[reach] ^ read)
         lane += 8
-        left = left[lengths[left] > lane]
     return found
 
 

@@ -12,8 +12,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from autorec_core.config import SplitParams
+from autorec_core.config import PreprocessParams, SplitParams
 from autorec_core.data import raw as raw_module
+from autorec_core.data.compute import Here
 from autorec_core.data.prepare import prepare
 from autorec_core.data.preprocessor import Preprocessor
 from autorec_core.data.split import PARTS
@@ -118,9 +119,8 @@ def digests(folder):
     }
 
 
-def test_no_byte_depends_on_how_much_is_read_at_once(
-    clicks, split, preprocess, tmp_path, monkeypatch
-):
+def test_no_byte_depends_on_how_much_is_read_at_once(clicks, split, tmp_path, monkeypatch):
+    preprocess = PreprocessParams(min_count=3, max_vocabulary=40, numeric="log", missing_flag=True)
     random = np.random.default_rng(1)
     table = pd.DataFrame(
         {
@@ -140,6 +140,12 @@ def test_no_byte_depends_on_how_much_is_read_at_once(
         found.append(digests(out))
 
     assert found[0] == found[1]
+    again = Preprocessor.load(out)
+    for part in PARTS:
+        stored, scored = load_examples(out, part), again.encode(load_rows(out, part))
+        assert (stored.categorical == scored.categorical).all()
+        assert (stored.numeric == scored.numeric).all()
+    assert set(np.unique(load_examples(out, "test").categorical[:, 1])) >= {0, 1}
 
 
 def test_the_profile_gives_figures_and_no_ids(prepared):
@@ -237,3 +243,25 @@ def test_a_full_disk_is_an_error_and_leaves_the_last_good_splits(
 def test_a_missing_folder_of_splits_is_named(tmp_path):
     with pytest.raises(DataError, match="holds no prepared data"):
         load_examples(tmp_path, "train")
+
+
+class Blind(Here):
+    """Workers without the driver's disk."""
+
+    def reaches(self, folder, files):
+        assert folder.is_dir()
+        assert all(file.is_file() for file in files)
+        return False
+
+    def map(self, function, calls):
+        raise AssertionError("nothing can be done there")
+
+
+def test_where_workers_do_not_see_the_data_they_are_prepared_here(
+    entry, split, preprocess, prepared, raw, tmp_path, caplog
+):
+    prepare(entry(), split, preprocess, 2, raw, tmp_path / "there", Blind())
+
+    assert "Not all workers see" in caplog.text
+    prepare(entry(), split, preprocess, 2, raw, tmp_path / "here")
+    assert digests(tmp_path / "there") == digests(tmp_path / "here")

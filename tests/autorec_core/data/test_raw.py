@@ -228,3 +228,20 @@ def test_a_quarantine_takes_bad_rows_and_keeps_the_numbers_of_the_others(entry, 
 def test_a_quarantine_has_a_limit(entry, write):
     with pytest.raises(DataError, match="1 rows were set aside already"):
         list(read_chunks(entry(), write(DIRTY), bad=BadRows(limit=1)))
+
+
+def test_a_bad_line_is_said_before_what_is_wrong_further_on(entry, write):
+    lines = ["user,item,rating", "a,x,7", *(f"u{n},i{n * n},1" for n in range(20_000))]
+    whole = gzip.compress("\n".join(lines).encode())
+    described = entry()
+
+    with pytest.raises(DataError, match=r"line 2: rating is '7'; allowed: 1, 2, 3"):
+        list(read_chunks(described, write(whole[:-2000]), bad=BadRows(), block_bytes=1000))
+
+
+@pytest.mark.parametrize("number", [" 1", "1 ", "\t1"])
+def test_white_space_around_a_number_is_no_number(clicks, write, number):
+    path = write(f"click,site,device,price,age\n1,s,d,{number},2\n")
+
+    with pytest.raises(DataError, match=r"line 2: price is .*; a finite number is expected"):
+        read_raw(clicks(), path)
