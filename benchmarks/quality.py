@@ -3,9 +3,10 @@
 python benchmarks/quality.py DATASET FILE [--trials N] [--seeds 1 2 3] [--tuner random] [--model M]
 
 DATASET names an entry of params.yaml, FILE is a raw file in its format (the whole data set or a
-sample of it). Every seed splits anew, searches on train and valid, trains the winner once more on
-both, and looks at test once. Results go to benchmarks/results/quality/, figures only, seed by seed:
-a seed that stands there is not run again.
+sample of it). Every seed splits anew, searches on train and valid, makes the final model from the
+best candidates as params.yaml has it (`train.refit`, `train.ensemble`), and looks at test once.
+Results go to benchmarks/results/quality/, figures only, seed by seed: a seed that stands there is
+not run again.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ from autorec_core.data.schema import Examples
 from autorec_core.data.store import load_examples, load_schema
 from autorec_core.evaluation import evaluate
 from autorec_core.files import write_json
-from autorec_core.search import Display, run_search
-from autorec_core.training import Budget, Rows, predict, refit
+from autorec_core.search import Display, finish, run_search
+from autorec_core.training import Budget, Rows, predict
 
 RESULTS = Path(__file__).parent / "results" / "quality"
 
@@ -46,6 +47,7 @@ def measure(arguments: argparse.Namespace, seed: int, folder: Path) -> dict[str,
     prepare(entry, params.split, params.preprocess, seed, arguments.file, folder / "splits")
     schema = load_schema(folder / "splits")
     train, valid, test = (load_examples(folder / "splits", p) for p in ("train", "valid", "test"))
+    budget = Budget(epochs=params.train.epochs, patience=params.train.patience)
     began = time.monotonic()
     result = run_search(
         zoo.build(arguments.model, schema, params.model.space),
@@ -54,15 +56,20 @@ def measure(arguments: argparse.Namespace, seed: int, folder: Path) -> dict[str,
         directory=folder / "trials",
         tuner=arguments.tuner,
         max_trials=arguments.trials,
-        budget=Budget(epochs=params.train.epochs, patience=params.train.patience),
+        budget=budget,
         seed=seed,
         workers=arguments.workers,
         listener=Display(Console(width=120)),
     )
     searched = time.monotonic() - began
-    assert result.best.schedule is not None
-    model = refit(
-        result.winner, [rows(train), rows(valid)], schedule=result.best.schedule, seed=seed
+    final = finish(
+        result,
+        rows(train),
+        rows(valid),
+        budget=budget,
+        seed=seed,
+        refitting=params.train.refit,
+        ensemble=params.train.ensemble,
     )
     known = Examples(
         *(
@@ -70,7 +77,7 @@ def measure(arguments: argparse.Namespace, seed: int, folder: Path) -> dict[str,
             for name in ("categorical", "numeric", "label")
         )
     )
-    figures = evaluate(predict(model, test.inputs()), known, test, schema, seed).figures
+    figures = evaluate(predict(final.model, test.inputs()), known, test, schema, seed).figures
     return {
         "seed": seed,
         "rows": [len(train), len(valid), len(test)],
@@ -79,6 +86,8 @@ def measure(arguments: argparse.Namespace, seed: int, folder: Path) -> dict[str,
         "search_seconds": round(searched, 1),
         "seconds": round(time.monotonic() - began, 1),
         "winner": dict(result.best.hyperparameters),
+        "members": [trial.number for trial in final.members],
+        "trials": [[trial.number, trial.score] for trial in result.leaderboard],
     }
 
 
