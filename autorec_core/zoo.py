@@ -95,11 +95,12 @@ class Parts:
             return [user, item]
         add = ElementwiseInteraction(operation="sum")
         return [
-            add([user, self._history("user", "item")]),
-            add([item, self._history("item", "user")]),
+            add([user, self.history("user", "item")]),
+            add([item, self.history("item", "user")]),
         ]
 
-    def _history(self, of: Role, met: Role) -> Node:
+    def history(self, of: Role, met: Role) -> Node:
+        """What the row's user (or item) has met in training: a vector of the history of `of`."""
         (key, key_num), (value, value_num) = self._column(of), self._column(met)
         mapper = HistoryMapper(
             key_column=key,
