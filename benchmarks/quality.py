@@ -34,7 +34,7 @@ from autorec_core.data.schema import Examples
 from autorec_core.data.store import load_examples, load_schema
 from autorec_core.evaluation import evaluate
 from autorec_core.files import write_json
-from autorec_core.search import Display, finish, run_search
+from autorec_core.search import Display, best_of, finish, run_search
 from autorec_core.training import Budget, Rows, predict
 
 RESULTS = Path(__file__).parent / "results" / "quality"
@@ -64,12 +64,12 @@ def measure(arguments: argparse.Namespace, seed: int, folder: Path) -> dict[str,
     searched = time.monotonic() - began
     final = finish(
         result,
+        best_of(result, len(train), params.train.ensemble),
         rows(train),
         rows(valid),
         budget=budget,
         seed=seed,
         refitting=params.train.refit,
-        ensemble=params.train.ensemble,
     )
     known = Examples(
         *(

@@ -22,6 +22,7 @@ from autorec_core.search import (
     Listeners,
     SearchResult,
     TrialRecord,
+    best_of,
     finish,
     run_search,
 )
@@ -54,16 +55,18 @@ def search(params: Params, places: Places) -> None:
             max_failures=params.search.max_failures,
             listener=Listeners([Display(Console()), TrialLog(report)]),
         )
+        members = best_of(result, len(train), params.train.ensemble)
         if params.train.refit:
-            print("Training the best once more on train and valid together ...")  # noqa: T201
+            who = "the winner" if len(members) == 1 else f"the {len(members)} best"
+            print(f"Training {who} once more on train and valid together ...")  # noqa: T201
         final = finish(
             result,
+            members,
             train,
             valid,
             budget=budget,
             seed=params.seed,
             refitting=params.train.refit,
-            ensemble=params.train.ensemble,
         )
         _write_winner(result, final, places)
         write_text(places.search / "leaderboard.csv", leaderboard(result.leaderboard))

@@ -34,43 +34,55 @@ class Final:
     refitted: bool
 
 
+def best_of(
+    result: SearchResult, rows: int, ensemble: int | None = None
+) -> tuple[TrialRecord, ...]:
+    """The trials that the final model is made of, best first.
+
+    Args:
+        result: What the search has found.
+        rows: How many rows candidates learnt from.
+        ensemble: How many; None for one where there are at least `SMALL` rows, else the better half
+            of the completed trials, at most `MOST_MEMBERS`.
+    """
+    completed = [trial for trial in result.leaderboard if trial.status == "completed"]
+    if ensemble is None:
+        half = (len(completed) + 1) // 2
+        ensemble = 1 if rows >= SMALL else min(MOST_MEMBERS, half)
+    return tuple(completed[:ensemble])
+
+
 def finish(
     result: SearchResult,
+    members: Sequence[TrialRecord],
     known: Rows,
     valid: Rows,
     *,
     budget: Budget,
     seed: int,
     refitting: bool = True,
-    ensemble: int | None = None,
 ) -> Final:
     """Makes the final model from a search's best candidates.
 
     Args:
         result: What the search has found.
+        members: The trials to average, as `best_of` names them.
         known: The rows that candidates learnt from.
         valid: The rows that scored them.
         budget: How long a candidate might train.
         seed: The search's seed.
         refitting: Whether each member is trained once more on `known` and `valid` together.
-        ensemble: How many of the best candidates to average; None for one where `known` has at
-            least `SMALL` rows, else the better half, at most `MOST_MEMBERS`.
 
     Raises:
         FailedTrial: As in `train`.
     """
-    completed = [trial for trial in result.leaderboard if trial.status == "completed"]
-    if ensemble is None:
-        half = (len(completed) + 1) // 2
-        ensemble = 1 if len(known) >= SMALL else min(MOST_MEMBERS, half)
-    members = tuple(completed[:ensemble])
     models = []
     for trial in members:
         candidate = result.candidate(trial)
         if refitting:
             assert trial.schedule is not None
             made = refit(candidate, [known, valid], schedule=trial.schedule, seed=seed)
-        elif trial is members[0]:
+        elif trial is result.best:
             made = result.load_model()
         else:  # a trial is a function of its settings: this is the model that it had
             limits = Budget(epochs=trial.epochs, patience=budget.patience)
@@ -78,7 +90,7 @@ def finish(
                 candidate, known, valid, budget=limits, seed=seed, objective=result.objective
             ).model
         models.append(made)
-    return Final(averaged(models, result.winner), members, refitting)
+    return Final(averaged(models, result.winner), tuple(members), refitting)
 
 
 def averaged(models: Sequence[keras.Model], recommender: Recommender) -> keras.Model:

@@ -5,15 +5,16 @@ import numpy as np
 import pytest
 from small_searches import make_rows
 
-from autorec_core.search import final as module
-from autorec_core.search import finish
+from autorec_core.search import best_of, finish
 from autorec_core.training import Budget, predict
 
 TRAIN, VALID = make_rows(400, seed=1), make_rows(100, seed=2)
 
 
-def finished(result, **settings):
-    return finish(result, TRAIN, VALID, budget=Budget(epochs=2, patience=1), seed=4, **settings)
+def finished(result, members, **settings):
+    chosen = result.leaderboard[:members]
+    budget = Budget(epochs=2, patience=1)
+    return finish(result, chosen, TRAIN, VALID, budget=budget, seed=4, **settings)
 
 
 @pytest.fixture
@@ -22,8 +23,8 @@ def result(search):
 
 
 def test_the_mean_of_the_best_is_one_keras_file(result, tmp_path):
-    alone = finished(result, refitting=False, ensemble=1)
-    several = finished(result, refitting=False, ensemble=2)
+    alone = finished(result, 1, refitting=False)
+    several = finished(result, 2, refitting=False)
     assert several.members == result.leaderboard[:2]
     assert alone.members == result.leaderboard[:1]
     several.model.save(tmp_path / "model.keras")
@@ -38,8 +39,8 @@ def test_the_mean_of_the_best_is_one_keras_file(result, tmp_path):
 
 
 def test_members_learn_from_valid_too(result):
-    refitted = finished(result, ensemble=2)
-    plain = finished(result, refitting=False, ensemble=2)
+    refitted = finished(result, 2)
+    plain = finished(result, 2, refitting=False)
     assert refitted.refitted
     assert not plain.refitted
     assert not np.array_equal(
@@ -47,7 +48,7 @@ def test_members_learn_from_valid_too(result):
     )
 
 
-def test_few_rows_average_the_better_half_many_rows_take_the_winner(result, monkeypatch):
-    assert len(finished(result).members) == 2
-    monkeypatch.setattr(module, "SMALL", 400)
-    assert finished(result).members == (result.best,)
+def test_few_rows_average_the_better_half_many_rows_take_the_winner(result):
+    assert best_of(result, 49_999) == result.leaderboard[:2]
+    assert best_of(result, 50_000) == (result.best,)
+    assert best_of(result, 50_000, ensemble=3) == result.leaderboard
