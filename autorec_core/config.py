@@ -83,6 +83,7 @@ class TrainParams(Section):
     epochs: PositiveInt
     patience: PositiveInt
     refit: bool
+    ensemble: PositiveInt | None
 
 
 class SearchParams(Section):

@@ -32,7 +32,9 @@ from autorec_core.mappers.bias import BiasMapper
 from autorec_core.mappers.dense_feature import DenseFeatureMapper
 from autorec_core.mappers.history import HistoryMapper
 from autorec_core.mappers.latent_factor import LatentFactorMapper
+from autorec_core.mappers.linear import LinearMapper
 from autorec_core.mappers.pooled_feature import PooledFeatureMapper
+from autorec_core.mappers.rate import RateMapper
 from autorec_core.mappers.sparse_feature import SparseFeatureMapper
 from autorec_core.optimizers import CTRPredictionOptimizer, RatingPredictionOptimizer
 from autorec_core.recipe import Training
@@ -45,6 +47,8 @@ Nodes = list[Node]
 MIN_HISTORY, MAX_HISTORY = 20, 300
 HISTORY_CELLS = 50_000_000
 """Histories are cut where all of them together would take more places than this."""
+CLICK_BIAS_L2 = choice(10.0, 30.0, 100.0, default=30.0, name="bias_l2")
+"""Stronger than for ratings: beside the rates of ids, a bias is what the rate does not say."""
 LEAST_STEPS = 32
 """Of an epoch in the extended space: fewer, and early stopping comes before convergence."""
 
@@ -91,11 +95,12 @@ class Parts:
             return [user, item]
         add = ElementwiseInteraction(operation="sum")
         return [
-            add([user, self._history("user", "item")]),
-            add([item, self._history("item", "user")]),
+            add([user, self.history("user", "item")]),
+            add([item, self.history("item", "user")]),
         ]
 
-    def _history(self, of: Role, met: Role) -> Node:
+    def history(self, of: Role, met: Role) -> Node:
+        """What the row's user (or item) has met in training: a vector of the history of `of`."""
         (key, key_num), (value, value_num) = self._column(of), self._column(met)
         mapper = HistoryMapper(
             key_column=key,
@@ -158,10 +163,19 @@ class Parts:
     def linear(self) -> Nodes:
         """What every id and every number adds to the score by itself."""
         sizes = tuple(column.vocabulary_size for column in self.schema.categorical)
-        places = tuple(range(len(sizes)))
-        mapper = self.block(BiasMapper, vocabulary_sizes=sizes, columns=places) if sizes else None
-        biases = [mapper(self.ids)] if mapper else []
-        return [*biases, *([self.numbers] if self.schema.numeric else [])]
+        columns: dict[str, Any] = {
+            "vocabulary_sizes": sizes,
+            "columns": tuple(range(len(sizes))),
+        }
+        if self.space == "thesis" or self.schema.task == "rating":
+            biases = [self.block(BiasMapper, **columns)(self.ids)] if sizes else []
+            return [*biases, *([self.numbers] if self.schema.numeric else [])]
+        nodes: Nodes = []
+        if sizes:
+            # Between rates that agree, 1 / columns each, and rates that add up, 1 each.
+            rates = LinearMapper(start=len(sizes) ** -0.5)(RateMapper(**columns)(self.ids))
+            nodes = [BiasMapper(**columns, l2=CLICK_BIAS_L2)(self.ids), rates]
+        return [*nodes, *([LinearMapper()(self.numbers)] if self.schema.numeric else [])]
 
     def needs_user_and_item(self, model: str) -> None:
         """Checks that the data say which columns hold the user and the item."""

@@ -34,6 +34,7 @@ from autorec_core.data.store import load_examples, load_schema
 from autorec_core.files import write_json
 from autorec_core.interactors.elementwise import ElementwiseInteraction
 from autorec_core.interactors.inner_product import InnerProductInteraction
+from autorec_core.mappers.rate import RateMapper
 from autorec_core.metrics import task_metrics
 from autorec_core.optimizers import CTRPredictionOptimizer, RatingPredictionOptimizer
 from autorec_core.recipe import Training
@@ -73,7 +74,7 @@ def factors(schema: Schema, histories: str, biases: bool = True) -> Recommender:
     for of, met in (("user", "item"), ("item", "user")):
         vector = parts.latent(of)
         if of in histories.split():
-            history = parts._history(of, met)
+            history = parts.history(of, met)
             vector = ElementwiseInteraction(operation="sum")([vector, history])
         pair.append(vector)
     nodes = [InnerProductInteraction()(pair), *(parts.linear if biases else [])]
@@ -84,10 +85,29 @@ def factors(schema: Schema, histories: str, biases: bool = True) -> Recommender:
     )
 
 
-def clicks(schema: Schema, *, linear: bool) -> Recommender:
-    """Only the linear part of the default candidate, or all but it."""
+def clicks(
+    schema: Schema,
+    *,
+    searched: bool = True,
+    linear: bool = True,
+    rates: bool = True,
+    random_start: bool = False,
+) -> Recommender:
+    """The default candidate without some of its parts.
+
+    Args:
+        schema: What the data look like.
+        searched: Whether it has the searched part.
+        linear: Whether it has the linear part.
+        rates: Whether that has the click rates of ids.
+        random_start: Whether the weights of numbers begin at random rather than at zero.
+    """
     parts = zoo.Parts(schema, "extended", 8)
-    nodes = parts.linear if linear else zoo.autorec_ctr(parts)
+    nodes = zoo.autorec_ctr(parts) if searched else []
+    for node in parts.linear if linear else ():
+        (parent,) = node.parents
+        if rates or not isinstance(parent.block, RateMapper):
+            nodes.append(parent if random_start and parent is parts.numbers else node)
     inputs = (parts.ids, parts.numbers) if schema.numeric else (parts.ids,)
     return CTRRecommender(
         inputs=inputs,
@@ -122,12 +142,17 @@ RATING = {
 
 CTR = {
     "default": Variant(),
-    "linear part only": Variant(partial(clicks, linear=True)),
+    "linear part only": Variant(partial(clicks, searched=False)),
+    "no click rates of ids": Variant(partial(clicks, rates=False)),
+    "no click rates, L2 on biases 3 for 30": Variant(
+        partial(clicks, rates=False), {"bias_l2": 3.0}
+    ),
+    "weights of numbers begin at random": Variant(partial(clicks, random_start=True)),
     "no linear part": Variant(partial(clicks, linear=False)),
     "no L2": Variant(values={"bias_l2": 0.0, "sparse_l2": 0.0}),
     "batches of 1024": Variant(large_batches),
     "min_count 3": Variant(preprocess={"min_count": 3}),
-    "no L2 on biases": Variant(values={"bias_l2": 0.0}),
+    "L2 on biases 10 for 30": Variant(values={"bias_l2": 10.0}),
     "no L2 on embeddings": Variant(values={"sparse_l2": 0.0}),
     "embedding dim 32": Variant(values={"embedding_dim": 32}),
     "MLP for the cross network": Variant(values={BRANCH: "MLPInteraction"}),

@@ -15,8 +15,18 @@ from autorec_core.config import Params
 from autorec_core.data.schema import Examples
 from autorec_core.data.store import load_examples, load_schema
 from autorec_core.files import whole_folder, write_json, write_text
-from autorec_core.search import Display, Listener, Listeners, SearchResult, TrialRecord, run_search
-from autorec_core.training import Budget, Rows, refit
+from autorec_core.search import (
+    Display,
+    Final,
+    Listener,
+    Listeners,
+    SearchResult,
+    TrialRecord,
+    best_of,
+    finish,
+    run_search,
+)
+from autorec_core.training import Budget, Rows
 from flows import courier
 from flows.paths import Places
 
@@ -25,6 +35,7 @@ def search(params: Params, places: Places) -> None:
     """Searches, trains the winner once more where params say so, and writes what was found."""
     recommender = zoo.build(params.model.name, load_schema(places.prepared), params.model.space)
     train, valid = (_rows(load_examples(places.prepared, part)) for part in ("train", "valid"))
+    budget = Budget(epochs=params.train.epochs, patience=params.train.patience)
     tags = {"dataset": places.dataset, "stage": "search"}
     flat = params.flat(places.dataset)
     with courier.reported(places, flat, tags) as report:
@@ -35,7 +46,7 @@ def search(params: Params, places: Places) -> None:
             directory=places.search / "trials",
             tuner=params.search.tuner,
             max_trials=params.search.max_trials,
-            budget=Budget(epochs=params.train.epochs, patience=params.train.patience),
+            budget=budget,
             seed=params.seed,
             objective=params.search.objective,
             seconds=params.search.seconds,
@@ -44,7 +55,20 @@ def search(params: Params, places: Places) -> None:
             max_failures=params.search.max_failures,
             listener=Listeners([Display(Console()), TrialLog(report)]),
         )
-        _write_winner(result, [train, valid] if params.train.refit else [], params.seed, places)
+        members = best_of(result, len(train), params.train.ensemble)
+        if params.train.refit:
+            who = "the winner" if len(members) == 1 else f"the {len(members)} best"
+            print(f"Training {who} once more on train and valid together ...")  # noqa: T201
+        final = finish(
+            result,
+            members,
+            train,
+            valid,
+            budget=budget,
+            seed=params.seed,
+            refitting=params.train.refit,
+        )
+        _write_winner(result, final, places)
         write_text(places.search / "leaderboard.csv", leaderboard(result.leaderboard))
         write_text(places.search / "curves.csv", curves(result.leaderboard, result.objective))
         write_json(places.search / "metrics.json", _figures(result))
@@ -52,21 +76,14 @@ def search(params: Params, places: Places) -> None:
         report.end("FINISHED", _figures(result), files)
 
 
-def _write_winner(
-    result: SearchResult, refit_on: Sequence[Rows], seed: int, places: Places
-) -> None:
-    """Writes the winner's model, trained once more on `refit_on` if that has rows."""
-    refitted = None
-    if refit_on:
-        assert result.best.schedule is not None
-        print("Training the winner once more on train and valid together ...")  # noqa: T201
-        refitted = refit(result.winner, refit_on, schedule=result.best.schedule, seed=seed)
+def _write_winner(result: SearchResult, final: Final, places: Places) -> None:
+    """Writes the final model, and what it is."""
     with whole_folder(places.search / "winner") as folder:
-        if refitted is None:
-            (folder / "model.keras").write_bytes(result.model_path.read_bytes())
+        if final.refitted or len(final.members) > 1:
+            final.model.save(folder / "model.keras")
         else:
-            refitted.save(folder / "model.keras")
-        write_json(folder / "result.json", _result(result, refit=refitted is not None))
+            (folder / "model.keras").write_bytes(result.model_path.read_bytes())
+        write_json(folder / "result.json", _result(result, final))
 
 
 def _figures(result: SearchResult) -> dict[str, float]:
@@ -134,7 +151,7 @@ def curves(trials: Iterable[TrialRecord], objective: str) -> str:
     return _table(("trial", "step", "epoch", "loss", "objective"), rows)
 
 
-def _result(result: SearchResult, *, refit: bool) -> dict[str, Any]:
+def _result(result: SearchResult, final: Final) -> dict[str, Any]:
     """What must be known of the winner: how it was found and how to build it again."""
     best = result.best
     return {
@@ -144,7 +161,8 @@ def _result(result: SearchResult, *, refit: bool) -> dict[str, Any]:
         "best_step": best.best_step,
         "hyperparameters": dict(best.hyperparameters),
         "recommender": result.winner.get_config(),
-        "refit_on_train_and_valid": refit,
+        "refit_on_train_and_valid": final.refitted,
+        "members": [trial.number for trial in final.members],
     }
 
 

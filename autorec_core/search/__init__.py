@@ -2,6 +2,7 @@
 
 from autorec_core.search.display import Display
 from autorec_core.search.facade import Search
+from autorec_core.search.final import Final, best_of, finish
 from autorec_core.search.listener import Listener, Listeners, SearchPlan
 from autorec_core.search.records import TrialRecord
 from autorec_core.search.result import SearchResult
@@ -9,11 +10,14 @@ from autorec_core.search.runner import run_search
 
 __all__ = [
     "Display",
+    "Final",
     "Listener",
     "Listeners",
     "Search",
     "SearchPlan",
     "SearchResult",
     "TrialRecord",
+    "best_of",
+    "finish",
     "run_search",
 ]

@@ -10,6 +10,7 @@ from typing import Any
 from autorec_core.metrics import Metric
 from autorec_core.recommender import Recommender
 from autorec_core.search.records import TrialRecord
+from autorec_core.search.space import search_space
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class SearchResult:
         best: The winning trial.
         leaderboard: All trials, best first; those that failed at the end.
         winner: The winning recommender, resolved.
+        recommender: The space that was searched.
         model_path: The winner's .keras file: the weights of its best evaluation.
         directory: Where the search keeps what it has found; leaderboard.csv and curves.csv too.
         constant_score: The objective of always predicting the training labels' mean.
@@ -33,6 +35,7 @@ class SearchResult:
     best: TrialRecord
     leaderboard: tuple[TrialRecord, ...]
     winner: Recommender
+    recommender: Recommender
     model_path: Path
     directory: Path
     constant_score: float
@@ -48,6 +51,12 @@ class SearchResult:
             f"The winner is not better than always predicting the mean: {self.objective} "
             f"{score:.4f}, the mean has {self.constant_score:.4f}."
         )
+
+    def candidate(self, trial: TrialRecord) -> Recommender:
+        """The resolved recommender that a trial has trained."""
+        hp = search_space(self.recommender)
+        hp.values = dict(trial.hyperparameters)
+        return self.recommender.resolve(hp)
 
     def load_model(self) -> Any:
         """The winner as an ordinary compiled Keras model."""

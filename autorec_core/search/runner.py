@@ -338,6 +338,7 @@ class _Search:
             best=best,
             leaderboard=tuple(ranked(self._trials.values(), self._plan.metric)),
             winner=self._resolved(best),
+            recommender=self._recommender,
             model_path=self._store.model_path(best.number),
             directory=self._store.folder,
             constant_score=constant_score,

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,8 +20,8 @@ from autorec_core.data.schema import Examples
 from autorec_core.metrics import objective_metric, task_metrics
 from autorec_core.recipe import Training
 from autorec_core.recommender import Recommender
-from autorec_core.search import SearchResult, run_search
-from autorec_core.training import Budget, Outcome, Rows, Task, predict, refit
+from autorec_core.search import SearchResult, best_of, finish, run_search
+from autorec_core.training import Budget, Outcome, Rows, Task, predict
 from flows.benchmark import thesis
 from flows.benchmark.outside import BASELINES, Splits
 from flows.benchmark.plan import OUTSIDE, Group, Settings
@@ -90,7 +90,7 @@ def run_group(
         figures = task_metrics(task, splits.test.label, predicted)
         yield {**about, "test": figures, "seconds": round(time.monotonic() - began, 1)}
         return
-    budget = settings.budget(params, group.space)
+    inside = settings.inside(params, group.space)
     with tempfile.TemporaryDirectory(prefix="autorec-") as scratch:
         executor = Remembering(Path(scratch) / "models")
         tested: dict[str, np.ndarray] = {}
@@ -100,14 +100,14 @@ def run_group(
                 (splits.train, splits.valid, splits.test),
                 tuner=tuner,
                 trials=settings.trials,
-                budget=Budget(**budget),
+                budget=Budget(**inside["budget"]),
                 seed=group.seed,
-                refit_winner=group.space == "extended" and params.train.refit,
+                final=settings.final(params, group.space),
                 folder=Path(scratch) / tuner,
                 executor=executor,
                 tested=tested,
             )
-            yield {**about, "trials": settings.trials, "budget": budget, **found}
+            yield {**about, **inside, **found}
 
 
 def _training(group: Group, splits: Splits) -> Training | None:
@@ -126,7 +126,7 @@ def search_and_test(
     trials: int,
     budget: Budget,
     seed: int,
-    refit_winner: bool,
+    final: Mapping[str, Any],
     folder: Path,
     executor: Executor | None = None,
     tested: dict[str, np.ndarray] | None = None,
@@ -141,10 +141,10 @@ def search_and_test(
         trials: How many.
         budget: How long a candidate may train.
         seed: Of search and training.
-        refit_winner: Whether the winner is trained once more, on train and valid.
+        final: `refit` and `ensemble`, as in `best_of` and `finish`.
         folder: Where the search keeps its records.
         executor: Where trials run; by default in this process.
-        tested: What winners have predicted before, by their description; added to.
+        tested: What final models have predicted before, by their candidates; added to.
         workers: The search's own worker processes, where there is no executor.
 
     Returns:
@@ -166,25 +166,22 @@ def search_and_test(
         executor=executor,
     )
     searched = time.monotonic()
-    winner = json.dumps(result.winner.get_config(), sort_keys=True)
-    if winner not in tested:
-        model = _winner(result, [train, valid], seed, again=refit_winner)
-        tested[winner] = np.asarray(predict(model, test.inputs), np.float64)
+    members = best_of(result, len(train), final["ensemble"])
+    candidates = [dict(trial.hyperparameters) for trial in members]
+    name = json.dumps(candidates, sort_keys=True)
+    if name not in tested:
+        made = finish(
+            result, members, train, valid, budget=budget, seed=seed, refitting=final["refit"]
+        )
+        tested[name] = np.asarray(predict(made.model, test.inputs), np.float64)
     return result, {
-        "refit": refit_winner,
         "valid": result.best.score,
-        "test": task_metrics(recommender.optimizer.task, test.labels, tested[winner]),
+        "test": task_metrics(recommender.optimizer.task, test.labels, tested[name]),
         "winner": dict(result.best.hyperparameters),
         "trial": result.best.number,
+        "members": [trial.number for trial in members],
         "completed": sum(trial.status == "completed" for trial in result.leaderboard),
         "trial_seconds": round(sum(trial.seconds for trial in result.leaderboard), 1),
         "seconds": round(time.monotonic() - began, 1),
-        "refit_seconds": round(time.monotonic() - searched, 1),
+        "final_seconds": round(time.monotonic() - searched, 1),
     }
-
-
-def _winner(result: SearchResult, known: list[Rows], seed: int, *, again: bool) -> Any:
-    if not again:
-        return result.load_model()
-    assert result.best.schedule is not None
-    return refit(result.winner, known, schedule=result.best.schedule, seed=seed)

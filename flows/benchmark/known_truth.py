@@ -34,6 +34,7 @@ from flows.benchmark.lines import (
     read_lines,
     versions,
 )
+from flows.benchmark.plan import Settings
 from flows.benchmark.truth_table import interactors
 
 
@@ -113,7 +114,7 @@ def _search(params: Params, cell: Line, workers: int) -> dict[str, Any]:
             trials=cell["trials"],
             budget=Budget(**cell["budget"]),
             seed=cell["seed"],
-            refit_winner=params.train.refit,
+            final=Settings.final(params, "extended"),
             folder=Path(folder),
             workers=workers,
         )

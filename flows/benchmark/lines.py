@@ -15,7 +15,18 @@ from autorec_core.errors import DataError
 
 CELLS, RUNS = "cells.jsonl", "runs.jsonl"
 TRUTH, TRUTH_RUNS = "known_truth.jsonl", "known_truth_runs.jsonl"
-NAMES = ("dataset", "data", "model", "space", "tuner", "seed", "trials", "budget")
+NAMES = (
+    "dataset",
+    "data",
+    "model",
+    "space",
+    "tuner",
+    "seed",
+    "trials",
+    "budget",
+    "refit",
+    "ensemble",
+)
 """What tells a cell from all others; what a line lacks counts as None."""
 PACKAGES = (
     "autorec",

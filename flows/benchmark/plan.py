@@ -65,6 +65,21 @@ class Settings:
             epochs, patience = params.train.epochs, params.train.patience
         return {"epochs": min(epochs, self.epochs or epochs), "patience": patience}
 
+    def inside(self, params: Params, space: str) -> dict[str, Any]:
+        """What tells a search in a space from others of the same name."""
+        return {
+            "trials": self.trials,
+            "budget": self.budget(params, space),
+            **self.final(params, space),
+        }
+
+    @staticmethod
+    def final(params: Params, space: str) -> dict[str, Any]:
+        """How a search's best candidates become its model; in the thesis one is, as it stands."""
+        if space == "thesis":
+            return {"refit": False, "ensemble": 1}
+        return {"refit": params.train.refit, "ensemble": params.train.ensemble}
+
 
 @dataclass(frozen=True)
 class Group:

@@ -89,7 +89,7 @@ def left(params: Params, group: Group, settings: Settings, done: set[str]) -> Gr
     """
     inside: Line = {}
     if group.space != OUTSIDE:
-        inside = {"trials": settings.trials, "budget": settings.budget(params, group.space)}
+        inside = settings.inside(params, group.space)
     rest = [name["tuner"] for name in group.names() if key({**name, **inside}) not in done]
     if not rest:
         return None

@@ -134,6 +134,7 @@ def _winner(content: Mapping[str, Any]) -> Winner:
         hyperparameters=content["hyperparameters"],
         recommender=content["recommender"],
         refit=content["refit_on_train_and_valid"],
+        members=tuple(content.get("members", [content["trial"]])),
     )
 
 

@@ -78,6 +78,7 @@ class Winner:
         hyperparameters: The searched values by path.
         recommender: The resolved recommender, as `Recommender.get_config` describes it.
         refit: Whether it was trained once more on train and valid together.
+        members: The trials whose mean the model is, best first; alone, the winning one.
     """
 
     trial: int
@@ -87,6 +88,7 @@ class Winner:
     hyperparameters: Mapping[str, Any]
     recommender: Mapping[str, Any]
     refit: bool
+    members: tuple[int, ...]
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ def _card(run: Run, kept: int) -> str:
             headline=words.headline(run),
             standing=words.standing(run),
             gate=words.gate(run),
+            made=words.made(run),
             limits=words.limits(run),
             level=f"{run.level:.0%}",
             metrics=list(run.model.metrics),

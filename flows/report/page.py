@@ -36,6 +36,7 @@ def render(run: Run, *, seed: int, digest: str, built: datetime) -> str:
         headline=words.headline(run),
         standing=words.standing(run),
         gate=words.gate(run),
+        made=words.made(run),
         limits=words.limits(run),
         tiles=_tiles(run),
         pictures=pictures(run, importance),

@@ -41,6 +41,17 @@ def _beside(run: Run, other: Figures) -> str:
     )
 
 
+def made(run: Run) -> str:
+    """What became the model, behind the winner's score: a clause, or nothing."""
+    winner = run.winner
+    again = "trained once more on train and valid together"
+    if len(winner.members) == 1:
+        return f", {again}" if winner.refit else ""
+    *first, last = map(str, winner.members)
+    again = f", each {again}" if winner.refit else ""
+    return f"; the model is the mean of trials {', '.join(first)} and {last}{again}"
+
+
 def standing(run: Run) -> str:
     """What became of the model in the registry."""
     version = run.version

@@ -179,3 +179,45 @@ def test_an_id_outside_its_vocabulary_counts_as_unknown_in_the_penalty():
     penalty.adapt({"ids": np.array([[2], [7], [-1]], dtype="int32")}, np.ones(3))
 
     assert keras.ops.convert_to_numpy(penalty.shares).tolist() == [0.5, 1.0, 1.0]
+
+
+class TestRate:
+    block = ar.RateMapper(vocabulary_sizes=(3, 3), prior=2.0)
+    clicks = np.array([1, 0, 1, 1], "float32")
+
+    def model(self, rows, clicks):
+        made = model_of(self.block, rows)
+        adapt(made, {made.layers[0].name: rows}, clicks)
+        return made
+
+    def test_an_id_has_its_rows_rate_drawn_towards_the_mean(self):
+        found = np.asarray(self.model(IDS, self.clicks)([IDS]))
+        # Of the first column's ids: 1 has two rows, both clicked; 0 has one, not clicked.
+        expected = [np.log(r / (1 - r)) - np.log(3) for r in ((2 + 1.5) / 4, 1.5 / 3)]
+        np.testing.assert_allclose(found[:2, 0], expected, rtol=1e-5)
+
+    def test_an_id_never_met_adds_nothing(self):
+        known = IDS[[0, 2, 3]]
+        found = self.model(known, np.array([1, 0, 1]))([np.zeros((1, 2), "int32")])
+        np.testing.assert_allclose(found, [[0, 0]], atol=1e-6)
+
+    def test_a_training_row_does_not_find_its_own_label(self):
+        generator = np.random.default_rng(3)
+        rows = generator.integers(0, 3, (60, 2)).astype("int32")
+        rows[0] = (0, 0)
+        rows[1:] = np.maximum(rows[1:], 1)  # the first row's ids are its alone
+        clicks = generator.integers(0, 2, 60).astype("float32")
+        model = self.model(rows, clicks)
+        assert np.abs(model([rows[:1]])).min() > 0.1
+        np.testing.assert_allclose(model([rows[:1]], training=True), [[0, 0]], atol=1e-6)
+        assert np.abs(model([rows], training=True)[1:]).max() > 0.1
+
+    def test_nothing_of_it_is_trained(self):
+        assert self.model(IDS, self.clicks).trainable_weights == []
+
+
+class TestLinear:
+    def test_every_column_begins_with_the_same_weight(self):
+        numbers = np.array([[1, 2], [0, -1]], "float32")
+        found = model_of(ar.LinearMapper(start=0.5), numbers)([numbers])
+        np.testing.assert_array_equal(found, [[1.5], [-0.5]])

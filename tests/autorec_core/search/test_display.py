@@ -58,6 +58,7 @@ def shown(*, constant_score=1.2, terminal=False, width=120):
             best=FIRST,
             leaderboard=(FIRST, SECOND),
             winner=None,
+            recommender=None,
             model_path=Path(),
             directory=Path(),
             constant_score=constant_score,

@@ -107,7 +107,7 @@ def test_only_cells_that_are_not_finished_are_left(source):
     )
     settings = Settings(trials=2)
     name = next(group.names())
-    done = {**name, "trials": 2, "budget": {"epochs": 10, "patience": 1}}
+    done = {**name, **settings.inside(PARAMS, group.space)}
 
     assert left(PARAMS, group, settings, {key(done)}).tuners == ("greedy",)
     assert left(PARAMS, group, Settings(trials=3), {key(done)}) == group

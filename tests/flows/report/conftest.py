@@ -120,7 +120,7 @@ def rating_run() -> Run:
         trials=tried,
         curves=curves,
         winner=Winner(best.number, "val_mse", best.score or 0.0, 3, best.hyperparameters,
-                      RECOMMENDER, True),
+                      RECOMMENDER, True, (best.number,)),
         calibration=tuple(calibration(labels, scores, 1)),
         residuals=tuple(residuals(labels, scores)),
         activity=(
@@ -205,7 +205,7 @@ def ctr_run(rating_run) -> Run:
         trials=tried,
         curves=tuple(CurvePoint(trial.number, 1, 0.5, 0.5, 0.5) for trial in tried[:3]),
         winner=Winner(best.number, "val_ce", best.score or 0.0, 3, best.hyperparameters,
-                      recommender, False),
+                      recommender, False, (best.number,)),
         calibration=tuple(calibration(labels, scores, 1)),
         residuals=tuple(residuals(labels, scores)),
         activity=tuple(

@@ -33,6 +33,15 @@ def test_a_model_that_loses_to_a_baseline_is_advised_against(ctr_run):
     assert "should not go live" in said
 
 
+def test_a_mean_of_several_trials_is_named_as_one(rating_run):
+    winner = dataclasses.replace(rating_run.winner, members=(4, 0, 7), refit=True)
+
+    card = model_card(dataclasses.replace(rating_run, winner=winner))
+
+    assert "; the model is the mean of trials 4, 0 and 7, each trained once more on" in card
+    assert "the mean of trials" not in model_card(rating_run)
+
+
 def test_importance_finds_what_decides_the_score(rating_run):
     found = importances(rating_run.completed, seed=1)
 

@@ -1,0 +1,37 @@
+"""The linear mapper: what each number adds to the score by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import keras
+
+from autorec_core.mappers.base import Mapper
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearMapper(Mapper):
+    """Maps numeric columns to their weighted sum: the linear part for what is no id.
+
+    All weights begin at `start`: random ones are noise that few epochs on few rows do not unlearn.
+
+    Args:
+        start: The weight that every column begins with.
+
+    Returns:
+        Tensor of shape (batch_size, 1).
+
+    References:
+        [Cheng et al., 2016](https://arxiv.org/abs/1606.07792)
+    """
+
+    maps_ids: ClassVar[bool] = False
+
+    start: float = 0.0
+
+    def connect(self, inputs: Sequence[Any]) -> Any:
+        """Builds the weights on the one input of numbers, shape (batch_size, columns)."""
+        begin = keras.initializers.Constant(self.start)
+        return keras.layers.Dense(1, use_bias=False, kernel_initializer=begin)(self.only(inputs))

@@ -1,0 +1,134 @@
+"""The rate mapper: how often training rows with the same id were clicked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from autorec_core.block import choice
+from autorec_core.mappers.base import StackedIds
+from autorec_core.mappers.sparse_feature import ColumnsMapper
+
+FOLDS = 5
+LOW_BITS = 1 << 16
+"""The bits of a product's low half depend on few bits of its factors; the high half on all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateMapper(ColumnsMapper):
+    """Maps every id to the log-odds of a click in the training rows that have it, less all rows'.
+
+    An id of `n` rows, `k` of them clicked, has the rate `(k + prior * mean) / (n + prior)`: the
+    fewer its rows, the closer to the mean; an unknown id adds nothing. Where a trained bias has one
+    number an id to learn, this leaves one weight a column (target encoding). A training row meets
+    the rates of the other folds' rows only, so that it does not find its own label there.
+
+    Args:
+        vocabulary_sizes: Number of ids of each mapped column, "unknown" (id 0) included.
+        columns: The mapped columns' places in the input, counted from 0; empty for all.
+        prior: How many rows of the mean rate are added to each id's own.
+
+    Returns:
+        Tensor of shape (batch_size, columns). Labels must be 0 or 1.
+
+    References:
+        [Micci-Barreca, 2001](https://doi.org/10.1145/507533.507538)
+    """
+
+    prior: float = choice(3.0, 10.0, 30.0, default=10.0, name="rate_prior")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require("prior", above=0)
+
+    def connect(self, inputs: Sequence[Any]) -> Any:
+        """Builds the lookup on the one input of ids, shape (batch_size, columns)."""
+        table = self.only(inputs)
+        columns, sizes = self.picked(table), self.vocabulary_sizes
+        ids = StackedIds(columns, sizes)(table)
+        name = table._keras_history.operation.name
+        return ClickRates(name, columns, sizes, self.prior)([table, ids])
+
+
+@keras.saving.register_keras_serializable(package="autorec")
+class ClickRates(keras.layers.Layer):
+    """Looks up log-odds that `adapt` has counted: in training those of the other folds' rows.
+
+    A row's fold is a hash of all its ids, so the row alone decides it, and rows alike share it.
+
+    Args:
+        input_name: The model input that the ids come from.
+        columns: The looked-up columns of it, counted from 0.
+        vocabulary_sizes: Number of ids of each of these columns.
+        prior: How many rows of the mean rate are added to each id's own.
+    """
+
+    def __init__(
+        self,
+        input_name: str,
+        columns: Sequence[int],
+        vocabulary_sizes: Sequence[int],
+        prior: float,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.input_name = input_name
+        self.columns = list(columns)
+        self.vocabulary_sizes = list(vocabulary_sizes)
+        self.prior = prior
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the tables: one without each fold, and one of all rows at the end."""
+        self._rows = sum(self.vocabulary_sizes)
+        self._factors = np.random.default_rng(0).integers(
+            1, 2**31, size=input_shape[0][-1], dtype=np.int32
+        )
+        self.tables = self.add_weight(
+            name="tables",
+            shape=((FOLDS + 1) * self._rows,),
+            initializer="zeros",
+            trainable=False,
+        )
+
+    def adapt(self, inputs: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
+        """Counts rows and clicks of each id, fold by fold."""
+        table = np.asarray(inputs[self.input_name], np.int32)
+        sums = (table * self._factors).sum(axis=1, dtype=np.int32)
+        folds = np.mod(sums // LOW_BITS, FOLDS)
+        clicks = np.asarray(labels, np.float64)
+        mean = float(np.clip(clicks.mean(), 1e-6, 1 - 1e-6))
+        found = []
+        for column, size in zip(self.columns, self.vocabulary_sizes, strict=True):
+            places = folds * size + table[:, column]
+            shape, length = (FOLDS, size), FOLDS * size
+            rows = np.bincount(places, minlength=length).reshape(shape)
+            clicked = np.bincount(places, clicks, minlength=length).reshape(shape)
+            every, none = rows.sum(axis=0), np.zeros((1, size))
+            others = every - np.concatenate([rows, none])
+            others_clicked = clicked.sum(axis=0) - np.concatenate([clicked, none])
+            rates = (others_clicked + self.prior * mean) / (others + self.prior)
+            found.append(np.log(rates / (1 - rates)) - np.log(mean / (1 - mean)))
+        self.tables.assign(np.concatenate(found, axis=1).reshape(-1))
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """`[all columns' ids, stacked ids]` to log-odds, shape (batch_size, columns)."""
+        table, ids = inputs
+        if not training:
+            return keras.ops.take(self.tables, ids + FOLDS * self._rows, axis=0)
+        sums = keras.ops.sum(table * self._factors, axis=1, keepdims=True)
+        folds = keras.ops.mod(keras.ops.floor_divide(sums, LOW_BITS), FOLDS)
+        return keras.ops.take(self.tables, ids + folds * self._rows, axis=0)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "input_name": self.input_name,
+            "columns": self.columns,
+            "vocabulary_sizes": self.vocabulary_sizes,
+            "prior": self.prior,
+        }

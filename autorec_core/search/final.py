@@ -1,0 +1,128 @@
+"""From a search's result to the model that goes into service: refit, and the best averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from autorec_core.recommender import Recommender
+from autorec_core.search.records import TrialRecord
+from autorec_core.search.result import SearchResult
+from autorec_core.training import Budget, Rows, refit, train
+
+if TYPE_CHECKING:
+    import keras
+
+SMALL = 50_000
+"""Training rows below which the valid rows cannot tell the best candidates apart."""
+MOST_MEMBERS = 5
+
+
+@dataclass(frozen=True)
+class Final:
+    """The model that a search ends in.
+
+    Args:
+        model: The compiled Keras model: the winner's, or the mean of the members' predictions.
+        members: The trials that it is made of, best first.
+        refitted: Whether it has learnt from the valid rows too.
+    """
+
+    model: keras.Model
+    members: tuple[TrialRecord, ...]
+    refitted: bool
+
+
+def best_of(
+    result: SearchResult, rows: int, ensemble: int | None = None
+) -> tuple[TrialRecord, ...]:
+    """The trials that the final model is made of, best first.
+
+    Args:
+        result: What the search has found.
+        rows: How many rows candidates learnt from.
+        ensemble: How many; None for one where there are at least `SMALL` rows, else the better half
+            of the completed trials, at most `MOST_MEMBERS`.
+    """
+    completed = [trial for trial in result.leaderboard if trial.status == "completed"]
+    if ensemble is None:
+        half = (len(completed) + 1) // 2
+        ensemble = 1 if rows >= SMALL else min(MOST_MEMBERS, half)
+    return tuple(completed[:ensemble])
+
+
+def finish(
+    result: SearchResult,
+    members: Sequence[TrialRecord],
+    known: Rows,
+    valid: Rows,
+    *,
+    budget: Budget,
+    seed: int,
+    refitting: bool = True,
+) -> Final:
+    """Makes the final model from a search's best candidates.
+
+    Args:
+        result: What the search has found.
+        members: The trials to average, as `best_of` names them.
+        known: The rows that candidates learnt from.
+        valid: The rows that scored them.
+        budget: How long a candidate might train.
+        seed: The search's seed.
+        refitting: Whether each member is trained once more on `known` and `valid` together.
+
+    Raises:
+        FailedTrial: As in `train`.
+    """
+    models = []
+    for trial in members:
+        candidate = result.candidate(trial)
+        if refitting:
+            assert trial.schedule is not None
+            made = refit(candidate, [known, valid], schedule=trial.schedule, seed=seed)
+        elif trial is result.best:
+            made = result.load_model()
+        else:  # a trial is a function of its settings: this is the model that it had
+            limits = Budget(epochs=trial.epochs, patience=budget.patience)
+            made = train(
+                candidate, known, valid, budget=limits, seed=seed, objective=result.objective
+            ).model
+        models.append(made)
+    return Final(averaged(models, result.winner), tuple(members), refitting)
+
+
+def averaged(models: Sequence[keras.Model], recommender: Recommender) -> keras.Model:
+    """One compiled Keras model that predicts the mean of several models' predictions.
+
+    Args:
+        models: Models with inputs by name and one output of shape (batch_size, 1). They become
+            layers of the new one.
+        recommender: Says how the new one is compiled.
+    """
+    import keras
+
+    if len(models) == 1:
+        return models[0]
+    inputs: dict[str, Any] = {}
+    for place, model in enumerate(models):
+        model.name = f"candidate_{place}"
+        for tensor in model.inputs:
+            name, shape = tensor.name, tensor.shape[1:]
+            if name not in inputs:
+                inputs[name] = keras.Input(shape, name=name, dtype=tensor.dtype)
+    outputs = [
+        model({tensor.name: inputs[tensor.name] for tensor in model.inputs})
+        if len(model.inputs) > 1
+        else model(inputs[model.inputs[0].name])
+        for model in models
+    ]
+    mean = keras.layers.Average(name="mean_prediction")(outputs)
+    whole = keras.Model(inputs if len(inputs) > 1 else next(iter(inputs.values())), mean)
+    whole.compile(
+        optimizer=recommender.training.keras_optimizer(),
+        loss=recommender.optimizer.loss(),
+        metrics=recommender.optimizer.metrics(),
+    )
+    return whole
