@@ -152,7 +152,8 @@ def main() -> None:
     parser.add_argument("workspace", type=Path)
     parser.add_argument("dataset")
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--sizes", type=int, nargs="*", default=[100_000, 1_100_000, 4_100_000])
+    sizes = [100_000, 1_100_000, 4_100_000, 8_100_000]
+    parser.add_argument("--sizes", type=int, nargs="*", default=sizes)
     parser.add_argument(
         "--parts", nargs="*", choices=["serve", "score"], default=["serve", "score"]
     )
