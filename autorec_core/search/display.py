@@ -7,6 +7,7 @@ bottom. Elsewhere every event is a plain line.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -138,11 +139,11 @@ class Display(Listener):
 
     def _live_table(self) -> Table:
         """The running trials, and below them the best of those that have ended."""
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), expand=True)
         for column in ("trial", self._plan.objective):
             table.add_column(column, justify="right", no_wrap=True)
         table.add_column("", no_wrap=True)
-        table.add_column("structure first", no_wrap=True, overflow="ellipsis")
+        table.add_column("structure first", no_wrap=True, overflow="ellipsis", ratio=1)
         for trial in self._trials.values():
             if trial.status == "running":
                 row = self._rows.get(trial.number)
@@ -158,10 +159,12 @@ class Display(Listener):
         return table
 
     def _leaderboard(self, result: SearchResult) -> Table:
-        table = Table(title="Leaderboard", title_justify="left", box=box.SIMPLE_HEAD)
+        # Without `expand` and `ratio`, a line too long takes its width from the first column.
+        table = Table(title="Leaderboard", title_justify="left", box=box.SIMPLE_HEAD, expand=True)
         for column in ("trial", result.objective, "best step", "seconds"):
             table.add_column(column, justify="right", no_wrap=True, min_width=len(column))
-        table.add_column("structure first; all of it above", no_wrap=True, overflow="ellipsis")
+        what = "structure first; all of it above"
+        table.add_column(what, no_wrap=True, overflow="ellipsis", ratio=1)
         for trial in result.leaderboard[:_LISTED]:
             table.add_row(
                 str(trial.number),
@@ -183,8 +186,12 @@ class Display(Listener):
 
 
 def _in_short(hyperparameters: Mapping[str, Any]) -> str:
-    """The chosen interactors, then the other values by the last part of their paths."""
-    names = {path: path.rpartition("/")[2] for path in hyperparameters}
+    """The chosen interactors, then the other values, by as little of their paths as tells them."""
+    ends = Counter(path.rpartition("/")[2] for path in hyperparameters)
+    names = {
+        path: end if ends[end := path.rpartition("/")[2]] == 1 else "/".join(path.split("/")[-2:])
+        for path in hyperparameters
+    }
     types = [path for path in names if names[path].startswith("interactor_type")]
     others = [path for path in names if path not in types]
     return ", ".join(

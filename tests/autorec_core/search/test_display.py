@@ -1,3 +1,4 @@
+import dataclasses
 import io
 from pathlib import Path
 
@@ -28,7 +29,7 @@ SECOND = TrialRecord(
 )
 
 
-def shown(*, constant_score=1.2, terminal=False, width=120):
+def shown(*, first=FIRST, constant_score=1.2, terminal=False, width=120):
     """What the display of a search of two trials prints."""
     screen = io.StringIO()
     display = Display(Console(file=screen, width=width, force_terminal=terminal))
@@ -55,8 +56,8 @@ def shown(*, constant_score=1.2, terminal=False, width=120):
         SearchResult(
             objective="val_mse",
             metric=METRICS["mse"],
-            best=FIRST,
-            leaderboard=(FIRST, SECOND),
+            best=first,
+            leaderboard=(first, SECOND),
             winner=None,
             recommender=None,
             model_path=Path(),
@@ -129,3 +130,10 @@ def test_a_winner_worse_than_the_mean_is_said_loudly(plain):
     assert "WARNING: The winner is not better than always predicting the mean" in shown(
         constant_score=0.8
     )
+
+
+def test_a_narrow_leaderboard_keeps_the_trial_s_number():
+    many = {f"mlp_interaction_1/setting_{number}": number for number in range(20)}
+    printed = shown(first=dataclasses.replace(FIRST, hyperparameters=many), width=80)
+    header = next(line for line in printed.splitlines() if "best step" in line)
+    assert header.split()[:2] == ["trial", "val_mse"]
