@@ -192,7 +192,10 @@ def runs_said(runs: Sequence[Line], lines: Sequence[Line]) -> str:
             if end
             else f"stopped by hand; {len(cells)} cells of {sum(cells) / 60:.1f} minutes are kept"
         )
-        said.append(f"- `{run['command']}`: {took}.")
+        beside = (
+            f"niceness {run['machine']['niceness']}, load {run['machine']['load'][0]} before it"
+        )
+        said.append(f"- `{run['command']}`: {took}; {beside}.")
     if starts:
         last = starts[-1]
         machine = last["machine"]
@@ -200,8 +203,7 @@ def runs_said(runs: Sequence[Line], lines: Sequence[Line]) -> str:
         said.append(
             f"- Machine: {machine['system']} on {machine['architecture']}, "
             f"{machine['processor']}, {machine['processors']} processors, "
-            f"{machine['memory_gib']} GiB, Python {machine['python']}, niceness "
-            f"{machine['niceness']}; other work ran beside it, so times are upper bounds."
+            f"{machine['memory_gib']} GiB, Python {machine['python']}."
         )
         said.append(f"- Versions: {packages}.")
     return "\n".join(said)

@@ -122,6 +122,7 @@ def test_a_run_says_its_command_and_time_also_when_it_was_stopped():
             "memory_gib": 8,
             "python": "3.12.1",
             "niceness": 0,
+            "load": [0.5, 0.4, 0.3],
         },
         "versions": {"keras": "3.15.1", "lightgbm": None},
     }
@@ -134,5 +135,5 @@ def test_a_run_says_its_command_and_time_also_when_it_was_stopped():
     text = runs_said(runs, cells)
 
     assert "`autorec benchmark --seed 1`: stopped by hand; 2 cells of 1.5 minutes" in text
-    assert "`autorec benchmark`: 1.5 minutes for 4 cells." in text
+    assert "`autorec benchmark`: 1.5 minutes for 4 cells; niceness 0, load 0.5 before it." in text
     assert text.endswith("- Versions: keras 3.15.1.")
