@@ -28,7 +28,7 @@ POLITE = "import time; print('up', flush=True); time.sleep(300)"
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [POLITE, STUBBORN], ids=["polite", "stubborn"])
-@pytest.mark.parametrize("how", ["killed", "done"])
+@pytest.mark.parametrize("how", ["killed", "terminated with all its group", "done"])
 def test_a_command_ends_with_its_starter(command, how):
     starter = subprocess.Popen(
         [sys.executable, "-c", STARTER, command],
@@ -36,6 +36,7 @@ def test_a_command_ends_with_its_starter(command, how):
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     assert starter.stdout is not None
     assert starter.stdout.readline() == "up\n"
@@ -44,12 +45,17 @@ def test_a_command_ends_with_its_starter(command, how):
 
     if how == "killed":
         os.kill(starter.pid, signal.SIGKILL)
-    starter.communicate()
+    elif how != "done":  # as `timeout` and job runners end a command
+        os.killpg(starter.pid, signal.SIGTERM)
+    assert starter.stdin is not None
+    starter.stdin.close()
+    starter.wait()
 
     deadline = time.monotonic() + 60
     while any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    starter.stdout.close()
 
 
 def test_its_code_is_the_commands():
