@@ -362,6 +362,24 @@ class TestRowwiseAdam:
             optimizer.apply([2 * times * theirs.numpy()], [theirs])
             np.testing.assert_allclose(table, theirs.numpy(), rtol=1e-5)
 
+    @pytest.mark.parametrize("shape", [(4, 3, 2), (4, 40, 40), (4,), (4, 1)])
+    def test_rows_of_any_rank_are_trained_where_a_layer_gathers_them(self, shape):
+        ours, theirs = tf.Variable(tf.ones(shape)), keras.Variable(np.ones(shape, np.float32))
+        adam = RowwiseAdam([ours], tf.Variable(self.RATE))
+        optimizer = keras.optimizers.Adam(self.RATE)
+
+        @tf.function(autograph=False)
+        def step(ids):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_sum(tf.gather(ours, ids) ** 2)
+            adam.apply([ours], tape.gradient(loss, [ours]))
+
+        for ids in ([0, 1, 2, 3], [3, 2, 2, 1, 0]):
+            times = np.bincount(ids, minlength=4).reshape(-1, *[1] * (len(shape) - 1))
+            optimizer.apply([2 * times.astype(np.float32) * theirs.numpy()], [theirs])
+            step(tf.constant(ids))
+            np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5)
+
 
 def test_a_schedule_knows_its_length():
     assert Schedule(rates=(0.1, 0.1, 0.01), parts=2).epochs == 1.5

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from pages import ROOT, blocks, run_block
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("main_job")]
 
@@ -100,6 +101,15 @@ def test_raw_rows_are_scored_with_unknown_users_too(workspace, first_run):
     assert list(scores.columns) == ["user_id", "item_id", "score"]
     assert scores["user_id"].tolist() == [196, 999_999, 196]
     assert scores["score"].between(1, 5).all()
+
+
+def test_the_blocks_of_the_readme_run(workspace, first_run):
+    found = [block for block in blocks(ROOT / "README.md") if block.language in ("bash", "python")]
+    said = {block.text: run_block(block, workspace) for block in found}
+
+    (ten_lines,) = [block.text for block in found if block.language == "python"]
+    assert "hyper_interaction_1/interactor_type_0" in said[ten_lines]
+    assert (workspace / "winner.keras").exists()
 
 
 CONSUMER = """

@@ -7,21 +7,23 @@ that exist, and what they do has tests of its own.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
-from pages import ROOT, CodeBlock, blocks, name, pages
+from pages import ROOT, blocks, name, pages, run_block
 
 pytestmark = pytest.mark.slow
 
 RUN = {"python", "bash"}
 SHOWN = {"console", "yaml", "mermaid", "text"}
+PAGES = [page for page in pages() if page.name != "README.md"]
+"""The README's blocks are run where its main job is: `tests/e2e/test_main_job.py`."""
 COMMANDS = [
     pytest.param(line, id=f"{name(page)}: {line}")
     for page in pages()
@@ -38,34 +40,32 @@ def test_every_block_is_of_a_kind_that_is_tried(page):
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in pages() if {b.language for b in blocks(page)} & RUN], ids=name
+    "page", [page for page in PAGES if {b.language for b in blocks(page)} & RUN], ids=name
 )
 def test_the_blocks_of_a_page_run(page, make_workspace, tmp_path):
     todo = [block for block in blocks(page) if block.language in RUN]
     commands = any(block.language == "bash" for block in todo)
     folder = make_workspace(small) if commands else tmp_path
-    if any("make run" in block.text for block in blocks(page)):
-        run(CodeBlock("bash", "", "autorec run movielens-100k"), folder)
     for block in todo:
         if block.file:
             (folder / block.file).write_text(block.text, encoding="utf-8")
         else:
-            run(block, folder)
+            run_block(block, folder)
 
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_shown_command_exists(line):
     program, *arguments = shlex.split(line, comments=True)
     if program == "make":
-        assert run_quietly(["make", "-n", *arguments]).returncode == 0
+        assert run_quietly("make", "-n", *arguments).returncode == 0
         return
-    if program in ("git", "curl", "dask"):
+    if program in ("git", "curl", "dask", "pip"):
         return
     words = [word for word in arguments if not word.startswith("-")]
     options = [word for word in arguments if re.match(r"--?[a-zA-Z]", word)]
     module = {"autorec": "flows.cli", "dvc": "dvc", "mlflow": "mlflow"}[program]
-    deep = 2 if program == "mlflow" or words[:2] == ["exp", "run"] else 1
-    answer = run_quietly([sys.executable, "-m", module, *words[:deep], "--help"])
+    deep = 2 if program == "mlflow" or words[0] in ("exp", "remote") else 1
+    answer = run_quietly(sys.executable, "-m", module, *words[:deep], "--help")
     assert answer.returncode == 0, answer.stderr
     for option in options:
         assert option.partition("=")[0] in answer.stdout
@@ -77,23 +77,8 @@ def small(params: dict) -> None:
     params["train"] |= {"epochs": 3}
 
 
-def run(block: CodeBlock, folder: Path) -> None:
-    """Runs a block as a reader would, with this Python first on PATH."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    python = [sys.executable, "-c", block.text]
-    done = subprocess.run(
-        python if block.language == "python" else ["bash", "-euo", "pipefail", "-c", block.text],
-        cwd=folder,
-        env={**os.environ, "PATH": path, "PREFECT_HOME": str(folder / ".prefect")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stdout + done.stderr
-
-
-def run_quietly(command: list[str]) -> subprocess.CompletedProcess[str]:
+@functools.cache
+def run_quietly(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
         cwd=ROOT,
