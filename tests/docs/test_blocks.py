@@ -22,8 +22,9 @@ pytestmark = pytest.mark.slow
 
 RUN = {"python", "bash"}
 SHOWN = {"console", "yaml", "mermaid", "text"}
-PAGES = [page for page in pages() if page.name != "README.md"]
-"""The README's blocks are run where its main job is: `tests/e2e/test_main_job.py`."""
+ELSEWHERE = {"README.md", "tutorial.md"}
+"""Their blocks are run by `tests/e2e`, which looks at what they leave behind."""
+PAGES = [page for page in pages() if page.name not in ELSEWHERE]
 COMMANDS = [
     pytest.param(line, id=f"{name(page)}: {line}")
     for page in pages()
