@@ -25,6 +25,9 @@ _STYLE: Any = {
     "grid.color": "#dddddd",
 }
 
+LEAST_HEIGHT = 2.0
+"""In inches: the legend and one row."""
+
 
 def draw(parts: Sequence[Sequence[Line]], path: Path) -> None:
     """Draws the lines of each data set into one SVG file.
@@ -41,7 +44,8 @@ def draw(parts: Sequence[Sequence[Line]], path: Path) -> None:
 
     with mpl.rc_context(_STYLE):
         heights = [len(_rows(lines)) for lines in parts]
-        figure = Figure(figsize=(8, 0.24 * sum(heights) + 0.75 * len(parts)), layout="constrained")
+        height = max(LEAST_HEIGHT, 0.24 * sum(heights) + 0.75 * len(parts))
+        figure = Figure(figsize=(8, height), layout="constrained")
         panels = figure.subplots(len(parts), 1, height_ratios=heights, squeeze=False)[:, 0]
         for panel, lines in zip(panels, parts, strict=True):
             _panel(panel, lines)
