@@ -16,6 +16,11 @@ UNKNOWN = 0
 """The id of what a vocabulary does not hold."""
 
 
+def known_ids(ids: np.ndarray, size: int) -> np.ndarray:
+    """The ids, "unknown" for those outside a vocabulary of `size`: what `StackedIds` looks up."""
+    return np.where((ids >= 0) & (ids < size), ids, UNKNOWN)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Mapper(Block):
     """A block from ids or numbers to feature vectors.
@@ -156,8 +161,7 @@ class RowPenalty(keras.layers.Layer):
         """Counts how often the training rows look up each row of the table."""
         counts = []
         for column, size in zip(self.columns, self.vocabulary_sizes, strict=True):
-            ids = inputs[self.input_name][:, column]
-            known = np.where((ids >= 0) & (ids < size), ids, UNKNOWN)
+            known = known_ids(inputs[self.input_name][:, column], size)
             counts.append(np.bincount(known, minlength=size))
         self.shares.assign(self.l2 / np.maximum(np.concatenate(counts), 1))
 

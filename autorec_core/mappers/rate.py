@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from autorec_core.block import choice
-from autorec_core.mappers.base import StackedIds
+from autorec_core.mappers.base import StackedIds, known_ids
 from autorec_core.mappers.sparse_feature import ColumnsMapper
 
 FOLDS = 5
@@ -103,7 +103,7 @@ class ClickRates(keras.layers.Layer):
         mean = float(np.clip(clicks.mean(), 1e-6, 1 - 1e-6))
         found = []
         for column, size in zip(self.columns, self.vocabulary_sizes, strict=True):
-            places = folds * size + table[:, column]
+            places = folds * size + known_ids(table[:, column], size)
             shape, length = (FOLDS, size), FOLDS * size
             rows = np.bincount(places, minlength=length).reshape(shape)
             clicked = np.bincount(places, clicks, minlength=length).reshape(shape)

@@ -212,6 +212,12 @@ class TestRate:
         np.testing.assert_allclose(model([rows[:1]], training=True), [[0, 0]], atol=1e-6)
         assert np.abs(model([rows], training=True)[1:]).max() > 0.1
 
+    def test_an_id_outside_its_vocabulary_counts_as_unknown(self):
+        outside = np.where(IDS == 0, 9, IDS).astype("int32")
+        tables = [self.model(rows, self.clicks).get_weights()[0] for rows in (IDS, outside)]
+        every = sum(self.block.vocabulary_sizes)  # the last table counts all rows, whatever folds
+        np.testing.assert_array_equal(tables[0][-every:], tables[1][-every:])
+
     def test_nothing_of_it_is_trained(self):
         assert self.model(IDS, self.clicks).trainable_weights == []
 
