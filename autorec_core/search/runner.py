@@ -23,7 +23,7 @@ from autorec_core.search.listener import Listener, SearchPlan
 from autorec_core.search.oracles import make_oracle
 from autorec_core.search.records import TrialRecord, ranked
 from autorec_core.search.result import SearchResult
-from autorec_core.search.space import search_space
+from autorec_core.search.space import resolved, search_space
 from autorec_core.search.store import Store, code_hash, data_hash
 from autorec_core.search.workers import make_workers
 from autorec_core.training import Budget, Outcome, Rows, Task
@@ -277,9 +277,7 @@ class _Search:
         self._running[self._workers.submit(task)] = trial.number
 
     def _resolved(self, trial: TrialRecord) -> Recommender:
-        hp = self._space.copy()
-        hp.values = dict(trial.hyperparameters)
-        return self._recommender.resolve(hp)
+        return resolved(self._recommender, self._space, trial.hyperparameters)
 
     def _wait(self) -> None:
         done, _ = wait(self._running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras_tuner
@@ -65,3 +66,18 @@ def _values_meeting(
             name = hyperparameter.name
             hp.values[name] = needed.get(name, hyperparameter.default)
     return dict(hp.values)
+
+
+def resolved(
+    recommender: Recommender, space: keras_tuner.HyperParameters, values: Mapping[str, Any]
+) -> Recommender:
+    """The candidate that a trial's values stand for.
+
+    Args:
+        recommender: What was searched.
+        space: Its `search_space`.
+        values: The trial's hyperparameters.
+    """
+    hp = space.copy()
+    hp.values = dict(values)
+    return recommender.resolve(hp)
