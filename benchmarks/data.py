@@ -93,6 +93,8 @@ def prepare_rows(name: str, rows: int, out: Path, address: str | None = None) ->
 
     params, entry = Params.load(ROOT / "params.yaml"), described(name)
     raw = rows_of(name, rows)
+    if address:
+        import distributed  # noqa: F401
     # Imports and settings are no part of the work, here as in FuxiCTR's script.
     start, cpu = time.perf_counter(), time.process_time()
     with compute_at(address) as compute:

@@ -262,15 +262,21 @@ def _count_group(
         found["rows"] = len(column)
         found["missing"] = column.null_count
         found["wrong_type"] = int(column.type != (pa.int32() if is_id else pa.float32()))
-        if is_id:
+        if not is_id:
+            found["missing"] += _true(pc.invert(pc.is_finite(column)))
+        elif not _is_inside(column, size_of[name]):
             found["below"] = _true(pc.less(column, 0))
             found["above"] = _true(pc.greater_equal(column, size_of[name]))
-        else:
-            found["missing"] += _true(pc.invert(pc.is_finite(column)))
     return counts
 
 
 _COUNTED = ("rows", "missing", "below", "above", "wrong_type")
+
+
+def _is_inside(ids: pa.ChunkedArray, size: int) -> bool:
+    """Whether all ids are of a vocabulary: the quick answer, which it nearly always is."""
+    ends = pc.min_max(ids).as_py()
+    return bool(ends["min"] is None or (ends["min"] >= 0 and ends["max"] < size))
 
 
 def _true(column: pa.ChunkedArray) -> int:

@@ -33,16 +33,17 @@ class Span:
     start: int
     stop: int
 
-    def read(self) -> bytes:
+    def read(self) -> bytearray:
         """The lines as `Block.content` has them.
 
         Raises:
             DataError: The file cannot be read.
         """
         try:
+            content = bytearray(self.stop - self.start)
             with self.file.open("rb") as file:
                 file.seek(self.start)
-                content = file.read(self.stop - self.start)
+                del content[file.readinto(content) :]
         except OSError as error:
             raise DataError(f"{self.file} cannot be read: {error.strerror or error}.") from error
         return _plain_ends(content)
@@ -55,11 +56,13 @@ class Block:
     Args:
         content: The lines, each ending with a line feed.
         first_line: The number of the first, counted from 1.
+        lines: How many they are.
         span: Where they stand, if the file is not compressed and they are not its first.
     """
 
-    content: bytes
+    content: bytearray
     first_line: int
+    lines: int
     span: Span | None = None
 
 
@@ -88,7 +91,7 @@ def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
             absurdly long.
     """
     kind = "file"
-    line, rest, blocks, at = 1, b"", 0, 0
+    line, rest, at = 1, bytearray(), 0
     try:
         with path.open("rb") as file:
             start = file.read(8)
@@ -98,20 +101,18 @@ def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
                 if start.startswith(magic):
                     kind = f"{name} file"
                     stream = opener(file)
-            while data := stream.read(block_bytes):
-                whole, end, tail = data.rpartition(b"\n")
+            while (content := _more(stream, rest, block_bytes)) is not None:
+                end = content.rfind(b"\n", len(rest)) + 1
+                rest = content[end:]
+                if len(rest) > LONGEST_LINE:
+                    raise DataError(f"{path}, line {line}: longer than {LONGEST_LINE:,} bytes.")
                 if not end:
-                    rest += data
-                    if len(rest) > LONGEST_LINE:
-                        raise DataError(f"{path}, line {line}: longer than {LONGEST_LINE:,} bytes.")
                     continue
-                content = rest + whole + end
-                span = Span(path.absolute(), at, at + len(content)) if kind == "file" else None
-                block = _block(content, line, span if blocks else None)
-                rest = tail
-                at += len(content)
-                line += block.content.count(b"\n")
-                blocks += 1
+                del content[end:]
+                span = Span(path.absolute(), at, at + end) if kind == "file" and at else None
+                block = _block(content, line, span)
+                at += end
+                line += block.lines
                 yield block
     except EOFError as error:
         raise DataError(f"{path}: the {kind} is cut off; fetch or copy it again.") from error
@@ -122,17 +123,26 @@ def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
             raise DataError(f"{path}: the {kind} is damaged ({error}).") from error
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
     if rest:
-        blocks += 1
         yield _block(rest + b"\n", line, None)
-    if not blocks:
+    elif not at:
         raise DataError(f"{path} is empty.")
 
 
-def _block(content: bytes, first_line: int, span: Span | None) -> Block:
+def _more(stream: Any, rest: bytearray, most: int) -> bytearray | None:
+    """What is left of earlier bytes, and the next ones behind it; None where there are none."""
+    content = bytearray(len(rest) + most)
+    content[: len(rest)] = rest
+    with memoryview(content) as view, view[len(rest) :] as room:
+        count = stream.readinto(room)
+    del content[len(rest) + count :]
+    return content if count else None
+
+
+def _block(content: bytearray, first_line: int, span: Span | None) -> Block:
     if first_line == 1:
         content = content.removeprefix(b"\xef\xbb\xbf")
-    return Block(_plain_ends(content), first_line, span)
+    return Block(_plain_ends(content), first_line, content.count(b"\n"), span)
 
 
-def _plain_ends(content: bytes) -> bytes:
+def _plain_ends(content: bytearray) -> bytearray:
     return content.replace(b"\r\n", b"\n") if b"\r" in content else content

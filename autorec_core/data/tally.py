@@ -17,10 +17,16 @@ from autorec_core.config import DatasetParams
 from autorec_core.data import values
 
 BUCKETS = 64
-HASH = "lanes"
+HASH = "multiplied"
 """The name of how categories are hashed: buckets of another hash cannot be compared."""
 DECILES = np.linspace(0.1, 0.9, 9)
 MIX = np.uint64(0x9E3779B97F4A7C15)
+LANE = 8
+"""Bytes that are hashed at a time."""
+WITHIN = np.array([2 ** (8 * count) - 1 for count in range(LANE + 1)], dtype=np.uint64)
+"""Masks of a lane's first bytes, by how many they are."""
+TOP = np.uint64(64 - (BUCKETS - 1).bit_length())
+"""How far the bits that choose a bucket stand from the right: of a product, the left are best."""
 
 
 @dataclass(frozen=True)
@@ -141,18 +147,17 @@ def count(entry: DatasetParams, edges: Mapping[str, Sequence[float]], table: pa.
         missing[name] = column.null_count
         if pa.types.is_floating(column.type):
             if name in edges:
-                bins = np.searchsorted(edges[name], column.drop_null().to_numpy())
-                counts[name] = np.bincount(bins, minlength=len(edges[name]) + 1)
-            hashed = _mixed(_bits(column)) if name in unique else None
+                counts[name] = _binned(column.drop_null().to_numpy(), edges[name])
+            hashed = _bits(column) if name in unique else None
         else:
             hashed = _hashed(column)
             valid = column.is_valid().to_numpy(zero_copy_only=False)
             known = hashed[valid] if column.null_count else hashed
-            buckets = (known % np.uint64(BUCKETS)).astype(np.int64)
+            buckets = (known >> TOP).view(np.int64)
             counts[name] = np.bincount(buckets, minlength=BUCKETS)
         if hashed is not None and name in unique:
             valid = column.is_valid().to_numpy(zero_copy_only=False)
-            keys = (keys ^ np.where(valid, hashed, np.uint64(0))) * MIX
+            keys = (keys ^ np.where(valid, _mixed(hashed), np.uint64(0))) * MIX
     labels = values.plain(table[entry.label]).drop_null().to_numpy()
     return Counted(table.num_rows, float(labels.sum()), missing, counts, keys)
 
@@ -212,6 +217,12 @@ def _bits(column: pa.Array) -> np.ndarray:
     return (column.to_numpy(zero_copy_only=False).astype(np.float64) + 0.0).view(np.uint64)
 
 
+def _binned(numbers: np.ndarray, edges: Sequence[float]) -> np.ndarray:
+    """How many numbers stand in each bin; one that is an edge stands before it."""
+    above = [np.count_nonzero(numbers > edge) for edge in edges]
+    return -np.diff([len(numbers), *above, 0])
+
+
 def _hashed(column: pa.Array) -> np.ndarray:
     """A hash of each row's text, whatever it is where none stands: uint64, shape (rows,)."""
     if not pa.types.is_dictionary(column.type):
@@ -221,34 +232,33 @@ def _hashed(column: pa.Array) -> np.ndarray:
 
 
 def hashes(texts: pa.Array) -> np.ndarray:
-    """A hash of each text: eight bytes at a time are mixed in, of all texts at once.
+    """A hash of each text: eight bytes at a time are multiplied in, of all texts at once.
 
     Args:
-        texts: Strings; a null is as good as an empty one.
+        texts: Strings; where none stands, the hash is that of what lies there.
 
     Returns:
         uint64, shape (texts,), the same on every machine.
     """
     texts = texts.cast(pa.large_binary())
-    if texts.null_count:
-        texts = texts.fill_null(b"")
     _, ends, content = texts.buffers()
     offsets = np.frombuffer(ends, np.int64, len(texts) + 1, texts.offset * 8)
     # Eight bytes from every place on: the last ones reach beyond the end.
-    data = np.append(np.frombuffer(content or b"", np.uint8), np.zeros(8, np.uint8))
-    lanes = np.ndarray((len(data) - 7,), "<u8", data, strides=(1,))
+    data = np.append(np.frombuffer(content or b"", np.uint8), np.zeros(LANE, np.uint8))
+    lanes = np.ndarray((len(data) - LANE + 1,), "<u8", data, strides=(1,))
     starts, lengths = offsets[:-1], np.diff(offsets)
-    found = _mixed(lengths.astype(np.uint64))
-    lane, longest = 0, int(lengths.max(initial=0))
-    while lane < longest:
-        all_reach = lane == 0 and lengths.min() > 0
-        reach = slice(None) if all_reach else np.flatnonzero(lengths > lane)
+    found = lengths.view(np.uint64) * MIX
+    for lane in range(0, int(lengths.max(initial=0)), LANE):
+        left = lengths - lane
+        reach = slice(None) if left.min() > 0 else np.flatnonzero(left > 0)
         read = lanes[starts[reach] + lane]
-        beyond = np.clip(8 - (lengths[reach] - lane), 0, 7).astype(np.uint64) * np.uint64(8)
-        read &= np.uint64(2**64 - 1) >> beyond
-        found[reach] = _mixed(found[reach] ^ read)
-        lane += 8
-    return found
+        if (left := left[reach]).min() < LANE:
+            read &= WITHIN[np.minimum(left, LANE)]
+        read ^= found[reach]
+        read *= MIX
+        read ^= read >> np.uint64(32)
+        found[reach] = read
+    return found * MIX
 
 
 def _mixed(numbers: np.ndarray) -> np.ndarray:

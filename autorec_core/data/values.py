@@ -35,7 +35,12 @@ def categories(column: pa.Array) -> pa.Array:
         column = pc.if_else(pc.equal(column, "nan"), None, column)
     elif not pa.types.is_string(kind):
         column = pc.cast(column, pa.string())
-    return pc.if_else(pc.equal(column, ""), None, column)
+    filled = pc.not_equal(column, "")
+    if column.null_count or column.offset:
+        return pc.if_else(filled, column, None)
+    # The same text under another mask, not a copy of it.
+    _, *text = column.buffers()
+    return pa.Array.from_buffers(column.type, len(column), [filled.buffers()[1], *text])
 
 
 def coded(column: pa.Array) -> pa.DictionaryArray:
@@ -90,6 +95,8 @@ def numbers(column: pa.Array, *, dates: bool = False) -> tuple[pa.Array, np.ndar
         float64 numbers with nulls for what is missing or wrong, and a bool array, shape (rows,),
         that says which values are no finite number.
     """
+    if pa.types.is_float64(column.type) and pc.all(pc.is_finite(column)).as_py() is not False:
+        return column, np.zeros(len(column), dtype=bool)
     if pa.types.is_temporal(column.type):
         column = pc.divide(pc.cast(pc.cast(column, pa.timestamp("ms")), pa.int64()), 1000)
     if pa.types.is_large_string(column.type):
