@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from autorec_core.config import DatasetParams
-from autorec_core.data.compute import HERE
+from autorec_core.data.compute import HERE, ahead
 from autorec_core.data.raw import bad_rows_of, read_chunks, used_columns
 from autorec_core.data.schema import Schema
 from autorec_core.data.split import PARTS
 from autorec_core.data.store import ROW_NUMBER, load_schema, opened, read_tables
 from autorec_core.data.tally import Counted, RawTally, count, drifts
 from autorec_core.data.values import plain
-from autorec_core.errors import DataError
+from autorec_core.errors import DataError, listed
 from autorec_core.files import write_json
 from flows.expectations import Expectation, Outcome, Validator, validator
 
@@ -60,13 +60,14 @@ def check_raw(
     of_values = value_suite(entry)
     looked_at = list(dict.fromkeys(one.settings["column"] for one in of_values))
     rows: Counter[pa.Schema] = Counter()
-    with validator(name, docs) as gate:
-        for chunk in _chunks(entry, raw, tally, rows, looked_at):
-            gate.validate("raw rows", chunk.to_pandas(), of_values)
-        for schema, number in rows.items():
-            # An Arrow column has one type: what holds of the schema holds of each of its rows.
-            empty = schema.empty_table().to_pandas()
-            gate.validate("raw columns", empty, column_suite(entry), rows=number)
+    seen: list[pa.Schema] = []
+    frames = _frames(entry, raw, tally, rows, looked_at)
+    with ahead(frames) as next_frames, validator(name, docs) as gate:
+        for frame in next_frames:
+            gate.validate("raw rows", frame, of_values)
+            for schema in [one for one in list(rows) if one not in seen]:
+                seen.append(schema)
+                _check_columns(gate, entry, schema, rows)
         found = tally.finish()
         _check_whole(gate, entry, found, previous)
     return _conclude(name, gate, results, docs, {"tally": found})
@@ -98,8 +99,8 @@ def check_splits(
         if _is_stratified(prepared):
             shares = _label_shares(prepared, schema.label)
             gate.validate("label shares", shares, [_between("excess", -1, 1)])
-        for part in PARTS:
-            gate.validate(part, encoded_columns(prepared, part, schema), _ENCODED)
+        encoded = pd.concat([encoded_columns(prepared, part, schema) for part in PARTS])
+        gate.validate(_title(encoded), encoded, _ENCODED)
     return _conclude(name, gate, results, docs, {})
 
 
@@ -126,13 +127,13 @@ def value_suite(entry: DatasetParams) -> list[Expectation]:
     return suite
 
 
-def _chunks(
+def _frames(
     entry: DatasetParams,
     raw: Path,
     tally: RawTally,
     rows: Counter[pa.Schema],
     columns: Sequence[str],
-) -> Iterator[pa.Table]:
+) -> Generator[pd.DataFrame]:
     """Some columns of the raw rows, about `CHUNK_ROWS` at a time.
 
     Args:
@@ -145,36 +146,42 @@ def _chunks(
     # Where bad rows are set aside, a label that is not allowed makes a row bad.
     quarantine = entry.on_bad_rows == "quarantine"
     bad = bad_rows_of(entry)
-    chunks = read_chunks(entry, raw, bad=bad, check_labels=quarantine)
-    calls = ((entry, columns, tally.edges, chunk.table) for chunk in chunks)
+
+    def calls() -> Iterator[tuple[Any, ...]]:
+        for chunk in read_chunks(entry, raw, bad=bad, check_labels=quarantine):
+            tally.learn(chunk.table)
+            yield entry, columns, tally.edges, chunk.table
+
     waiting: list[pa.Table] = []
-    for table, schema, counted in HERE.map(_counted, calls):
-        if counted is None:
-            tally.update(table)
-        else:
-            tally.add(counted)
+    for table, schema, counted in HERE.map(_counted, calls()):
+        tally.add(counted)
         rows[schema] += table.num_rows
-        waiting.append(table.select(columns))
+        waiting.append(table)
         if sum(table.num_rows for table in waiting) >= CHUNK_ROWS:
-            yield pa.concat_tables(waiting)
+            yield pa.concat_tables(waiting).to_pandas()
             waiting = []
     if waiting:
-        yield pa.concat_tables(waiting)
+        yield pa.concat_tables(waiting).to_pandas()
 
 
 def _counted(
     entry: DatasetParams,
     columns: Sequence[str],
-    edges: Mapping[str, Sequence[float]] | None,
+    edges: Mapping[str, Sequence[float]],
     table: pa.Table,
-) -> tuple[pa.Table, pa.Schema, Counted | None]:
-    """Rows without dictionaries in the columns asked for; their types; their tally, with edges."""
-    counted = None if edges is None else count(entry, edges, table)
+) -> tuple[pa.Table, pa.Schema, Counted]:
+    """The columns asked for, without dictionaries; the types of all; the rows' tally."""
     fields = [(one.name, getattr(one.type, "value_type", one.type)) for one in table.schema]
-    for name in columns:
-        place = table.column_names.index(name)
-        table = table.set_column(place, name, plain(table[name]))
-    return table, pa.schema(fields), counted
+    looked_at = pa.table({name: plain(table[name]) for name in columns})
+    return looked_at, pa.schema(fields), count(entry, edges, table)
+
+
+def _check_columns(
+    gate: Validator, entry: DatasetParams, schema: pa.Schema, rows: Counter[pa.Schema]
+) -> None:
+    """Checks the columns: an Arrow column has one type, so what holds of it holds of all rows."""
+    empty = schema.empty_table().to_pandas()
+    gate.validate("raw columns", empty, column_suite(entry), rows=lambda: rows[schema])
 
 
 def _check_whole(
@@ -222,13 +229,15 @@ def _filled(column: str) -> Expectation:
     return _between(column, 1, None)
 
 
-_ENCODED = [
-    _filled("rows"),
-    _between("missing", 0, 0),
-    _between("below", 0, 0),
-    _between("above", 0, 0),
-    _between("wrong_type", 0, 0),
-]
+_FAULTS = ["missing", "below", "above", "wrong_type"]
+_ENCODED = [_filled("rows"), *(_between(fault, 0, 0) for fault in _FAULTS)]
+
+
+def _title(encoded: pd.DataFrame) -> str:
+    """What to call the encoded columns: with the names of those in which anything is wrong."""
+    wrong = encoded[(encoded[_FAULTS] > 0).any(axis=1)]
+    names = [f"{column} of {part}" for column, part in wrong[["column", "split"]].values]
+    return f"encoded columns ({listed(names)})" if names else "encoded columns"
 
 
 def encoded_columns(prepared: Path, part: str, schema: Schema) -> pd.DataFrame:
@@ -246,7 +255,8 @@ def encoded_columns(prepared: Path, part: str, schema: Schema) -> pd.DataFrame:
         for name, of_group in found.items():
             for key, number in of_group.items():
                 counts[name][key] += number
-    return pd.DataFrame.from_dict(counts, orient="index").reset_index(names="column")
+    columns = pd.DataFrame.from_dict(counts, orient="index").reset_index(names="column")
+    return columns.assign(split=part)
 
 
 def _count_group(
@@ -270,7 +280,7 @@ def _count_group(
     return counts
 
 
-_COUNTED = ("rows", "missing", "below", "above", "wrong_type")
+_COUNTED = ("rows", *_FAULTS)
 
 
 def _is_inside(ids: pa.ChunkedArray, size: int) -> bool:

@@ -1,4 +1,4 @@
-"""Runs Great Expectations; the only file that imports it.
+"""Runs Great Expectations; no file imports it but this one, and `docs_view` for its pages.
 
 Results keep counts, never values: neither JSON nor Data Docs carry an id.
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ class Validator:
         self._name = name
         self._source = context.data_sources.add_pandas(name)
         self._checkpoints: dict[str, Any] = {}
-        self._chunks: dict[str, list[list[Outcome]]] = {}
+        self._chunks: dict[str, list[tuple[list[Outcome], Callable[[], int] | None]]] = {}
         self._shown: dict[str, list[Any]] = {}
 
     def validate(
@@ -97,7 +97,7 @@ class Validator:
         table: pd.DataFrame,
         suite: Sequence[Expectation],
         *,
-        rows: int | None = None,
+        rows: Callable[[], int] | None = None,
     ) -> None:
         """Holds one table, or its next chunk, against its suite.
 
@@ -105,18 +105,17 @@ class Validator:
             title: The table's title.
             table: The rows.
             suite: What is expected of them.
-            rows: How many rows the table speaks for, where these are not its own.
+            rows: How many rows the table speaks for, where these are not its own; asked at the end.
         """
         if title not in self._checkpoints:
             self._checkpoints[title] = self._prepared(title, suite)
         result = self._checkpoints[title].run(batch_parameters={"dataframe": table})
         ((page, of_suite),) = result.run_results.items()
-        count = len(table) if rows is None else rows
-        found = [_outcome(title, one, count) for one in of_suite.results]
+        found = [_outcome(title, one, len(table)) for one in of_suite.results]
         shown = self._shown.setdefault(title, [])
         if not shown or (len(shown) <= MOST_PAGES and not all(one.success for one in found)):
             shown.append(page)
-        self._chunks.setdefault(title, []).append(found)
+        self._chunks.setdefault(title, []).append((found, rows))
 
     def show(self) -> None:
         """Writes the pages: all at once, since the templates are compiled at each call."""
@@ -130,7 +129,7 @@ class Validator:
         """The outcome of each expectation over all chunks."""
         same: dict[tuple[str, ...], list[Outcome]] = {}
         for chunks in self._chunks.values():
-            for one in (one for chunk in chunks for one in chunk):
+            for one in (one for chunk in chunks for one in _counted(*chunk)):
                 key = (one.table, one.expectation, one.column, str(one.settings))
                 same.setdefault(key, []).append(one)
         return [_together(ones) for ones in same.values()]
@@ -181,15 +180,24 @@ def validator(name: str, docs: Path) -> Iterator[Validator]:
 
 
 def _site(folder: Path) -> dict[str, Any]:
+    page, index = (
+        {"module_name": "flows.docs_view", "class_name": name} for name in ("PageView", "IndexView")
+    )
     return {
         "class_name": "SiteBuilder",
-        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder", "view": index},
+        "site_section_builders": {name: {"view": page} for name in ("expectations", "validations")},
         "show_how_to_buttons": False,
         "store_backend": {
             "class_name": "TupleFilesystemStoreBackend",
             "base_directory": str(folder.resolve()),
         },
     }
+
+
+def _counted(outcomes: list[Outcome], rows: Callable[[], int] | None) -> list[Outcome]:
+    """The outcomes with the number of rows that they speak for."""
+    return outcomes if rows is None else [replace(one, rows=rows()) for one in outcomes]
 
 
 def _outcome(table: str, result: Any, rows: int) -> Outcome:

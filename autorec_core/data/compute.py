@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from autorec_core.cluster import connect
 
@@ -23,6 +23,9 @@ MOST_THREADS = 8
 """Each holds a partition in memory."""
 SENT_BY_ITSELF = 1 << 18
 """Partitions of more bytes than these do not pass through the scheduler."""
+
+
+T = TypeVar("T")
 
 
 class Compute(Protocol):
@@ -155,6 +158,25 @@ def _finds(folder: Path, name: str, files: Sequence[tuple[Path, int]]) -> bool:
         return all(file.stat().st_size == size for file, size in files)
     except OSError:
         return False
+
+
+@contextmanager
+def ahead(items: Generator[T]) -> Iterator[Iterator[T]]:
+    """The items of a generator that runs in a thread, one item ahead of who takes them."""
+    with ThreadPoolExecutor(1) as thread:
+        first = thread.submit(next, items, None)
+        try:
+            yield _followed(thread, first, items)
+        finally:
+            thread.submit(items.close).result()
+
+
+def _followed(
+    thread: ThreadPoolExecutor, coming: Future[T | None], items: Iterator[T]
+) -> Iterator[T]:
+    while (item := coming.result()) is not None:
+        coming = thread.submit(next, items, None)
+        yield item
 
 
 def processors() -> int:

@@ -86,20 +86,17 @@ class RawTally:
         self._keys: list[np.ndarray] = []
 
     @property
-    def edges(self) -> dict[str, list[float]] | None:
-        """What chunks are counted by, once it is known of each column of numbers."""
-        text = {*self._entry.categorical, *self._entry.multi_valued}
-        known = all(name in self._edges for name in _tallied(self._entry) if name not in text)
-        return dict(self._edges) if known else None
+    def edges(self) -> dict[str, list[float]]:
+        """What stands between the bins of each column of numbers that has shown any."""
+        return dict(self._edges)
 
-    def update(self, table: pa.Table) -> None:
-        """Takes in one chunk of rows as `read_chunks` gives them."""
+    def learn(self, table: pa.Table) -> None:
+        """Takes edges from one chunk of rows where there are none yet."""
         for name in _tallied(self._entry):
             if name not in self._edges and pa.types.is_floating(table.schema.field(name).type):
                 known = values.plain(table[name]).drop_null().to_numpy()
                 if len(known):
                     self._edges[name] = np.unique(np.quantile(known, DECILES)).tolist()
-        self.add(count(self._entry, self._edges, table))
 
     def add(self, counted: Counted) -> None:
         """Takes in one chunk that `count` has counted."""

@@ -201,7 +201,7 @@ def spoil_shares(folder):
     ("spoil", "said"),
     [
         (None, None),
-        (spoil_id, "valid: expect_column_values_to_be_between of column above"),
+        (spoil_id, r"encoded columns \(user of valid\): .*_to_be_between of column above"),
         (spoil_split, "all splits: .* of column in_two_splits"),
         (spoil_shares, "label shares: .* of column excess"),
     ],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 
 import pytest
 from distributed import LocalCluster
 
 from autorec_core.config import PreprocessParams
 from autorec_core.data import raw, store
-from autorec_core.data.compute import HERE, compute_at
+from autorec_core.data.compute import HERE, ahead, compute_at
 from autorec_core.data.generator import generate
 from autorec_core.data.prepare import prepare
 from autorec_core.errors import DataError, UnreachableError
@@ -103,3 +104,33 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
         compute_at("tcp://127.0.0.1:9"),
     ):
         pass
+
+
+def test_one_item_is_made_ahead_and_the_generator_is_closed():
+    made, closed = [], threading.Event()
+
+    def items():
+        try:
+            for number in range(1, 9):
+                made.append(number)
+                yield number
+        finally:
+            closed.set()
+
+    with ahead(items()) as coming:
+        taken = [next(coming), next(coming)]
+
+    assert taken == [1, 2]
+    assert made in ([1, 2], [1, 2, 3])
+    assert closed.is_set()
+
+
+def test_an_error_of_an_item_made_ahead_is_raised_where_it_is_taken():
+    def items():
+        yield 1
+        raise DataError("wrong")
+
+    with ahead(items()) as coming:
+        assert next(coming) == 1
+        with pytest.raises(DataError, match="wrong"):
+            next(coming)

@@ -28,7 +28,8 @@ def table(rows=2000, seed=0, shift=0.0, users=50):
 def tally(entry, *tables, previous=None):
     counted = RawTally(entry, previous)
     for one in tables:
-        counted.update(one)
+        counted.learn(one)
+        counted.add(count(entry, counted.edges, one))
     return counted.finish()
 
 
@@ -122,9 +123,8 @@ def test_chunks_may_be_counted_anywhere(clicks):
         for piece in pieces
     ]
     found = RawTally(clicks())
-    assert found.edges is None
-    found.update(pieces[0])
-    for piece in coded[1:]:
+    found.learn(pieces[0])
+    for piece in coded:
         found.add(count(clicks(), found.edges, piece))
 
     assert found.finish() == tally(clicks(), *pieces)
