@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from autorec_core.config import DatasetParams
-from autorec_core.data.compute import HERE, ahead
-from autorec_core.data.raw import bad_rows_of, read_chunks, used_columns
+from autorec_core.data.compute import HERE, Here, ahead
+from autorec_core.data.raw import RawRows, bad_rows_of, map_chunks, read_chunks, used_columns
 from autorec_core.data.schema import Schema
 from autorec_core.data.split import PARTS
 from autorec_core.data.store import ROW_NUMBER, load_schema, opened, read_tables
@@ -30,6 +31,8 @@ from autorec_core.files import write_json
 from flows.expectations import Expectation, Outcome, Validator, validator
 
 CHUNK_ROWS = 500_000
+EDGES_BYTES = 4 << 20
+"""The rows in about so many bytes say where the bins of a column of numbers end."""
 
 
 def check_raw(
@@ -145,32 +148,51 @@ def _frames(
     """
     # Where bad rows are set aside, a label that is not allowed makes a row bad.
     quarantine = entry.on_bad_rows == "quarantine"
-    bad = bad_rows_of(entry)
-
-    def calls() -> Iterator[tuple[Any, ...]]:
-        for chunk in read_chunks(entry, raw, bad=bad, check_labels=quarantine):
-            tally.learn(chunk.table)
-            yield entry, columns, tally.edges, chunk.table
-
+    _learn_edges(entry, raw, tally, check_labels=quarantine)
+    found = map_chunks(
+        _counted,
+        entry,
+        raw,
+        bad=bad_rows_of(entry),
+        check_labels=quarantine,
+        settings=lambda _: (entry, columns, tally.edges),
+    )
     waiting: list[pa.Table] = []
-    for table, schema, counted in HERE.map(_counted, calls()):
-        tally.add(counted)
-        rows[schema] += table.num_rows
-        waiting.append(table)
-        if sum(table.num_rows for table in waiting) >= CHUNK_ROWS:
-            yield pa.concat_tables(waiting).to_pandas()
-            waiting = []
+    with closing(found):
+        for table, schema, counted in found:
+            tally.add(counted)
+            rows[schema] += table.num_rows
+            waiting.append(table)
+            if sum(table.num_rows for table in waiting) >= CHUNK_ROWS:
+                yield pa.concat_tables(waiting).to_pandas()
+                waiting = []
     if waiting:
         yield pa.concat_tables(waiting).to_pandas()
+
+
+def _learn_edges(entry: DatasetParams, raw: Path, tally: RawTally, *, check_labels: bool) -> None:
+    """Has the tally learn its edges from the first rows, and more while any column shows none."""
+    chunks = read_chunks(
+        entry,
+        raw,
+        bad=bad_rows_of(entry),
+        check_labels=check_labels,
+        block_bytes=EDGES_BYTES,
+        compute=Here(1),
+    )
+    with closing(chunks):
+        while not tally.has_edges and (chunk := next(chunks, None)) is not None:
+            tally.learn(chunk.table)
 
 
 def _counted(
     entry: DatasetParams,
     columns: Sequence[str],
     edges: Mapping[str, Sequence[float]],
-    table: pa.Table,
+    rows: RawRows,
 ) -> tuple[pa.Table, pa.Schema, Counted]:
     """The columns asked for, without dictionaries; the types of all; the rows' tally."""
+    table = rows.table
     fields = [(one.name, getattr(one.type, "value_type", one.type)) for one in table.schema]
     looked_at = pa.table({name: plain(table[name]) for name in columns})
     return looked_at, pa.schema(fields), count(entry, edges, table)

@@ -78,7 +78,7 @@ def read_chunks(
     coded: bool = False,
     block_bytes: int | None = None,
     compute: Compute = HERE,
-) -> Iterator[RawRows]:
+) -> Generator[RawRows]:
     """A raw file's rows in bounded memory.
 
     Args:

@@ -72,7 +72,7 @@ class RawTally:
     Args:
         entry: The data set's entry in params.yaml.
         previous: The tally of the previous version, whose edges the numbers are binned by; the
-            first chunk's deciles otherwise.
+            first rows' deciles otherwise.
     """
 
     def __init__(self, entry: DatasetParams, previous: Mapping[str, Any] | None = None) -> None:
@@ -89,6 +89,12 @@ class RawTally:
     def edges(self) -> dict[str, list[float]]:
         """What stands between the bins of each column of numbers that has shown any."""
         return dict(self._edges)
+
+    @property
+    def has_edges(self) -> bool:
+        """Whether each column of numbers has shown any."""
+        text = {*self._entry.categorical, *self._entry.multi_valued}
+        return all(name in self._edges for name in _tallied(self._entry) if name not in text)
 
     def learn(self, table: pa.Table) -> None:
         """Takes edges from one chunk of rows where there are none yet."""

@@ -46,8 +46,8 @@ def rows(count=600, seed=0):
 def gate(tmp_path, monkeypatch):
     """Checks a table with an entry, in chunks of 200 rows."""
     monkeypatch.setattr(checks, "CHUNK_ROWS", 200)
-    whole = checks.read_chunks
-    monkeypatch.setattr(checks, "read_chunks", lambda *a, **k: whole(*a, **k, block_bytes=2000))
+    monkeypatch.setattr(checks, "EDGES_BYTES", 2000)
+    monkeypatch.setattr("autorec_core.data.raw.BLOCK_BYTES", 2000)
 
     def check(table, described=None, previous=None):
         table.to_csv(tmp_path / "ratings.csv", index=False)
@@ -119,15 +119,14 @@ def test_the_first_chunk_and_those_that_fail_have_a_page(gate, tmp_path):
 
 
 def test_a_column_of_another_type_is_counted_with_all_its_rows(gate, monkeypatch):
-    whole = checks.read_chunks
+    whole = checks._counted
 
-    def read_as_text(*arguments, **settings):
-        for chunk in whole(*arguments, **settings):
-            place = chunk.table.column_names.index("age")
-            text = chunk.table["age"].cast(pa.string())
-            yield RawRows(chunk.table.set_column(place, "age", text), chunk.numbers)
+    def count_as_text(entry, columns, edges, rows):
+        place = rows.table.column_names.index("age")
+        text = rows.table.set_column(place, "age", rows.table["age"].cast(pa.string()))
+        return whole(entry, columns, edges, RawRows(text, rows.numbers))
 
-    monkeypatch.setattr(checks, "read_chunks", read_as_text)
+    monkeypatch.setattr(checks, "_counted", count_as_text)
 
     with pytest.raises(DataError) as caught:
         gate(rows(), entry({"ranges": {}}))
