@@ -241,6 +241,7 @@ def _on_workers(workers: int) -> dict[str, float]:
         ) as cluster,
         Client(cluster) as client,
     ):
+        _warm()  # the scheduler is here
         client.run(_warm)
         before = client.run(time.process_time)
         shutil.rmtree(CACHE / "out", ignore_errors=True)

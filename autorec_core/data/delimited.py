@@ -279,13 +279,13 @@ def read_delimited(
     layout = Layout(file, tuple(names), separator, quoted)
     for block in blocks:
         content, first = block.content, block.first_line
+        place = block.span if by_place else None
         lines = range(first, first + block.lines)
         if header and first == 1:
             head, _, content = content.partition(b"\n")
             layout = Layout(file, _header(layout, head), separator, quoted)
-            lines = lines[1:]
+            lines, place = lines[1:], None
         if lines:
-            place = block.span if by_place else None
             yield Piece(layout, place or content, lines, lines[-1])
 
 

@@ -17,6 +17,8 @@ from autorec_core.errors import DataError
 
 BLOCK_BYTES = 16 << 20
 LONGEST_LINE = 64 << 20
+MARK = b"\xef\xbb\xbf"
+"""What some programs put before text in UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Block:
         content: The lines, each ending with a line feed.
         first_line: The number of the first, counted from 1.
         lines: How many they are.
-        span: Where they stand, if the file is not compressed and they are not its first.
+        span: Where they stand, if the file is not compressed.
     """
 
     content: bytearray
@@ -109,7 +111,7 @@ def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
                 if not end:
                     continue
                 del content[end:]
-                span = Span(path.absolute(), at, at + end) if kind == "file" and at else None
+                span = Span(path.absolute(), at, at + end) if kind == "file" else None
                 block = _block(content, line, span)
                 at += end
                 line += block.lines
@@ -139,8 +141,8 @@ def _more(stream: Any, rest: bytearray, most: int) -> bytearray | None:
 
 
 def _block(content: bytearray, first_line: int, span: Span | None) -> Block:
-    if first_line == 1:
-        content = content.removeprefix(b"\xef\xbb\xbf")
+    if first_line == 1 and content.startswith(MARK):
+        content, span = content.removeprefix(MARK), None
     return Block(_plain_ends(content), first_line, content.count(b"\n"), span)
 
 
