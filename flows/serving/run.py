@@ -5,7 +5,7 @@ from __future__ import annotations
 import uvicorn
 
 from autorec_core.config import Params
-from flows.registry.probing import load_scorer
+from flows.registry.loading import load_scorer
 from flows.registry.store import LIVE, aliased
 from flows.serving.app import make_app
 from flows.serving.live import Champion

@@ -14,7 +14,7 @@ import pytest
 from autorec_core.config import Params
 from autorec_core.errors import ConfigError
 from autorec_core.scorer import Scorer
-from flows.registry import gatekeeper, moves, probing
+from flows.registry import gatekeeper, loading, moves, probing
 from flows.registry.gatekeeper import Evidence, hold_gate
 from flows.registry.moves import promote_by_hand, roll_back
 from flows.registry.store import RegistryError, list_versions
@@ -87,7 +87,7 @@ def quick(registry, monkeypatch):
     """Scores versions in this process, where files lie; the tests above did it the clean way."""
 
     def smoke_test(version, rows, root):
-        with probing.fetched(version, root):
+        with loading.fetched(version, root):
             scorer = registry.models.good if version.number == 2 else registry.models.bad
             return probing.Probed(Scorer.load(scorer).score(rows).astype(float), 1.0)
 
