@@ -30,7 +30,7 @@ def register_winner(params: Params, places: Places) -> Decision:
         DataError: The pipeline has not evaluated a model yet.
         RegistryError: The new version does not pass its smoke test.
     """
-    told = courier.deliver(places)  # what waits since a server was away: now it is needed anyway
+    told = courier.settle(places)  # what waits since a server was away: now it is needed anyway
     document = lineage(params, places)
     tags = in_brief(document)
     preprocessor = Preprocessor.load(places.prepared)
