@@ -25,8 +25,9 @@ def export_scorer(scorer: Scorer, folder: Path) -> None:
     """Writes a scorer as `model.keras` and as `saved_model/1`, whole or not at all.
 
     The SavedModel's signature `serving_default` takes a tensor of shape (rows,) for each column by
-    its name: strings for categorical columns, "" where missing; strings for multi-valued ones, with
-    their separator between categories; float64 for numeric ones, NaN where missing. It answers `score`, float32, shape (rows,). `model.keras` takes encoded rows.
+    its name: strings for categorical columns, "" where missing, and for multi-valued ones, with
+    their separator between categories; float64 for numeric ones, NaN where missing. It answers
+    `score`, float32, shape (rows,). `model.keras` takes encoded rows.
 
     Args:
         scorer: The scorer.
