@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from autorec_core.errors import UnreachableError
 from autorec_core.files import write_json
 from flows.environment import without_password
 from flows.paths import Places
@@ -269,13 +270,33 @@ def attempt(act: Callable[[], Result]) -> Result | None:
         done = act()
     except (MlflowException, OSError) as error:
         if not _unanswered.is_set():
-            # MLflow repeats what its HTTP library says of pools and retries.
-            why = str(error).partition(" with exception ")[0]
-            logger.warning("MLflow does not answer; the run goes on without it: %s", why)
+            logger.warning("MLflow does not answer; the run goes on without it: %s", _why(error))
         _unanswered.set()
         return None
     _unanswered.clear()
     return done
+
+
+@contextmanager
+def answered() -> Iterator[None]:
+    """Stands around what cannot be done without MLflow, to say in a sentence that it fails.
+
+    Raises:
+        UnreachableError: MLflow does not answer, or refuses.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        place = without_password(mlflow.get_tracking_uri())
+        raise UnreachableError(f"MLflow ({place}) does not do its part: {_why(error)}.") from error
+
+
+def _why(error: Exception) -> str:
+    """MLflow's words without those of its HTTP library, which tell of pools and retries."""
+    return str(error).partition(" with exception ")[0].rstrip(".")
 
 
 @contextmanager

@@ -11,6 +11,10 @@ from flows.serving.app import make_app
 from flows.serving.live import Champion
 from flows.serving.measures import Measures
 
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection stays open. With uvicorn's 5 s a client that pauses for so long, on a
+busy machine in the midst of its work, sends its next request into a connection that just closed."""
+
 
 def serve(dataset: str, *, host: str | None = None, port: int | None = None) -> None:
     """Serves until it is told to stop.
@@ -37,6 +41,7 @@ def serve(dataset: str, *, host: str | None = None, port: int | None = None) -> 
         make_app(champion, settings, measures),
         host=settings.host if host is None else host,
         port=settings.port if port is None else port,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         log_level="warning",
         access_log=False,
     )
