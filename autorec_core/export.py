@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from autorec_core.data.numeric import LIMIT, QUANTILES, NumericTransform
+from autorec_core.data.schema import ListField
 from autorec_core.data.vocabulary import UNKNOWN, Vocabulary
 from autorec_core.files import whole_folder
 from autorec_core.scorer import MODEL_FILE, Scorer
@@ -24,8 +25,9 @@ def export_scorer(scorer: Scorer, folder: Path) -> None:
     """Writes a scorer as `model.keras` and as `saved_model/1`, whole or not at all.
 
     The SavedModel's signature `serving_default` takes a tensor of shape (rows,) for each column by
-    its name: strings for categorical columns, "" where missing; float64 for numeric ones, NaN where
-    missing. It answers `score`, float32, shape (rows,). `model.keras` takes encoded rows.
+    its name: strings for categorical columns, "" where missing, and for multi-valued ones, with
+    their separator between categories; float64 for numeric ones, NaN where missing. It answers
+    `score`, float32, shape (rows,). `model.keras` takes encoded rows.
 
     Args:
         scorer: The scorer.
@@ -53,14 +55,11 @@ class RawScorer(tf.Module):
         preprocessor = scorer.preprocessor
         self._schema, self._numeric = preprocessor.schema, preprocessor.numeric
         self.model = scorer.model
-        self.tables = {
-            field.name: _table(preprocessor.vocabularies[field.name])
-            for field in self._schema.categorical
-        }
+        self.tables = {name: _table(one) for name, one in preprocessor.vocabularies.items()}
         self._missing = {name: _missing_id(one) for name, one in preprocessor.vocabularies.items()}
         strings = {
-            field.name: tf.TensorSpec([None], tf.string, name=_argument(field.name))
-            for field in self._schema.categorical
+            name: tf.TensorSpec([None], tf.string, name=_argument(name))
+            for name in preprocessor.vocabularies
         }
         numbers = {
             name: tf.TensorSpec([None], tf.float64, name=_argument(name))
@@ -72,9 +71,11 @@ class RawScorer(tf.Module):
 
     def _score(self, columns: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         inputs: dict[str, Any] = {}
-        if self._schema.categorical:
-            names = [field.name for field in self._schema.categorical]
-            inputs["categorical"] = tf.stack([self._ids(one, columns[one]) for one in names], 1)
+        names = [field.name for field in self._schema.categorical]
+        ids = [self._ids(one, columns[one])[:, tf.newaxis] for one in names]
+        ids += [self._list_ids(one, columns[one.name]) for one in self._schema.lists]
+        if ids:
+            inputs["categorical"] = tf.concat(ids, axis=1)
         if self._numeric.names:
             numbers = tf.stack([columns[name] for name in self._numeric.names], 1)
             inputs["numeric"] = transform(self._numeric, numbers)
@@ -87,6 +88,15 @@ class RawScorer(tf.Module):
     def _ids(self, name: str, values: tf.Tensor) -> tf.Tensor:
         ids = self.tables[name].lookup(values)
         return tf.cast(tf.where(values == "", self._missing[name], ids), tf.int32)
+
+    def _list_ids(self, one: ListField, cells: tf.Tensor) -> tf.Tensor:
+        """`preprocessor.list_ids` as TensorFlow: strings (rows,) to int32 (rows, length)."""
+        parts = tf.strings.split(cells, one.separator)
+        parts = tf.ragged.boolean_mask(parts, parts != "")
+        ids = tf.ragged.map_flat_values(self.tables[one.name].lookup, parts)
+        found = ids.to_tensor(UNKNOWN, shape=[None, one.length])
+        first = tf.one_hot(0, one.length, dtype=found.dtype) * self._missing[one.name]
+        return tf.cast(tf.where((cells == "")[:, tf.newaxis], first, found), tf.int32)
 
 
 def transform(numeric: NumericTransform, numbers: tf.Tensor) -> tf.Tensor:

@@ -46,6 +46,11 @@ class Scorer:
         """The columns that rows must have."""
         return self.preprocessor.schema.columns
 
+    @property
+    def numeric(self) -> frozenset[str]:
+        """Those of them that hold numbers; the others hold categories."""
+        return frozenset(self.preprocessor.numeric.names)
+
     def score(self, rows: pd.DataFrame) -> np.ndarray:
         """Scores raw rows.
 

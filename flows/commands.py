@@ -29,13 +29,12 @@ def rollback(dataset: str, reason: str) -> None:
 def export(dataset: str, folder: Path, alias: str) -> None:
     """Writes the model of an alias for Keras and for TensorFlow Serving."""
     import_tensorflow()
-    from autorec_core.export import export_scorer
-    from flows.registry.probing import load_scorer
+    from flows.registry.loading import export_version
     from flows.registry.store import aliased
 
     Params.load().dataset(dataset)
     version = aliased(dataset, alias)
-    export_scorer(load_scorer(version), folder)
+    export_version(version, folder)
     Console(highlight=False, markup=False).print(
         f"Version {version.number}: {folder / 'model.keras'} takes encoded rows, "
         f"{folder / 'saved_model' / '1'} takes raw ones.",

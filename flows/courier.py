@@ -6,6 +6,7 @@ in the search's folder, and the next search or evaluation of the data set delive
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import shutil
@@ -21,9 +22,10 @@ from typing import Any
 from autorec_core.files import write_json
 from flows import tracking
 from flows.paths import Places
+from flows.registry.host import fingerprint
 
 OUTBOX = "outbox"
-RUN, END = "run.json", "end.json"
+RUN, END, ALIVE = "run.json", "end.json", "alive"
 _LAST_SECONDS = 60.0  # that the end of a search waits for the rest to be delivered
 _AGAIN_SECONDS = 30.0  # until an MLflow that did not answer is asked again
 _KEPT = 10  # runs that wait at most
@@ -65,12 +67,30 @@ class Report:
         write_json(self._folder / f"trial-{number:04d}.json", content)
         self._news.set()
 
-    def end(self, status: str, metrics: Mapping[str, float], files: Sequence[Path] = ()) -> None:
-        """Reports the search's end: "FINISHED", "FAILED" or "KILLED", its figures and files."""
+    def end(
+        self,
+        status: str,
+        metrics: Mapping[str, float],
+        files: Sequence[Path] = (),
+        winner: Path | None = None,
+    ) -> None:
+        """Reports the search's end.
+
+        Args:
+            status: "FINISHED", "FAILED" or "KILLED".
+            metrics: Its figures.
+            files: Files to keep with its run.
+            winner: The folder of what it has found.
+        """
         for path in files:
             shutil.copy(path, self._folder / path.name)
-        names = [path.name for path in files]
-        content = {"status": status, "metrics": dict(metrics), "files": names, "at": time.time()}
+        content = {
+            "status": status,
+            "metrics": dict(metrics),
+            "files": [path.name for path in files],
+            "winner": None if winner is None else fingerprint(winner),
+            "at": time.time(),
+        }
         write_json(self._folder / END, content)
         self._news.set()
 
@@ -102,7 +122,9 @@ def reported(
     Yields:
         What to tell of the search.
     """
-    report = Report(_folder(places, dict(params), dict(tags)))
+    folder = _folder(places, dict(params), dict(tags))
+    report, alive = Report(folder), (folder / ALIVE).open("w")
+    fcntl.flock(alive, fcntl.LOCK_EX)  # ends with this process, however that ends
     thread = threading.Thread(target=report.deliver_while_open, args=(places,), daemon=True)
     thread.start()
     try:
@@ -113,6 +135,7 @@ def reported(
     finally:
         report.close()
         thread.join(_LAST_SECONDS)
+        alive.close()
         if any(_waiting(places)):
             _log.warning(
                 "MLflow has not taken everything: the rest waits in %s for the next run.",
@@ -131,6 +154,30 @@ def deliver(places: Places) -> bool:
         except (OSError, ValueError, KeyError) as error:
             _log.warning("The outbox %s cannot be read: %s.", places.search / OUTBOX, error)
             return False
+
+
+def settle(places: Places) -> bool:
+    """Closes the runs whose search is gone without a word, then delivers all; see `deliver`.
+
+    A search that was killed goes on with its run when it is begun again. But DVC may have its
+    result in the cache by then, or the parameters may have changed back: then nobody begins it.
+    """
+    for folder in _waiting(places):
+        if not (folder / END).exists() and not _alive(folder):
+            Report(folder).end("KILLED", {})
+    return deliver(places)
+
+
+def _alive(folder: Path) -> bool:
+    """Whether the process that reports into a folder is there."""
+    try:
+        with (folder / ALIVE).open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 _delivering = threading.Lock()
@@ -166,10 +213,15 @@ def _deliver(places: Places, folder: Path) -> bool:
     about = _read(folder / RUN)
     if about["run"] is None:
         about["run"] = tracking.start_run(
-            places.root, places.dataset, "search", about["params"], about["tags"], about["began"]
+            places.root,
+            places.dataset,
+            "search",
+            about["params"],
+            about["tags"],
+            about["began"],
+            folder.name,
         )
         write_json(folder / RUN, about)
-    tracking.remember_run(places, about["run"])
     for path in sorted(folder.glob("trial-*.json")):
         trial = _read(path)
         if trial.get("run") is None:
@@ -184,6 +236,8 @@ def _deliver(places: Places, folder: Path) -> bool:
         files = [folder / name for name in end["files"]]
         tracking.log_figures(places.root, about["run"], end["metrics"], files)
         tracking.end_run(about["run"], end["status"], end["at"])
+        if winner := end.get("winner"):
+            tracking.remember_run(places, about["run"], winner)
         shutil.rmtree(folder)
     return True
 

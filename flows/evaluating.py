@@ -84,7 +84,7 @@ def _write_breakdown(
 
 def _track(places: Places, figures: dict[str, dict[str, float]]) -> None:
     """Adds the test figures to the run of the search, where MLflow has one."""
-    run = tracking.search_run(places) if courier.deliver(places) else None
+    run = tracking.search_run(places) if courier.settle(places) else None
     if run is None:
         return
     flat = {

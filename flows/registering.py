@@ -18,6 +18,7 @@ from flows.registry.store import list_versions
 from flows.results import test_figures
 
 
+@tracking.answered()
 def register_winner(params: Params, places: Places) -> Decision:
     """Registers the evaluated scorer and holds it against the champion.
 
@@ -29,8 +30,9 @@ def register_winner(params: Params, places: Places) -> Decision:
     Raises:
         DataError: The pipeline has not evaluated a model yet.
         RegistryError: The new version does not pass its smoke test.
+        UnreachableError: MLflow does not answer.
     """
-    told = courier.deliver(places)  # what waits since a server was away: now it is needed anyway
+    told = courier.settle(places)  # what waits since a server was away: now it is needed anyway
     document = lineage(params, places)
     tags = in_brief(document)
     preprocessor = Preprocessor.load(places.prepared)

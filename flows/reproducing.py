@@ -22,7 +22,7 @@ from autorec_core.files import write_text
 from flows.lineage import environment, git
 from flows.paths import Places
 from flows.pipeline import StageError
-from flows.registry.probing import fetched
+from flows.registry.loading import fetched
 from flows.registry.register import LINEAGE
 from flows.registry.store import get_version, model_name
 

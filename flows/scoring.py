@@ -16,8 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from autorec_core.config import Params
 from autorec_core.errors import DataError, listed
 from autorec_core.files import whole_file
-from autorec_core.scorer import Scorer
-from flows.registry.probing import load_scorer
+from flows.registry.loading import RowScorer, load_scorer
 from flows.registry.store import LIVE, Version, aliased, model_name
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -79,7 +78,7 @@ def made_by(version: Version) -> dict[str, str]:
 
 
 def _score(
-    scorer: Scorer,
+    scorer: RowScorer,
     source: Path,
     chunks: Iterator[tuple[pa.Table, float]],
     target: Path,

@@ -73,7 +73,7 @@ def search(params: Params, places: Places) -> None:
         write_text(places.search / "curves.csv", curves(result.leaderboard, result.objective))
         write_json(places.search / "metrics.json", _figures(result))
         files = [places.search / name for name in ("leaderboard.csv", "curves.csv")]
-        report.end("FINISHED", _figures(result), files)
+        report.end("FINISHED", _figures(result), files, places.search / "winner")
 
 
 def _write_winner(result: SearchResult, final: Final, places: Places) -> None:

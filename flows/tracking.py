@@ -6,6 +6,7 @@ A store that does not answer never stops a search: it is said once and the files
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
 import sqlite3
@@ -19,15 +20,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from autorec_core.files import write_text
+from autorec_core.errors import UnreachableError
+from autorec_core.files import write_json
 from flows.environment import without_password
 from flows.paths import Places
+from flows.registry.host import fingerprint
 from flows.registry.proxied import ARTIFACTS, STORE
 from flows.services import running_services
 
 logger = logging.getLogger(__name__)
 
-RUN_FILE = "mlflow_run.txt"
+RUNS_FILE = "mlflow_runs.json"
+_KEPT = 100  # searches whose runs are remembered
+_KEY = "autorec.key"
 OPEN_STORE = f"mlflow ui --backend-store-uri sqlite:///{STORE} --host 127.0.0.1"
 _PARAMS_A_CALL, _METRICS_A_CALL = 100, 1000  # MLflow takes no more at once
 
@@ -99,8 +104,9 @@ def start_run(
     params: Mapping[str, Any],
     tags: Mapping[str, str],
     began: float,
+    key: str,
 ) -> str:
-    """Makes a run that carries every parameter under its dotted path.
+    """Makes a run that carries every parameter under its dotted path, or finds it made already.
 
     Args:
         root: The workspace.
@@ -109,6 +115,7 @@ def start_run(
         params: Parameters by dotted path.
         tags: The run's tags.
         began: When it began, in seconds since 1970.
+        key: Tells this run from all others: whoever was killed before noting the id finds it by it.
 
     Returns:
         The run's id.
@@ -118,13 +125,23 @@ def start_run(
 
     experiment = open_experiment(root, dataset)
     client = mlflow.MlflowClient()
-    run = client.create_run(
-        experiment, start_time=int(began * 1000), tags=dict(tags), run_name=name
-    )
+    run = _made(experiment, f"tags.`{_KEY}` = '{key}'")
+    if run is None:
+        marks = {**tags, _KEY: key}
+        made = client.create_run(experiment, int(began * 1000), tags=marks, run_name=name)
+        run = made.info.run_id
     entries = [Param(key, str(value)[:6000]) for key, value in params.items()]
     for start in range(0, len(entries), _PARAMS_A_CALL):
-        client.log_batch(run.info.run_id, params=entries[start : start + _PARAMS_A_CALL])
-    return run.info.run_id
+        client.log_batch(run, params=entries[start : start + _PARAMS_A_CALL])
+    return run
+
+
+def _made(experiment: str, which: str) -> str | None:
+    """The run of an experiment that a filter finds."""
+    import mlflow
+
+    found = mlflow.MlflowClient().search_runs([experiment], which, max_results=1)
+    return found[0].info.run_id if found else None
 
 
 def end_run(run: str, status: str, at: float) -> None:
@@ -134,19 +151,25 @@ def end_run(run: str, status: str, at: float) -> None:
     mlflow.MlflowClient().set_terminated(run, status, end_time=int(at * 1000))
 
 
-def remember_run(places: Places, run: str | None) -> None:
-    """Notes which run the search of this workspace is; not a result, so DVC does not keep it."""
-    if run:
-        write_text(places.search / RUN_FILE, run + "\n")
+def remember_run(places: Places, run: str, winner: str) -> None:
+    """Notes which run found a winner, given by its fingerprint; no result, so DVC keeps it not."""
+    known = [[key, one] for key, one in _runs(places).items() if key != winner]
+    write_json(places.search / RUNS_FILE, [*known, [winner, run]][-_KEPT:])
+
+
+def _runs(places: Places) -> dict[str, str]:
+    try:
+        return dict(json.loads((places.search / RUNS_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def search_run(places: Places) -> str | None:
-    """The MLflow run of the last search here, if MLflow still knows it."""
+    """The MLflow run that found the winner that is here now, if MLflow still knows it."""
     import mlflow
 
-    try:
-        run = (places.search / RUN_FILE).read_text(encoding="utf-8").strip()
-    except OSError:
+    run = _runs(places).get(fingerprint(places.search / "winner"))
+    if run is None:
         return None
 
     def known() -> str | None:
@@ -190,7 +213,9 @@ def start_trial(root: Path, parent: str, number: int, began: float) -> str:
     client = mlflow.MlflowClient()
     tags = {"mlflow.parentRunId": parent, "mlflow.runName": f"trial-{number:03d}"}
     experiment = client.get_run(parent).info.experiment_id
-    return client.create_run(experiment, start_time=int(began * 1000), tags=tags).info.run_id
+    which = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+    made = _made(experiment, which)  # by one that was killed before it noted the id
+    return made or client.create_run(experiment, int(began * 1000), tags=tags).info.run_id
 
 
 def log_trial(trial: Mapping[str, Any]) -> None:
@@ -245,13 +270,33 @@ def attempt(act: Callable[[], Result]) -> Result | None:
         done = act()
     except (MlflowException, OSError) as error:
         if not _unanswered.is_set():
-            # MLflow repeats what its HTTP library says of pools and retries.
-            why = str(error).partition(" with exception ")[0]
-            logger.warning("MLflow does not answer; the run goes on without it: %s", why)
+            logger.warning("MLflow does not answer; the run goes on without it: %s", _why(error))
         _unanswered.set()
         return None
     _unanswered.clear()
     return done
+
+
+@contextmanager
+def answered() -> Iterator[None]:
+    """Stands around what cannot be done without MLflow, to say in a sentence that it fails.
+
+    Raises:
+        UnreachableError: MLflow does not answer, or refuses.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        place = without_password(mlflow.get_tracking_uri())
+        raise UnreachableError(f"MLflow ({place}) does not do its part: {_why(error)}.") from error
+
+
+def _why(error: Exception) -> str:
+    """MLflow's words without those of its HTTP library, which tell of pools and retries."""
+    return str(error).partition(" with exception ")[0].rstrip(".")
 
 
 @contextmanager

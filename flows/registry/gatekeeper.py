@@ -8,6 +8,7 @@ and the alias moves; if not, the comparison is made anew.
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,8 @@ from flows.registry.store import (
 )
 
 ROUNDS = 5
+AGAIN_SECONDS = 10.0
+"""After so long a champion that could not be scored is tried again."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,7 @@ def _judge(
             version = get_version(challenger.dataset, champion, root)
             if champion not in shown:
                 rows = evidence.rows[evidence.schema.columns]
-                shown[champion] = smoke_test(version, rows, root)
+                shown[champion] = _champions_scores(version, rows, root)
             live = _showing(version, shown[champion], evidence)
         except (RegistryError, ConfigError, KeyError) as error:
             live = gate.Unreadable(champion, str(error))
@@ -164,6 +167,18 @@ def _judge(
         seed=seed,
     )
     return dataclasses.replace(decision, mode=policy.mode)
+
+
+def _champions_scores(version: Version, rows: pd.DataFrame, root: Path) -> Probed:
+    """What a champion scores, tried twice.
+
+    A store that was away for a moment is no reason to let a model in that was compared with none.
+    """
+    try:
+        return smoke_test(version, rows, root)
+    except RegistryError:
+        time.sleep(AGAIN_SECONDS)
+        return smoke_test(version, rows, root)
 
 
 def _showing(version: Version, probed: Probed, evidence: Evidence) -> gate.Showing:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autorec_core.errors import ConfigError
+from flows import tracking
 from flows.registry.lease import Lease, exclusive
 from flows.registry.probing import smoke_test
 from flows.registry.store import (
@@ -31,12 +32,14 @@ PROMOTING, PROMOTED, REFUSED, HELD = "promoting", "promoted", "refused", "held"
 ROLLED_BACK, CUT_OFF = "rolled back", "cut off"
 
 
+@tracking.answered()
 def promote_by_hand(dataset: str, number: int, root: Path = Path()) -> str:
     """Makes a version the champion because somebody says so, once it passes its smoke test.
 
     Raises:
         ConfigError: There is no such version.
         RegistryError: It does not pass its smoke test; the champion stays.
+        UnreachableError: MLflow does not answer.
     """
     registry = client(root)
     smoke_test(get_version(dataset, number, root), root=root)
@@ -52,6 +55,7 @@ def promote_by_hand(dataset: str, number: int, root: Path = Path()) -> str:
     return said
 
 
+@tracking.answered()
 def roll_back(dataset: str, reason: str, root: Path = Path()) -> str:
     """Makes the champion before this one live again, once it passes its smoke test.
 
@@ -63,6 +67,7 @@ def roll_back(dataset: str, reason: str, root: Path = Path()) -> str:
     Raises:
         ConfigError: There is no champion, or none before it.
         RegistryError: The one before does not pass its smoke test; the champion stays.
+        UnreachableError: MLflow does not answer.
     """
     registry = client(root)
     champion, before = _last_two(registry, dataset, root)

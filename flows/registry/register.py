@@ -15,7 +15,7 @@ import pandas as pd
 import autorec_core
 from autorec_core.files import write_json
 from flows import tracking
-from flows.registry.probe import fingerprint
+from flows.registry.host import fingerprint
 from flows.registry.store import FIGURES, client, model_name
 
 REQUIREMENTS = ("tensorflow", "keras", "numpy", "pandas", "pyarrow", "pydantic", "pyyaml")

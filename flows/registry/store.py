@@ -71,8 +71,13 @@ def client(root: Path) -> Any:
     return mlflow.MlflowClient()
 
 
+@tracking.answered()
 def list_versions(dataset: str, root: Path = Path()) -> list[Version]:
-    """The registered versions of a data set's model, newest first."""
+    """The registered versions of a data set's model, newest first.
+
+    Raises:
+        UnreachableError: MLflow does not answer.
+    """
     registry = client(root)
     found = registry.search_model_versions(f"name = '{model_name(dataset)}'")
     if not found:
@@ -108,11 +113,13 @@ def get_version(dataset: str, number: int, root: Path = Path()) -> Version:
     raise ConfigError(f"{model_name(dataset)} has no version {number}. Versions: {known}.")
 
 
+@tracking.answered()
 def aliased(dataset: str, alias: str, root: Path = Path()) -> Version:
     """The version that an alias points to, in one request.
 
     Raises:
         ConfigError: No version has this alias.
+        UnreachableError: MLflow does not answer.
     """
     found = _by_alias(client(root), dataset, alias)
     if found is None:

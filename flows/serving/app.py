@@ -18,7 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from autorec_core.config import ServeParams
 from autorec_core.errors import DataError
-from flows.registry.store import model_name
+from flows.registry.store import RegistryError, model_name
 from flows.serving.body import parse_rows, read_body
 from flows.serving.live import Champion, Live
 from flows.serving.measures import Measured, Measures
@@ -100,6 +100,8 @@ def _answer(live: Live, body: bytes, most: int) -> Any:
         scores = live.score(parse_rows(body, live.requests, most))
     except DataError as error:
         raise HTTPException(422, [{"loc": ["body", "rows"], "msg": str(error)}]) from error
+    except RegistryError as error:
+        raise HTTPException(503, str(error)) from error
     if not (finite := np.isfinite(scores)).all():
         place = ["body", "rows", int(finite.argmin())]
         raise HTTPException(
@@ -133,5 +135,6 @@ def _described(app: FastAPI, live: Live) -> dict[str, Any]:
         },
         "413": {"description": "Too many bytes or rows"},
         "422": {"description": "What is wrong, and where"},
+        "503": {"description": "The model does not answer"},
     }
     return document

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -13,9 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
-from autorec_core.data.schema import Schema
 from autorec_core.errors import AutoRecError
-from autorec_core.scorer import Scorer
+from flows.registry.loading import RowScorer
 from flows.registry.store import Version
 
 logger = logging.getLogger(__name__)
@@ -40,12 +39,12 @@ class Live:
     """
 
     version: Version
-    scorer: Scorer
+    scorer: RowScorer
 
     @cached_property
     def requests(self) -> TypeAdapter[Any]:
         """What checks a request's body: `{"rows": [{column: value, ...}, ...]}`."""
-        return TypeAdapter(request_model(self.scorer.preprocessor.schema))
+        return TypeAdapter(request_model(self.scorer.columns, self.scorer.numeric))
 
     def score(self, rows: list[Any]) -> np.ndarray:
         """Scores checked rows; float32, shape (rows,)."""
@@ -60,16 +59,20 @@ class Live:
             self.scorer.score_lists({name: [None] * count for name in self.scorer.columns})
 
 
-def request_model(schema: Schema) -> type[BaseModel]:
-    """The shape of a request for a model: rows with its columns, all of them, null for missing."""
-    known = {field.name for field in schema.categorical}
+def request_model(names: Sequence[str], numeric: Collection[str]) -> type[BaseModel]:
+    """The shape of a request for a model: rows with its columns, all of them, null for missing.
+
+    Args:
+        names: The columns.
+        numeric: Those of them that hold numbers; the others hold categories.
+    """
     columns: dict[str, Any] = {
         f"column_{at}": (
-            Category if name in known else Number,
+            Number if name in numeric else Category,
             # A column may be called anything; an attribute may not.
             Field(alias=name, title=name, description="null where missing"),
         )
-        for at, name in enumerate(schema.columns)
+        for at, name in enumerate(names)
     }
     row = create_model("Row", __base__=_Strict, **columns)
     return create_model("Rows", __base__=_Strict, rows=(list[row], Field(min_length=1)))  # type: ignore[valid-type]
@@ -91,7 +94,7 @@ class Champion:
     def __init__(
         self,
         find: Callable[[], Version],
-        load: Callable[[Version], Scorer],
+        load: Callable[[Version], RowScorer],
         seconds: float,
         told: Callable[[Literal["same", "moved", "failed"]], None] = lambda outcome: None,
     ) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import uvicorn
 
 from autorec_core.config import Params
-from flows.registry.probing import load_scorer
+from flows.registry.loading import load_scorer
 from flows.registry.store import LIVE, aliased
 from flows.serving.app import make_app
 from flows.serving.live import Champion
 from flows.serving.measures import Measures
+
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection stays open. With uvicorn's 5 s a client that pauses for so long, on a
+busy machine in the midst of its work, sends its next request into a connection that just closed."""
 
 
 def serve(dataset: str, *, host: str | None = None, port: int | None = None) -> None:
@@ -37,6 +41,7 @@ def serve(dataset: str, *, host: str | None = None, port: int | None = None) -> 
         make_app(champion, settings, measures),
         host=settings.host if host is None else host,
         port=settings.port if port is None else port,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         log_level="warning",
         access_log=False,
     )

@@ -31,6 +31,7 @@ def table(rows, seed):
             "hour": random.integers(0, 24, rows).astype(str),
             "price": np.where(random.random(rows) < 0.2, np.nan, random.normal(0, 50, rows)),
             "seen": random.poisson(2, rows).astype(float),
+            "tags": random.choice(["x", "y|x", "x|never|y|z", "|", "", None], rows),
             "click": random.integers(0, 2, rows).astype(float),
         }
     )
@@ -43,6 +44,7 @@ def scorer(numeric):
         "label": "click",
         "categorical": ["site id", "hour"],
         "numeric": ["price", "seen"],
+        "multi_valued": {"tags": {"separator": "|", "max_length": 3}},
     }
     entry["format"] = {"kind": "parquet"}
     entry["facts"] |= {"ranges": {}, "warn_only": []}
@@ -60,6 +62,7 @@ def test_the_saved_model_scores_raw_rows_like_the_scorer(numeric, tmp_path):
     made = scorer(numeric)
     rows = table(200, 1)
     rows.loc[:5, "site id"] = ["", "never seen", None, "a", "ü\n", "A"]
+    rows.loc[:5, "tags"] = ["", None, "||", "unseen|y", "y||x|z|x", "z"]
     rows.loc[:6, "price"] = [np.nan, 0.0, 1e6, -1e6, 1e30, -1e30, 1e308]
 
     assert np.isfinite(made.score(rows)).all()
@@ -70,6 +73,7 @@ def test_the_saved_model_scores_raw_rows_like_the_scorer(numeric, tmp_path):
         **{
             "site id": tf.constant(rows["site id"].fillna("").tolist()),
             "hour": tf.constant(rows["hour"].tolist()),
+            "tags": tf.constant(rows["tags"].fillna("").tolist()),
             "price": tf.constant(rows["price"].to_numpy()),
             "seen": tf.constant(rows["seen"].to_numpy()),
         }
@@ -92,7 +96,7 @@ def test_ratings_are_held_to_their_range(tmp_path):
     loaded = tf.saved_model.load(str(tmp_path / "exported" / "saved_model" / "1"))
     rows = table(50, 2)
     columns = {
-        name: tf.constant(rows[name].fillna("").tolist()) for name in ("site id", "hour")
+        name: tf.constant(rows[name].fillna("").tolist()) for name in ("site id", "hour", "tags")
     } | {name: tf.constant(rows[name].to_numpy()) for name in ("price", "seen")}
     found = loaded.signatures["serving_default"](**columns)["score"].numpy()
     assert found.min() >= np.float32(0.49)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+import shutil
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,6 +79,50 @@ def models(small_params: Path, tmp_path_factory: pytest.TempPathFactory) -> Mode
     return Models(folder / "good", folder / "bad", test)
 
 
+class Earlier(NamedTuple):
+    """What an earlier AutoRec made: a scorer that none but its own code can load.
+
+    Its layers have other names than ours, and it scores `MORE` more than we would.
+    """
+
+    scorer: Path
+    code: Path
+
+
+MORE = 0.25
+
+
+@pytest.fixture(scope="session")
+def earlier(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Earlier:
+    """The good scorer as an AutoRec would have made it in which a layer had another name."""
+    import autorec_core
+
+    made = tmp_path_factory.mktemp("earlier")
+    code, scorer = made / "autorec_core", made / "scorer"
+    ours = Path(autorec_core.__file__).parent
+    shutil.copytree(ours, code, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(models.good, scorer)
+    _replace(code / "interactors" / "inner_product.py", r"\bInnerProduct\b", "EarlierProduct")
+    told = "self.score_encoded(self.preprocessor.encode(rows).inputs(), len(rows))"
+    _replace(code / "scorer.py", re.escape(told), f"{told} + {MORE}")
+    with zipfile.ZipFile(scorer / "model.keras") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    assert b"InnerProduct" in parts["config.json"]
+    parts["config.json"] = parts["config.json"].replace(b"InnerProduct", b"EarlierProduct")
+    with zipfile.ZipFile(scorer / "model.keras", "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    digest = hashlib.sha256((scorer / "model.keras").read_bytes()).hexdigest()
+    _replace(scorer / "scorer.json", r'("model.keras": )"\w+"', rf'\1"{digest}"')
+    return Earlier(scorer, code)
+
+
+def _replace(path: Path, pattern: str, by: str) -> None:
+    text, count = re.subn(pattern, by, path.read_text(encoding="utf-8"))
+    assert count
+    path.write_text(text, encoding="utf-8")
+
+
 class Registry:
     """A tracking store in a folder of its own, and what the tests do with it.
 
@@ -110,6 +158,32 @@ class Registry:
             metrics={"mse": 0.125},
             root=self.root,
         )
+
+    def register_earlier(self, earlier: Earlier, **tags: str) -> int:
+        """Registers what an earlier AutoRec made, with its code; returns its version."""
+        import autorec_core
+        from flows.registry.register import register
+
+        rows = self.models.test[["user_id", "item_id"]].head(3)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(autorec_core, "__file__", str(earlier.code / "__init__.py"))
+            return register(
+                DATASET,
+                earlier.scorer,
+                rows,
+                self.earlier_scores(rows),
+                run=None,
+                tags={"git.commit": "e" * 40, **tags},
+                lineage={"dataset": DATASET},
+                metrics={},
+                root=self.root,
+            )
+
+    def earlier_scores(self, rows: pd.DataFrame) -> np.ndarray:
+        """What the scorer of an earlier AutoRec says of rows."""
+        from autorec_core.scorer import Scorer
+
+        return Scorer.load(self.models.good).score(rows) + MORE
 
     def point(self, alias: str, number: int) -> None:
         """Points an alias to a version, as nobody should by hand."""

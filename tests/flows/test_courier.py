@@ -45,7 +45,14 @@ def search(places, *, fails=False):
             raise KeyboardInterrupt
         table = places.search / "leaderboard.csv"
         table.write_text("trial,score\n0,0.6\n")
-        report.end("FINISHED", {"val_ce": 0.6}, [table])
+        write_winner(places, "first")
+        report.end("FINISHED", {"val_ce": 0.6}, [table], places.search / "winner")
+
+
+def write_winner(places, content):
+    """Writes what stands for a winner, as the search does or DVC from its cache."""
+    (places.search / "winner").mkdir(exist_ok=True)
+    (places.search / "winner" / "result.json").write_text(content)
 
 
 def runs(places):
@@ -110,3 +117,58 @@ def test_an_interrupted_run_goes_on_or_is_closed(places):
         search(places, fails=True)
     statuses = [run.info.status for run in runs(places) if run.info.run_name == "search"]
     assert sorted(statuses) == ["FAILED", "KILLED", "KILLED"]
+
+
+def test_a_killed_search_whose_stage_then_comes_from_the_cache_is_not_running_for_ever(places):
+    courier._folder(places, PARAMS, TAGS)  # what a killed process has left
+    assert courier.deliver(places)
+    assert [run.info.status for run in runs(places)] == ["RUNNING"]
+
+    assert courier.settle(places)
+
+    assert [run.info.status for run in runs(places)] == ["KILLED"]
+    assert not any((places.search / courier.OUTBOX).iterdir())
+
+
+def test_a_search_that_is_alive_is_not_taken_for_dead(places):
+    with courier.reported(places, PARAMS, TAGS) as report:
+        assert courier.settle(places)
+        report.end("FINISHED", {})
+
+    assert [run.info.status for run in runs(places)] == ["FINISHED"]
+
+
+def test_a_kill_between_making_a_run_and_noting_it_makes_no_second_one(places, monkeypatch):
+    folder = courier._folder(places, PARAMS, TAGS)
+    courier.Report(folder).trial(0, {}, {"score": 0.6}, [], 1.0, None)
+
+    def killed(path, content):
+        raise OSError("no more")
+
+    for _ in range(2):  # once after the search's run was made, once after the trial's
+        with monkeypatch.context() as patched:
+            patched.setattr(courier, "write_json", killed)
+            assert not courier.deliver(places)
+        about = courier._read(folder / courier.RUN)
+        made = courier.tracking.start_run(
+            places.root, "clicks", "search", PARAMS, TAGS, about["began"], folder.name
+        )
+        courier.write_json(folder / courier.RUN, {**about, "run": made})
+    assert courier.settle(places)
+
+    assert [run.info.run_name for run in runs(places)] == ["search", "trial-000"]
+    assert [run.info.status for run in runs(places)] == ["KILLED", "FINISHED"]
+
+
+def test_a_winner_from_the_cache_belongs_to_the_run_that_found_it(places):
+    search(places)
+    [first] = [run.info.run_id for run in runs(places) if run.info.run_name == "search"]
+    with courier.reported(places, {**PARAMS, "seed": 14}, TAGS) as report:
+        write_winner(places, "second")
+        report.end("FINISHED", {}, winner=places.search / "winner")
+    assert tracking.search_run(places) not in (None, first)
+
+    write_winner(places, "first")
+    assert tracking.search_run(places) == first
+    write_winner(places, "third")
+    assert tracking.search_run(places) is None

@@ -9,12 +9,13 @@ import httpx
 import pytest
 import uvicorn
 from fastapi.testclient import TestClient
+from pydantic import TypeAdapter, ValidationError
 
 from autorec_core.config import ServeParams
 from autorec_core.scorer import Scorer
 from flows.registry.store import RegistryError, Version
 from flows.serving.app import make_app
-from flows.serving.live import Champion
+from flows.serving.live import Champion, request_model
 from flows.serving.measures import Measures
 
 pytestmark = pytest.mark.slow
@@ -117,6 +118,14 @@ def test_it_says_what_it_is(served):
     measures = served.get("/metrics").text
     assert "autorec_rows_scored_total 3.0" in measures
     assert 'autorec_requests_total{path="/score",status="200"} 1.0' in measures
+
+
+def test_cells_of_several_categories_are_text_and_numbers_are_numbers():
+    asked = TypeAdapter(request_model(["genres", "age"], {"age"}))
+
+    assert asked.validate_json('{"rows": [{"genres": "war|drama", "age": 7}]}')
+    with pytest.raises(ValidationError, match="age"):
+        asked.validate_json('{"rows": [{"genres": "war|drama", "age": "7"}]}')
 
 
 def waited_for(true):

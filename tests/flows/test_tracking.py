@@ -13,9 +13,11 @@ import mlflow
 import psutil
 import pytest
 
+from autorec_core.errors import UnreachableError
 from flows import tracking
 from flows.environment import prepare_environment
 from flows.presence import FOLDER
+from flows.registry.store import aliased, list_versions
 from flows.tracking import connect
 
 ADDRESS = "http://127.0.0.1:59999"
@@ -66,6 +68,17 @@ def test_a_password_in_the_address_is_set_apart_and_told_nobody(monkeypatch, cap
     assert os.environ["MLFLOW_TRACKING_URI"] == "http://127.0.0.1:1/mlflow"
     assert os.environ["MLFLOW_TRACKING_USERNAME"] == "me"
     assert os.environ["MLFLOW_TRACKING_PASSWORD"] == "hunter@2"
+
+
+def test_without_its_server_the_registry_says_so_in_a_sentence(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+
+    for ask in (lambda: list_versions("x"), lambda: aliased("x", "champion")):
+        with pytest.raises(
+            UnreachableError, match=r"^MLflow \(http://127.0.0.1:1\)[^()]*failed\.$"
+        ):
+            ask()
 
 
 def test_what_the_environment_says_comes_first(noted, tmp_path, monkeypatch):

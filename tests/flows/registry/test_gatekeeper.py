@@ -14,7 +14,7 @@ import pytest
 from autorec_core.config import Params
 from autorec_core.errors import ConfigError
 from autorec_core.scorer import Scorer
-from flows.registry import gatekeeper, moves, probing
+from flows.registry import gatekeeper, loading, moves, probing
 from flows.registry.gatekeeper import Evidence, hold_gate
 from flows.registry.moves import promote_by_hand, roll_back
 from flows.registry.store import RegistryError, list_versions
@@ -87,11 +87,12 @@ def quick(registry, monkeypatch):
     """Scores versions in this process, where files lie; the tests above did it the clean way."""
 
     def smoke_test(version, rows, root):
-        with probing.fetched(version, root):
+        with loading.fetched(version, root):
             scorer = registry.models.good if version.number == 2 else registry.models.bad
             return probing.Probed(Scorer.load(scorer).score(rows).astype(float), 1.0)
 
     monkeypatch.setattr(gatekeeper, "smoke_test", smoke_test)
+    monkeypatch.setattr(gatekeeper, "AGAIN_SECONDS", 0.0)
 
 
 def test_a_worse_model_is_registered_but_not_live_and_not_judged_twice(
@@ -150,6 +151,27 @@ def test_a_version_goes_live_by_hand_once_it_passes_its_smoke_test(registry, sec
     assert "rollback.reason" not in registry.version(2).tags
     with pytest.raises(ConfigError, match=r"has no version 99\. Versions: 1, 2"):
         promote_by_hand(DATASET, 99, registry.root)
+
+
+def test_a_champion_that_was_out_of_reach_for_a_moment_is_not_replaced_for_that(
+    registry, second, gate, quick, monkeypatch
+):
+    number, champion = registry.register(registry.models.bad), registry.champion()
+    tried, answering = [], gatekeeper.smoke_test
+
+    def smoke_test(version, *arguments):
+        tried.append(version.number)
+        if tried == [number, champion]:
+            raise RegistryError("The server is away.")
+        return answering(version, *arguments)
+
+    monkeypatch.setattr(gatekeeper, "smoke_test", smoke_test)
+
+    decision = gate(number)
+
+    assert tried == [number, champion, champion]
+    assert registry.champion() == champion
+    assert str(decision).startswith(f"Version {champion} stays champion: version {number} fails on")
 
 
 def test_a_champion_that_is_gone_is_reported_and_does_not_block(registry, second, gate, quick):

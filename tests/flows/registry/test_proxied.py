@@ -6,7 +6,8 @@ import mlflow
 import pytest
 from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
 
-from flows.registry.probing import load_scorer, smoke_test
+from flows.registry.loading import load_scorer
+from flows.registry.probing import smoke_test
 from flows.registry.proxied import proxied_artifacts
 
 

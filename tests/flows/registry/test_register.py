@@ -6,15 +6,12 @@ import io
 import json
 import pickle
 import pickletools
-import shutil
 import zipfile
-from pathlib import Path
 
 import pytest
 
-import autorec_core
 from autorec_core.scorer import Scorer
-from flows.registry.probing import load_scorer, smoke_test
+from flows.registry.loading import load_scorer
 from flows.registry.store import RegistryError
 
 pytestmark = pytest.mark.slow
@@ -75,25 +72,6 @@ def test_the_scoring_server_answers_raw_json_rows(registry, number, monkeypatch)
     scorer = Scorer.load(registry.models.good)
     expected = scorer.score_lists({"user_id": ["u1", None], "item_id": [3, "never seen"]})
     assert json.loads(answer.text)["predictions"] == pytest.approx(expected.tolist(), rel=1e-5)
-
-
-def test_a_version_is_probed_on_the_code_that_it_was_made_with(registry, tmp_path, monkeypatch):
-    earlier = tmp_path / "autorec_core"
-    shutil.copytree(Path(autorec_core.__file__).parent, earlier)
-    code = (earlier / "scorer.py").read_text(encoding="utf-8")
-    told = "return self.score_encoded(self.preprocessor.encode(rows).inputs(), len(rows))"
-    assert code.count(told) == 1
-    (earlier / "scorer.py").write_text(code.replace(told, f"{told} + 0.25"), encoding="utf-8")
-    rows = registry.models.test[["user_id", "item_id"]].head(3)
-    expected = Scorer.load(registry.models.good).score(rows) + 0.25
-    with monkeypatch.context() as patched:
-        patched.setattr(autorec_core, "__file__", str(earlier / "__init__.py"))
-        patched.setattr(Scorer, "score", lambda self, rows: expected[: len(rows)])
-        number = registry.register(registry.models.good)
-
-    probed = smoke_test(registry.version(number), rows, registry.root)
-
-    assert probed.scores == pytest.approx(expected, rel=1e-5)
 
 
 def test_an_altered_file_is_not_loaded(registry):

@@ -1,0 +1,172 @@
+"""Starts a registered version in a clean process, on the code that travels with it, and asks it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from autorec_core.errors import DataError
+from flows.registry import host
+from flows.registry.store import RegistryError, Version, client, model_uri
+
+
+class EndedError(RegistryError):
+    """The process of a version ended before it answered."""
+
+
+def fingerprint_of(version: Version) -> str:
+    """The hash that a version was registered with.
+
+    Raises:
+        RegistryError: It has none, so nothing of it can be trusted.
+    """
+    if "sha256" not in version.tags:
+        uri = model_uri(version.dataset, version.number)
+        raise RegistryError(f"{uri} was registered without a hash of its files; it is not loaded.")
+    return version.tags["sha256"]
+
+
+class CleanProcess:
+    """A version that waits in a process of its own for rows to score.
+
+    The process fetches the version's files by its URI and holds them against their hash before it
+    runs any of them. It ends when this object is closed or nobody holds it any more, and with this
+    process however that ends.
+
+    Args:
+        version: The version.
+        root: The workspace.
+
+    Raises:
+        RegistryError: It cannot be loaded, or is not what was registered.
+    """
+
+    def __init__(self, version: Version, root: Path = Path()) -> None:
+        registered = fingerprint_of(version)
+        self.uri = model_uri(version.dataset, version.number)
+        place = tempfile.mkdtemp(prefix="autorec-model-")
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-B", host.__file__, self.uri, registered, place],
+            env=_environment(root),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # what there is to say comes as an answer
+        )
+        self.close = weakref.finalize(self, _end, self._process, place)
+        try:
+            about = json.loads(self._answer(host.READY))
+        except BaseException:
+            self.close()
+            raise
+        self.columns: list[str] = about["columns"]
+        self.numeric = frozenset[str](about["numeric"])
+
+    def score(self, rows: pa.Table) -> np.ndarray:
+        """Scores raw rows; as the model gives them, shape (rows,).
+
+        Raises:
+            DataError: A number is no number.
+            RegistryError: The model fails, or its process has ended.
+        """
+        with pa.ipc.open_stream(self._ask(host.SCORE, _stream(rows), host.SCORES)) as stream:
+            scores = stream.read_all()["score"].to_numpy()
+        if len(scores) != rows.num_rows:
+            raise RegistryError(f"{self.uri} gives {len(scores)} scores for {rows.num_rows} rows.")
+        return scores
+
+    def example(self) -> Mapping[str, Any]:
+        """What it makes of its own example.
+
+        Returns:
+            `scores`, as MLflow's `predict` gives them; `recorded`, those of its registration;
+            `milliseconds`, the median time of one row, without the way to the process and back.
+        """
+        return json.loads(self._ask(host.EXAMPLE, b"", host.DONE))
+
+    def export(self, folder: Path) -> None:
+        """Has it write itself for Keras and TensorFlow Serving; see `export_scorer`."""
+        self._ask(host.EXPORT, json.dumps(str(folder.resolve())).encode(), host.DONE)
+
+    def _ask(self, kind: bytes, content: bytes | memoryview, wanted: bytes) -> bytes:
+        assert self._process.stdin is not None
+        with self._lock:
+            # Where the process has ended, the answer that does not come says so.
+            with suppress(BrokenPipeError, ValueError):
+                host.send(self._process.stdin, kind, content)
+            return self._answer(wanted)
+
+    def _answer(self, wanted: bytes) -> bytes:
+        assert self._process.stdout is not None
+        frame = host.receive(self._process.stdout)
+        if frame is None:
+            raise EndedError(f"{self.uri}: {_last_word(self._process)}")
+        kind, content = frame
+        if kind == host.WRONG_ROWS:
+            raise DataError(content.decode())
+        if kind != wanted:
+            raise RegistryError(f"{self.uri}: {content.decode().rstrip('.')}.")
+        return content
+
+
+@contextmanager
+def clean_process(version: Version, root: Path = Path()) -> Iterator[CleanProcess]:
+    """A version in a process of its own, which ends with the block."""
+    process = CleanProcess(version, root)
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+def _environment(root: Path) -> dict[str, str]:
+    """The environment of such a process.
+
+    Anybody on the machine sees a process's arguments; the store's address may be secret.
+    """
+    import mlflow
+
+    client(root)
+    return {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri(),
+        "MLFLOW_REGISTRY_URI": mlflow.get_registry_uri(),
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    }
+
+
+def _stream(table: pa.Table) -> memoryview:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return memoryview(sink.getvalue())
+
+
+def _last_word(process: subprocess.Popen[bytes]) -> str:
+    code = process.wait()
+    how = f"of signal {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
+    return f"its process has ended {how}"
+
+
+def _end(process: subprocess.Popen[bytes], place: str) -> None:
+    """Ends a process at once: it holds nothing that must be kept."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        with suppress(OSError):
+            pipe.close()  # type: ignore[union-attr]
+    shutil.rmtree(place, ignore_errors=True)

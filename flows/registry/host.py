@@ -1,0 +1,181 @@
+"""A registered model at work in a clean process of its own: `python -I host.py ...`.
+
+It runs as a program of its own, so that a model made by an earlier AutoRec runs on the code that
+travels with it, and nothing of the asking process leaks in. The environment names MLflow's store.
+
+It is asked on stdin and answers on stdout, in frames: a byte for the kind, eight for the length,
+so many bytes of content. Rows and scores are Arrow streams, the rest is JSON or text. It ends when
+stdin does, so it cannot outlive who started it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import statistics
+import struct
+import sys
+import time
+from pathlib import Path
+from typing import IO, Any
+
+# Asked for: scores of rows, what it makes of its own example, an export.
+SCORE, EXAMPLE, EXPORT = b"s", b"e", b"x"
+# Answered: what the model is, scores, anything else as JSON; wrong rows; whatever else went wrong.
+READY, SCORES, DONE, WRONG_ROWS, FAILED = b"R", b"S", b"J", b"D", b"E"
+JSON_COLUMN = b"json"
+"""In the metadata of a column of mixed types, whose values are written as JSON."""
+CODE = ("code", "autorec_core")
+WARM_UP, TIMED = 10, 51
+# What MLflow and Python themselves put beside a model's files.
+FOREIGN = ("registered_model_meta", "__pycache__")
+_HEAD = struct.Struct("<cQ")
+
+
+def fingerprint(folder: Path) -> str:
+    """One SHA-256 over the names and contents of a model's files."""
+    digest = hashlib.sha256()
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    for name, path in sorted(files.items()):
+        if path.is_file() and not any(part in FOREIGN for part in Path(name).parts):
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            digest.update(f"{name}\0{content}\n".encode())
+    return digest.hexdigest()
+
+
+def fetch(uri: str, folder: Path, expected: str) -> Path:
+    """Copies a model's files into `folder`, held against the hash it was registered with.
+
+    Raises:
+        ValueError: They are not the files that were registered.
+    """
+    import mlflow
+
+    got = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
+    for compiled in list(got.rglob("__pycache__")):
+        shutil.rmtree(compiled)  # bytecode is run in place of the source, and has no hash
+    if fingerprint(got) != expected:
+        raise ValueError("its files are not those that were registered: the SHA-256 differs")
+    return got
+
+
+def send(file: IO[bytes], kind: bytes, content: bytes | memoryview) -> None:
+    """Writes a frame."""
+    file.write(_HEAD.pack(kind, len(content)))
+    file.write(content)
+    file.flush()
+
+
+def receive(file: IO[bytes]) -> tuple[bytes, bytes] | None:
+    """Reads a frame: its kind and content; None where the other side has ended."""
+    head = file.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        return None
+    kind, length = _HEAD.unpack(head)
+    content = file.read(length)
+    return (kind, content) if len(content) == length else None
+
+
+def main(uri: str, expected: str, place: str) -> None:
+    """Loads a model into the folder `place`, says what it is, and answers until stdin ends."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # sent to a whole group, which waits for answers
+        signal.signal(number, signal.SIG_IGN)
+    asked, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library or the model prints is no answer
+    try:
+        try:
+            model, content = _load(uri, expected, Path(place))
+            send(answers, READY, content)
+        except Exception as error:  # whatever it is, it is the answer
+            send(answers, FAILED, _said(error))
+            return
+        while (frame := receive(asked)) is not None:
+            send(answers, *_answer(model, *frame))
+    except BrokenPipeError:
+        pass  # nobody is there to be answered
+    finally:
+        # Whoever started this does it too, unless it was killed.
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _load(uri: str, expected: str, folder: Path) -> tuple[Any, bytes]:
+    import mlflow
+
+    model = mlflow.pyfunc.load_model(str(fetch(uri, folder, expected)))
+    columns = model.metadata.get_input_schema().input_names()
+    numeric = model.unwrap_python_model().scorer.preprocessor.schema.numeric
+    about = {"columns": columns, "numeric": [name for name in columns if name in numeric]}
+    return model, json.dumps(about).encode()
+
+
+def _answer(model: Any, kind: bytes, content: bytes) -> tuple[bytes, bytes | memoryview]:
+    try:
+        if kind == SCORE:
+            # Past MLflow's look at every value, which takes four times as long as the scores.
+            return SCORES, _scores(model.unwrap_python_model().predict(None, _frame(content)))
+        if kind == EXAMPLE:
+            return DONE, json.dumps(_example(model)).encode()
+        from autorec_core.export import export_scorer
+
+        export_scorer(model.unwrap_python_model().scorer, Path(json.loads(content)))
+        return DONE, b"null"
+    except Exception as error:  # whatever it is, it is the answer
+        kinds = {one.__name__ for one in type(error).__mro__}
+        return WRONG_ROWS if "DataError" in kinds else FAILED, _said(error)
+
+
+def _said(error: Exception) -> bytes:
+    return (" ".join(str(error).split()) or type(error).__name__).encode()
+
+
+def _frame(content: bytes) -> Any:
+    """The rows as a frame, as the model's `predict` takes them."""
+    import pandas as pd
+    import pyarrow as pa
+
+    with pa.ipc.open_stream(content) as stream:
+        table = stream.read_all()
+    frame = table.to_pandas(integer_object_nulls=True)
+    for field in table.schema:
+        if JSON_COLUMN in (field.metadata or {}):
+            values = [json.loads(text) for text in table[field.name].to_pylist()]
+            frame[field.name] = pd.Series(values, dtype=object)
+    return frame
+
+
+def _scores(found: Any) -> memoryview:
+    import numpy as np
+    import pyarrow as pa
+
+    table = pa.table({"score": np.asarray(found).reshape(-1)})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return memoryview(sink.getvalue())
+
+
+def _example(model: Any) -> dict[str, Any]:
+    """What MLflow gives for the model's example, what was recorded, and the time of one row."""
+    import numpy as np
+    import pandas as pd
+
+    example = (model.metadata.metadata or {}).get("example")
+    if example is None:
+        raise ValueError("it has no example to be tried with")
+    rows = pd.DataFrame(example["rows"])
+    found = np.asarray(model.predict(rows), dtype=float).tolist()
+    row, seconds = rows.head(1), []
+    for _ in range(WARM_UP + TIMED):
+        started = time.perf_counter()
+        model.predict(row)
+        seconds.append(time.perf_counter() - started)
+    milliseconds = 1000 * statistics.median(seconds[WARM_UP:])
+    return {"scores": found, "recorded": example["scores"], "milliseconds": milliseconds}
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

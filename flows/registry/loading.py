@@ -1,0 +1,195 @@
+"""Makes a registered version ready to score, whichever AutoRec it was made by.
+
+Where the code that travels with a version is the code that runs here, the version is loaded here,
+which is fastest. Where it is not, the version scores in a clean process on its own code, as it did
+when the gate judged it: so it goes on scoring, and scoring the same, whatever has become of
+AutoRec's layers since.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+import autorec_core
+from autorec_core.data import values
+from autorec_core.errors import DataError
+from autorec_core.scorer import MANIFEST, Scorer
+from flows.registry import host
+from flows.registry.clean_process import CleanProcess, EndedError, clean_process, fingerprint_of
+from flows.registry.store import RegistryError, Version, client, model_uri
+
+
+class RowScorer(Protocol):
+    """What scores raw rows: an AutoRec `Scorer`, here or in a process of its own."""
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that rows must have."""
+
+    @property
+    def numeric(self) -> frozenset[str]:
+        """Those of them that hold numbers; the others hold categories."""
+
+    def score_table(self, table: pa.Table) -> np.ndarray:
+        """Scores raw rows given as an Arrow table; see `Scorer.score_table`."""
+
+    def score_lists(self, columns: Mapping[str, list[Any]]) -> np.ndarray:
+        """Scores raw rows given as a list of plain values a column."""
+
+
+class DistantScorer:
+    """A version that scores on its own code, in a process that is renewed when it has died.
+
+    Args:
+        version: The version.
+        root: The workspace.
+
+    Raises:
+        RegistryError: It cannot be loaded, or is not what was registered.
+    """
+
+    def __init__(self, version: Version, root: Path = Path()) -> None:
+        self._version, self._root = version, root
+        self._lock = threading.Lock()
+        self._process = CleanProcess(version, root)
+        self.columns, self.numeric = self._process.columns, self._process.numeric
+
+    def score_table(self, table: pa.Table) -> np.ndarray:
+        """Scores raw rows given as an Arrow table.
+
+        Args:
+            table: The model's columns; others are ignored.
+
+        Returns:
+            As the model gives them, shape (rows,).
+
+        Raises:
+            DataError: A number is no number.
+            RegistryError: The model fails, or its process dies of these rows.
+        """
+        return self._score(pa.table({name: values.plain(table[name]) for name in self.columns}))
+
+    def score_lists(self, columns: Mapping[str, list[Any]]) -> np.ndarray:
+        """Scores raw rows given as a list of plain values a column; see `score_table`."""
+        return self._score(rows_of({name: columns[name] for name in self.columns}))
+
+    def _score(self, rows: pa.Table) -> np.ndarray:
+        process = self._process
+        try:
+            return process.score(rows)
+        except EndedError:
+            return self._renewed(process).score(rows)
+
+    def _renewed(self, dead: CleanProcess) -> CleanProcess:
+        """A process in place of one that has died: one, however many threads ask."""
+        with self._lock:
+            if self._process is dead:
+                dead.close()
+                self._process = CleanProcess(self._version, self._root)
+            return self._process
+
+
+def rows_of(columns: Mapping[str, list[Any]]) -> pa.Table:
+    """Plain values as an Arrow table; a column that Arrow cannot hold is JSON, and says so."""
+    arrays, fields = [], []
+    for name, column in columns.items():
+        array, about = _array(column), None
+        if array is None:
+            array, about = (
+                pa.array([json.dumps(value) for value in column]),
+                {host.JSON_COLUMN: b""},
+            )
+        arrays.append(array)
+        fields.append(pa.field(name, array.type, metadata=about))
+    return pa.table(arrays, schema=pa.schema(fields))
+
+
+def _array(column: list[Any]) -> pa.Array | None:
+    """A column as Arrow has it; None where its types are mixed or its numbers are too large."""
+    if len({type(value) for value in column if value is not None}) > 1:
+        return None
+    try:
+        return pa.array(column)
+    except OverflowError:
+        return None
+
+
+def load_scorer(version: Version, root: Path = Path()) -> RowScorer:
+    """What scores as a version does: loaded here where its code is ours, else on its own code.
+
+    Raises:
+        RegistryError: It cannot be loaded, or is not what was registered.
+    """
+    with fetched(version, root) as folder:
+        if made_by_this_code(folder):
+            return _loaded(version, folder)
+    return DistantScorer(version, root)
+
+
+def export_version(version: Version, target: Path, root: Path = Path()) -> None:
+    """Exports a version for Keras and TensorFlow Serving, by the code it was made with.
+
+    Args:
+        version: The version.
+        target: The folder to appear; see `export_scorer`.
+        root: The workspace.
+
+    Raises:
+        RegistryError: It cannot be loaded or exported, or is not what was registered.
+    """
+    with fetched(version, root) as folder:
+        if made_by_this_code(folder):
+            from autorec_core.export import export_scorer
+
+            export_scorer(_loaded(version, folder), target)
+            return
+    with clean_process(version, root) as process:
+        process.export(target)
+
+
+def made_by_this_code(folder: Path) -> bool:
+    """Whether the code that travels with a version's files is the code that runs here."""
+    return host.fingerprint(folder.joinpath(*host.CODE)) == _running_code()
+
+
+@cache  # once: what runs here stays, whatever becomes of the files it was read from
+def _running_code() -> str:
+    return host.fingerprint(Path(autorec_core.__file__).parent)
+
+
+def _loaded(version: Version, folder: Path) -> Scorer:
+    try:
+        return Scorer.load(next((folder / "artifacts").glob(f"*/{MANIFEST}")).parent)
+    except (DataError, StopIteration, TypeError, ValueError) as error:
+        uri = model_uri(version.dataset, version.number)
+        why = (str(error).splitlines() or ["it holds no scorer"])[0]
+        raise RegistryError(f"{uri} cannot be loaded: {why}") from error
+
+
+@contextmanager
+def fetched(version: Version, root: Path = Path()) -> Iterator[Path]:
+    """A copy of a version's files, held against the hash it was registered with.
+
+    Raises:
+        RegistryError: They are not to be had, or are not those that were registered.
+    """
+    from mlflow.exceptions import MlflowException
+
+    client(root)
+    uri = model_uri(version.dataset, version.number)
+    with tempfile.TemporaryDirectory() as copy:
+        try:
+            folder = host.fetch(uri, Path(copy), fingerprint_of(version))
+        except (MlflowException, OSError, ValueError) as error:
+            raise RegistryError(f"{uri} cannot be loaded: {error}.") from error
+        yield folder
