@@ -51,8 +51,8 @@ CLICK_BIAS_L2 = choice(10.0, 30.0, 100.0, default=30.0, name="bias_l2")
 """Stronger than for ratings: beside the rates of ids, a bias is what the rate does not say."""
 COLUMNS_L2 = choice(1.0, 3.0, 10.0, 30.0, default=3.0, name="sparse_l2")
 COLUMNS_RATE = choice(0.003, 0.01, default=0.01)
-"""Of ratings without users and items. On planted data with little noise more L2 keeps embeddings from
-what there is to learn, and smaller steps end on the plateau on which a product's factors are alike.
+"""Of ratings without users and items. On planted data more L2 keeps embeddings from what there is
+to learn, and smaller steps end on the plateau on which a product's factors are alike.
 """
 LEAST_STEPS = 32
 """Of an epoch in the extended space: fewer, and early stopping comes before convergence."""

@@ -151,7 +151,7 @@ def _search(params: Params, cell: Line, executor: Executor, workers: int) -> Lin
             workers=workers,
             **_shared(cell),
         )
-    _, valid, test = parts
+    test = parts[-1]
     known = made.part(0, int(cell["rows"]) - len(test))
     others = {
         "mean": predict_mean(known, test),

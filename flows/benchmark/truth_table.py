@@ -171,17 +171,17 @@ def told_apart_table(lines: Sequence[Line]) -> str:
             places.append(1 + order.index(PLANTED[structure]))
             kin.append(min(scores[name] for name in order if name in KIN[structure]))
             rest.append(min(scores[name] for name in order if name not in KIN[structure]))
-        count = len({line["interactor"] for line in mine})
+        tried = {line["interactor"] for line in mine}
         found = sum(one < other for one, other in zip(kin, rest, strict=True))
         table.append(
             [
                 NAMES[structure],
                 str(mine[0]["trials"]),
-                f"{', '.join(map(str, places))} of {count}",
+                f"{', '.join(map(str, places))} of {len(tried)}",
                 _ratio(kin),
                 _ratio(rest),
                 f"{found} of {len(seeds)}",
-                f"{len(KIN[structure]) / count:.2f}",
+                f"{len(tried & set(KIN[structure])) / len(tried):.2f}",
             ]
         )
     return "\n".join(markdown(table))
