@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import keras_tuner
 import numpy as np
 import pytest
 
 from autorec_core.config import Params
-from autorec_core.data.planted import plant
+from autorec_core.data.planted import STRUCTURES, plant
 from autorec_core.training import Budget, Rows, predict, train
-from flows.benchmark.known_truth import alone, run_known_truth
+from flows.benchmark import known_truth
 from flows.benchmark.lines import ALONE, TRUTH, TRUTH_RUNS, read_lines
 
 ROWS = 10_000
@@ -47,7 +45,7 @@ def test_a_structure_s_own_interactor_comes_near_the_floor_and_another_does_not(
         for name, value in SETTINGS[interactor].items():
             hp.Fixed(f"hyper_interaction_1/{name}", value)
         model = train(
-            alone(made.schema, interactor).resolve(hp),
+            known_truth.alone(made.schema, interactor).resolve(hp),
             Rows(known.inputs(), known.label),
             Rows(test.inputs(), test.label),
             budget=Budget(epochs=40, patience=2),
@@ -59,25 +57,25 @@ def test_a_structure_s_own_interactor_comes_near_the_floor_and_another_does_not(
     assert ratio(own) < 1.25 < ratio(other)
 
 
-def test_a_finished_run_is_not_run_again(tmp_path):
+@pytest.mark.slow
+def test_a_finished_run_is_not_run_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(known_truth, "STRUCTURES", {"fm": STRUCTURES["fm"]})
+    monkeypatch.setattr(known_truth, "searchable", lambda: ["FMInteraction"])
     wanted = {
         "rows": 300,
         "tuners": ["random"],
         "seeds": [1],
         "trials": 1,
-        "alone": 0,
+        "alone": 1,
         "epochs": 1,
         "workers": 1,
         "command": "autorec benchmark --known-truth",
     }
-    params = Params.load()
-    run_known_truth(params, tmp_path, **wanted)
-    lines = read_lines(tmp_path / TRUTH)
-    run_known_truth(params, tmp_path, **wanted)
+    for _ in range(2):
+        known_truth.run_known_truth(Params.load(), tmp_path, **wanted)
 
-    assert [line["structure"] for line in lines] == ["fm", "cross", "mlp"]
-    assert all(line["ratio"] > 1 for line in lines)
-    assert read_lines(tmp_path / TRUTH) == lines
-    assert read_lines(tmp_path / ALONE) == []
-    assert len(read_lines(tmp_path / TRUTH_RUNS)) == 2
-    assert json.dumps(lines)
+    searched, single = (read_lines(tmp_path / name) for name in (TRUTH, ALONE))
+    assert [(line["structure"], line["tuner"]) for line in searched] == [("fm", "random")]
+    assert [(line["structure"], line["interactor"]) for line in single] == [("fm", "FMInteraction")]
+    assert searched[0]["ratio"] > 1 < single[0]["ratio"]
+    assert len(read_lines(tmp_path / TRUTH_RUNS)) == 2  # a begin and an end
