@@ -49,6 +49,11 @@ HISTORY_CELLS = 50_000_000
 """Histories are cut where all of them together would take more places than this."""
 CLICK_BIAS_L2 = choice(10.0, 30.0, 100.0, default=30.0, name="bias_l2")
 """Stronger than for ratings: beside the rates of ids, a bias is what the rate does not say."""
+COLUMNS_L2 = choice(1.0, 3.0, 10.0, 30.0, default=3.0, name="sparse_l2")
+COLUMNS_RATE = choice(0.003, 0.01, default=0.01)
+"""Of ratings without users and items. On planted data more L2 keeps embeddings from what there is
+to learn, and smaller steps end on the plateau on which a product's factors are alike.
+"""
 LEAST_STEPS = 32
 """Of an epoch in the extended space: fewer, and early stopping comes before convergence."""
 
@@ -132,6 +137,7 @@ class Parts:
             columns=columns,
             vocabulary_sizes=sizes,
             embedding_dim=self.embedding_dim,
+            **self._l2,
         )
         return [mapper(self.ids)]
 
@@ -151,9 +157,16 @@ class Parts:
                 length=one.length,
                 vocabulary_size=one.vocabulary_size,
                 embedding_dim=self.embedding_dim,
+                **self._l2,
             )(self.ids)
             for one in self.schema.lists
         ]
+
+    @property
+    def _l2(self) -> dict[str, Any]:
+        """The L2 of embedded columns, where it is not their mappers' own."""
+        special = self.space == "extended" and _is_columns_alone(self.schema)
+        return {"l2": COLUMNS_L2} if special else {}
 
     def embeddings(self) -> Nodes:
         """An embedding of every column."""
@@ -341,8 +354,20 @@ def build(
         if columns
     )
     if training is None:
-        training = Training.thesis() if space == "thesis" else Training(least_steps=LEAST_STEPS)
+        training = _training(schema, space)
     return kind(inputs=inputs, outputs=optimizer(nodes), training=training)
+
+
+def _is_columns_alone(schema: Schema) -> bool:
+    """Whether these are ratings of which no column is a user's or an item's."""
+    return schema.task == "rating" and schema.user is None and schema.item is None
+
+
+def _training(schema: Schema, space: Space) -> Training:
+    if space == "thesis":
+        return Training.thesis()
+    special = {"learning_rate": COLUMNS_RATE} if _is_columns_alone(schema) else {}
+    return Training(least_steps=LEAST_STEPS, **special)
 
 
 def _embedding_dim(name: str, schema: Schema, space: Space) -> int | Choice:

@@ -245,6 +245,9 @@ def benchmark(
     known_truth: Annotated[
         bool, typer.Option("--known-truth", help="Search made-up data whose truth is known.")
     ] = False,
+    alone: Annotated[
+        int | None, typer.Option(help="With it: trials of every interactor by itself.")
+    ] = None,
     tables: Annotated[
         bool, typer.Option("--tables", help="Run nothing; write tables, pictures and pages anew.")
     ] = False,
@@ -269,6 +272,7 @@ def benchmark(
             epochs=epochs,
             processes=processes,
             outside=outside,
+            alone=alone,
         ),
         output,
         known_truth=known_truth,

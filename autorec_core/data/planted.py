@@ -2,28 +2,34 @@
 
 Each row has some categories, every category a hidden vector and a bias. What the planted structure
 makes of the vectors, scaled to a variance of 1, is what there is to learn; noise comes on top.
+
+The structures are such that each has interactors that can be it, and others that come nowhere near:
+sums over pairs miss what products of three and folds are, a cross network with weight vectors has
+too few products for all pairs, and products of a few coordinates cannot fold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations
 
 import numpy as np
 
 from autorec_core.data.schema import Examples, Field, Schema
 from autorec_core.errors import ConfigError, listed
 
-FIELDS, CATEGORIES, DIM = 4, 40, 4
+FIELDS, CATEGORIES, DIM = 3, 25, 4
 NOISE = 0.5
 """Standard deviation of what nobody can predict; the signal's is about 1.1."""
 BIAS = 0.4
 """Standard deviation of what all categories of a row add together."""
-LAYERS, UNITS = 2, 16
-"""Of the planted perceptron."""
 DEGREE = 3
-"""Of the planted cross: the number of vectors in a product."""
+"""Of the planted cross: the number of coordinates in a product."""
+FOLDED = 3
+"""How many directions the planted perceptron folds."""
+FOLDS = (-0.7, 0.7)
+"""Where it does, in standard deviations: up to the first, down to the second, up again."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +61,8 @@ def plant(structure: str, rows: int, *, seed: int) -> Planted:
 
     Args:
         structure: "fm": the dot products of all pairs of vectors. "cross": what a cross network
-            makes, products of as many as `DEGREE` coordinates. "mlp": a perceptron with random
-            weights on the vectors side by side.
+            makes, products of up to `DEGREE` coordinates. "mlp": a perceptron whose rectified
+            units fold a few random directions back and forth.
         rows: How many.
         seed: Decides everything.
 
@@ -66,7 +72,8 @@ def plant(structure: str, rows: int, *, seed: int) -> Planted:
     if structure not in STRUCTURES:
         raise ConfigError(f"Unknown structure {structure!r}. Known: {listed(STRUCTURES)}.")
     random = np.random.default_rng([seed, sorted(STRUCTURES).index(structure)])
-    vectors = random.normal(size=(FIELDS, CATEGORIES, DIM))
+    # Uniform: of normal numbers, products have tails so long that a few rows would decide the loss.
+    vectors = random.uniform(-(3**0.5), 3**0.5, (FIELDS, CATEGORIES, DIM))
     biases = random.normal(0, BIAS / np.sqrt(FIELDS), (FIELDS, CATEGORIES))
     make = STRUCTURES[structure](random)
     ids = random.integers(0, CATEGORIES, (rows, FIELDS))
@@ -101,32 +108,36 @@ def _fm(random: np.random.Generator) -> Make:
 
 
 def _cross(random: np.random.Generator) -> Make:
-    """X ← x0 (x · w) for as many layers as give `DEGREE`, then a weighted sum."""
-    width = FIELDS * DIM
-    weights = random.normal(size=(DEGREE - 1, width))
-    head = random.normal(size=width)
+    """X ← x0 (x · w) + x for as many layers as give `DEGREE`, then a weighted sum.
+
+    Each weight vector looks at a coordinate of its own of every field, so that the factors of a
+    product are independent.
+    """
+    weights = np.zeros((DEGREE, FIELDS, DIM))
+    for at, weight in enumerate(weights):
+        weight[:, at] = random.choice([-1.0, 1.0], FIELDS) / np.sqrt(FIELDS)
+    *crosses, head = weights.reshape(DEGREE, -1)
 
     def make(vectors: np.ndarray) -> np.ndarray:
-        first = x = vectors.reshape(len(vectors), width)
-        for weight in weights:
-            x = first * (x @ weight)[:, None]
-        # The tails of a product of degree 3 are long: the noise would drown in a few rows' error.
-        return np.tanh(x @ head / (x @ head).std())
+        first = x = vectors.reshape(len(vectors), -1)
+        for weight in crosses:
+            x = first * (x @ weight)[:, None] + x
+        return x @ head
 
     return make
 
 
 def _mlp(random: np.random.Generator) -> Make:
-    """Layers of rectified units, then a weighted sum."""
-    widths = [FIELDS * DIM, *[UNITS] * LAYERS]
-    layers = [random.normal(0, np.sqrt(2 / one), (one, two)) for one, two in pairwise(widths)]
-    head = random.normal(size=UNITS)
+    """One layer of rectified units, a few for each direction, then a weighted sum."""
+    directions = random.normal(size=(FIELDS * DIM, FOLDED))
+    directions /= np.linalg.norm(directions, axis=0)
 
     def make(vectors: np.ndarray) -> np.ndarray:
-        x = vectors.reshape(len(vectors), -1)
-        for layer in layers:
-            x = np.maximum(x @ layer, 0)
-        return x @ head
+        x = vectors.reshape(len(vectors), -1) @ directions
+        folded = np.maximum(x, 0) - np.maximum(-x, 0)
+        for at, fold in enumerate(FOLDS):
+            folded += (-1) ** (at + 1) * 2 * np.maximum(x - fold, 0)
+        return folded.sum(axis=1)
 
     return make
 

@@ -128,9 +128,9 @@ def search_and_test(
     seed: int,
     final: Mapping[str, Any],
     folder: Path,
-    executor: Executor | None = None,
+    executor: Executor,
+    workers: int = 1,
     tested: dict[str, np.ndarray] | None = None,
-    workers: int = 0,
 ) -> tuple[SearchResult, dict[str, Any]]:
     """Searches on train and valid, and looks at test once.
 
@@ -143,9 +143,9 @@ def search_and_test(
         seed: Of search and training.
         final: `refit` and `ensemble`, as in `best_of` and `finish`.
         folder: Where the search keeps its records.
-        executor: Where trials run; by default in this process.
+        executor: Where trials run.
+        workers: So many at a time.
         tested: What final models have predicted before, by their candidates; added to.
-        workers: The search's own worker processes, where there is no executor.
 
     Returns:
         The search, and what a line says of it.

@@ -18,6 +18,8 @@ DATASETS = ("movielens-100k", "netflix", "movielens-1m", "avazu", "criteo")
 SEEDS = (1, 2, 3)
 ROWS = 10_000
 """Of made-up data, unless the user says otherwise."""
+ALONE = 2
+"""Trials of every interactor by itself on made-up data, where nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Wanted:
         epochs: Of a candidate, at most.
         processes: Worker processes.
         outside: Whether baselines run too.
+        alone: Trials of every interactor by itself on made-up data; 0 for none of that.
     """
 
     datasets: Sequence[str] = ()
@@ -49,12 +52,15 @@ class Wanted:
     epochs: int | None = None
     processes: int | None = None
     outside: bool = True
+    alone: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("rows", "trials", "epochs", "processes"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"`--{name}` is {value}; it must be at least 1.")
+        if self.alone is not None and self.alone < 0:
+            raise ConfigError(f"`--alone` is {self.alone}; it must be at least 0.")
 
     @property
     def paths(self) -> dict[str, Path]:
@@ -145,6 +151,7 @@ def _run_known_truth(wanted: Wanted, output: Path) -> None:
         tuners=wanted.tuners or ("random",),
         seeds=wanted.seeds or SEEDS,
         trials=wanted.trials,
+        alone=ALONE if wanted.alone is None else wanted.alone,
         epochs=wanted.epochs,
         workers=wanted.processes,
         command=_typed(),

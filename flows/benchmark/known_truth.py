@@ -1,7 +1,8 @@
 """Searches made-up data whose structure and noise floor are known, and says how near it came.
 
 The loss of the model that knows what was planted is measured on the same test rows, so a ratio of 1
-is all that anybody could reach. The search is the one a user gets: AutoRec in the extended space.
+is all that anybody could reach. That is asked twice: of the search a user gets, AutoRec in the
+extended space, and of every interactor by itself, which says whether scores tell structures apart.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,16 @@ from rich.console import Console
 from autorec_core import zoo
 from autorec_core.baselines import predict_biases, predict_mean
 from autorec_core.config import Params
-from autorec_core.data.planted import STRUCTURES, plant
+from autorec_core.data.planted import STRUCTURES, Planted, plant
+from autorec_core.data.schema import Examples, Schema
 from autorec_core.interactors.hyper import searchable
+from autorec_core.recommender import Recommender
 from autorec_core.search.store import code_hash
 from autorec_core.search.workers import processors
 from autorec_core.training import Budget
 from flows.benchmark.cells import search_and_test
 from flows.benchmark.lines import (
+    ALONE,
     TRUTH,
     TRUTH_RUNS,
     Line,
@@ -35,7 +40,11 @@ from flows.benchmark.lines import (
     versions,
 )
 from flows.benchmark.plan import Settings
+from flows.benchmark.run import trial_processes
 from flows.benchmark.truth_table import interactors
+
+AS_IT_STANDS = {"refit": False, "ensemble": 1}
+"""Of an interactor by itself the best trial is tested, nothing made of several."""
 
 
 def run_known_truth(
@@ -46,6 +55,7 @@ def run_known_truth(
     tuners: Sequence[str],
     seeds: Sequence[int],
     trials: int,
+    alone: int,
     epochs: int | None,
     workers: int | None,
     command: str,
@@ -54,11 +64,12 @@ def run_known_truth(
 
     Args:
         params: The budget and the split's shares.
-        output: The folder of the two files of lines.
+        output: The folder of the files of lines.
         rows: Made-up rows, train, valid and test together.
         tuners: Searchers.
         seeds: Of data, search and training.
         trials: Of a search.
+        alone: Trials of every interactor by itself, random ones; with 0 that is left out.
         epochs: Of a candidate, at most; None for `train.epochs`.
         workers: Trials at a time; None for one a processor.
         command: What the user has typed; it is kept.
@@ -66,69 +77,91 @@ def run_known_truth(
     console = Console(highlight=False, markup=False)
     epochs = min(params.train.epochs, epochs or params.train.epochs)
     budget = {"epochs": epochs, "patience": params.train.patience}
-    cells: list[Line] = [
-        {
-            "structure": structure,
-            "rows": rows,
-            "tuner": tuner,
-            "seed": seed,
-            "trials": trials,
-            "budget": budget,
-        }
+    planted: list[Line] = [
+        {"structure": structure, "rows": rows, "seed": seed, "budget": budget}
         for seed in seeds
         for structure in STRUCTURES
-        for tuner in tuners
     ]
-    done = [{name: line.get(name) for name in cells[0]} for line in read_lines(output / TRUTH)]
-    todo = [cell for cell in cells if cell not in done]
-    console.print(f"{len(todo)} searches to run; finished: {output / TRUTH}")
-    if not todo:
+    searches = [{**one, "tuner": name, "trials": trials} for one in planted for name in tuners]
+    singles = [
+        {**one, "interactor": name, "trials": alone}
+        for one in planted
+        for name in (searchable() if alone else ())
+    ]
+    searches, singles = _left(output / TRUTH, searches), _left(output / ALONE, singles)
+    cells = len(searches) + len(singles)
+    console.print(f"{cells} searches to run; finished: {output / TRUTH}, {output / ALONE}")
+    if not cells:
         return
     began = time.monotonic()
-    run = {"run": now(), "command": command, "cells": len(todo)}
+    run = {"run": now(), "command": command, "cells": cells}
     about = {"versions": versions(), "machine": machine(), "code": code_hash()}
     append(output / TRUTH_RUNS, [{**run, **about}])
-    for cell in todo:
-        found = _search(params, cell, workers or processors())
-        append(output / TRUTH, [{**cell, **found, "run": run["run"]}])
-        console.print(
-            f"{cell['structure']} seed {cell['seed']}: {found['ratio']:.3f} of the floor, "
-            f"winner: {', '.join(found['interactors'])}"
-        )
+    size = workers or processors()
+    with trial_processes(size) as executor:
+        for cell in searches:
+            found = _search(params, cell, executor, size)
+            append(output / TRUTH, [{**cell, **found, "run": run["run"]}])
+            winner = ", ".join(found["interactors"])
+            console.print(f"{_said(cell, cell['tuner'], found)}, winner: {winner}")
+        for cell in singles:
+            found = _alone(params, cell, executor, size)
+            append(output / ALONE, [{**cell, **found, "run": run["run"]}])
+            console.print(_said(cell, cell["interactor"], found))
     seconds = round(time.monotonic() - began, 1)
-    end = {"run": run["run"], "ended": now(), "wall_seconds": seconds, "finished": len(todo)}
+    end = {"run": run["run"], "ended": now(), "wall_seconds": seconds, "finished": cells}
     append(output / TRUTH_RUNS, [end])
 
 
-def _search(params: Params, cell: Line, workers: int) -> dict[str, Any]:
+def alone(schema: Schema, interactor: str) -> Recommender:
+    """AutoRec in the extended space, but for its branches: one, and what it is.
+
+    Args:
+        schema: What the data look like.
+        interactor: The class name of that branch.
+    """
+    config = zoo.build("auto", schema, "extended").get_config()
+    for node in config["nodes"]:
+        if node.get("block", {}).get("block") == "HyperInteraction":
+            node["block"] |= {"meta_interactor_num": 1, "interactor_type": interactor}
+    return Recommender.from_config(config)
+
+
+def _left(path: Path, cells: list[Line]) -> list[Line]:
+    """The cells that a file does not have."""
+    done = [{name: line.get(name) for name in cells[0]} for line in read_lines(path) if cells]
+    return [cell for cell in cells if cell not in done]
+
+
+def _said(cell: Line, what: str, found: Line) -> str:
+    return f"{cell['structure']} seed {cell['seed']}, {what}: {found['ratio']:.3f} of the floor"
+
+
+def _search(params: Params, cell: Line, executor: Executor, workers: int) -> Line:
     """One search of one made-up data set, and how near it came to the truth."""
-    made = plant(cell["structure"], cell["rows"], seed=cell["seed"])
-    first, second = (int(cell["rows"] * share) for share in np.cumsum(params.split.ratios)[:2])
-    ends = (0, first, second, cell["rows"])
-    train, valid, test = (made.part(*ends[at : at + 2]) for at in range(3))
+    made, parts, floors = _made(params, cell)
     with tempfile.TemporaryDirectory(prefix="autorec-") as folder:
         result, found = search_and_test(
             zoo.build("auto", made.schema, "extended"),
-            (train, valid, test),
+            parts,
             tuner=cell["tuner"],
-            trials=cell["trials"],
-            budget=Budget(**cell["budget"]),
-            seed=cell["seed"],
             final=Settings.final(params, "extended"),
             folder=Path(folder),
+            executor=executor,
             workers=workers,
+            **_shared(cell),
         )
-    floor = float(np.mean(np.square(made.truth[second:] - test.label.astype(np.float64))))
-    known = made.part(0, second)
+    test = parts[-1]
+    known = made.part(0, int(cell["rows"]) - len(test))
     others = {
         "mean": predict_mean(known, test),
         "biases": predict_biases(known, test, made.schema),
     }
     return {
-        "floor": floor,
-        "ratio": found["test"]["mse"] / floor,
+        **floors,
+        "ratio": found["test"]["mse"] / floors["floor"],
         "others": {
-            name: float(np.mean(np.square(guess - test.label))) / floor
+            name: float(np.mean(np.square(guess - test.label))) / floors["floor"]
             for name, guess in others.items()
         },
         "interactors": interactors(found["winner"]),
@@ -138,4 +171,48 @@ def _search(params: Params, cell: Line, workers: int) -> dict[str, Any]:
             for trial in sorted(result.leaderboard, key=lambda trial: trial.number)
         ],
         **found,
+    }
+
+
+def _alone(params: Params, cell: Line, executor: Executor, workers: int) -> Line:
+    """One interactor by itself on one made-up data set."""
+    made, parts, floors = _made(params, cell)
+    with tempfile.TemporaryDirectory(prefix="autorec-") as folder:
+        result, found = search_and_test(
+            alone(made.schema, cell["interactor"]),
+            parts,
+            tuner="random",
+            final=AS_IT_STANDS,
+            folder=Path(folder),
+            executor=executor,
+            workers=workers,
+            **_shared(cell),
+        )
+    return {
+        **floors,
+        "ratio": found["test"]["mse"] / floors["floor"],
+        "valid_ratio": found["valid"] / floors["valid_floor"],
+        "tried": [trial.score for trial in sorted(result.leaderboard, key=lambda t: t.number)],
+        **{name: found[name] for name in ("valid", "test", "winner", "completed", "seconds")},
+    }
+
+
+def _made(params: Params, cell: Line) -> tuple[Planted, list[Examples], dict[str, float]]:
+    """The planted rows, their parts, and what knowing the truth loses on valid and on test."""
+    rows = cell["rows"]
+    made = plant(cell["structure"], rows, seed=cell["seed"])
+    first, second = (int(rows * share) for share in np.cumsum(params.split.ratios)[:2])
+    ends = (0, first, second, rows)
+    parts = [made.part(*ends[at : at + 2]) for at in range(3)]
+    lost = np.square(made.truth - made.rows.label.astype(np.float64))
+    floors = {"floor": float(lost[second:].mean()), "valid_floor": float(lost[first:second].mean())}
+    return made, parts, floors
+
+
+def _shared(cell: Line) -> dict[str, Any]:
+    """What both kinds of search take from their cell."""
+    return {
+        "trials": cell["trials"],
+        "budget": Budget(**cell["budget"]),
+        "seed": cell["seed"],
     }

@@ -14,7 +14,8 @@ from typing import Any
 from autorec_core.errors import DataError
 
 CELLS, RUNS = "cells.jsonl", "runs.jsonl"
-TRUTH, TRUTH_RUNS = "known_truth.jsonl", "known_truth_runs.jsonl"
+TRUTH, ALONE = "known_truth.jsonl", "known_truth_alone.jsonl"
+TRUTH_RUNS = "known_truth_runs.jsonl"
 NAMES = (
     "dataset",
     "data",

@@ -11,9 +11,14 @@ from pathlib import Path
 
 from autorec_core.errors import DataError
 from autorec_core.files import write_text
-from flows.benchmark.lines import CELLS, RUNS, TRUTH, TRUTH_RUNS, read_lines
+from flows.benchmark.lines import ALONE, CELLS, RUNS, TRUTH, TRUTH_RUNS, read_lines
 from flows.benchmark.tables import data_table, runs_said, sections, summary_table
-from flows.benchmark.truth_table import truth_table, winners_table
+from flows.benchmark.truth_table import (
+    alone_table,
+    told_apart_table,
+    truth_table,
+    winners_table,
+)
 
 COMMITTED = Path("benchmarks/results/benchmark")
 """The results whose tables the pages show."""
@@ -31,8 +36,8 @@ def tables(folder: Path) -> dict[str, str]:
     Raises:
         DataError: The folder holds no results.
     """
-    cells, truth = read_lines(folder / CELLS), read_lines(folder / TRUTH)
-    if not cells and not truth:
+    cells, truth, single = (read_lines(folder / name) for name in (CELLS, TRUTH, ALONE))
+    if not cells and not truth and not single:
         raise DataError(f"{folder} holds no results: `autorec benchmark --output {folder}` first.")
     found = {}
     if cells:
@@ -42,7 +47,11 @@ def tables(folder: Path) -> dict[str, str]:
     if truth:
         found["truth"] = truth_table(truth)
         found["winners"] = winners_table(truth)
-        found["truth-runs"] = runs_said(read_lines(folder / TRUTH_RUNS), truth)
+    if single:
+        found["told-apart"] = told_apart_table(single)
+        found["alone"] = alone_table(single)
+    if truth or single:
+        found["truth-runs"] = runs_said(read_lines(folder / TRUTH_RUNS), [*truth, *single])
     return found
 
 
@@ -73,8 +82,7 @@ def write_tables(folder: Path) -> list[Path]:
     """
     found = tables(folder)
     written = [folder / "tables.md"]
-    order = ("summary", "tables", "runs", "truth", "winners", "truth-runs")
-    write_text(written[0], "\n\n".join(found[name] for name in order if name in found) + "\n")
+    write_text(written[0], "\n\n".join(found.values()) + "\n")
     committed = folder.resolve() == COMMITTED.resolve()
     cells = read_lines(folder / CELLS)
     if cells:

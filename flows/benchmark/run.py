@@ -25,6 +25,8 @@ SPLITS = Path("data") / "benchmark"
 """Where encoded splits lie, so that a run that goes on need not make them again."""
 GROUPS_A_PROCESS = 8
 """A process that has built many models has grown; then a new one takes over."""
+TRIALS_A_PROCESS = 40
+"""The same, where a task is one trial."""
 
 
 def run_cells(
@@ -98,16 +100,10 @@ def left(params: Params, group: Group, settings: Settings, done: set[str]) -> Gr
 
 def _lines(params: Params, todo: Sequence[Group], settings: Settings, size: int) -> Iterator[Line]:
     """The lines of finished cells, as they come."""
-    context = multiprocessing.get_context("spawn")
     waiting = iter(todo)
     with (
-        context.Manager() as manager,
-        ProcessPoolExecutor(
-            size,
-            mp_context=context,
-            initializer=_start,
-            max_tasks_per_child=GROUPS_A_PROCESS,
-        ) as pool,
+        multiprocessing.get_context("spawn").Manager() as manager,
+        trial_processes(size, GROUPS_A_PROCESS) as pool,
     ):
         lines = manager.Queue()
         running: set[Future[None]] = set()
@@ -129,6 +125,21 @@ def _lines(params: Params, todo: Sequence[Group], settings: Settings, size: int)
             ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def trial_processes(size: int, tasks: int = TRIALS_A_PROCESS) -> ProcessPoolExecutor:
+    """Processes in which trials can run, each with one thread.
+
+    Args:
+        size: How many.
+        tasks: After how many tasks a process is replaced.
+    """
+    return ProcessPoolExecutor(
+        size,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start,
+        max_tasks_per_child=tasks,
+    )
 
 
 def _come_in(lines: Any) -> Iterator[Line]:

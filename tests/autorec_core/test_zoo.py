@@ -154,6 +154,20 @@ class TestSpaces:
             assert mappers
             assert all(isinstance(mapper.l2, Choice) for mapper in mappers)
 
+    def test_ratings_without_users_learn_faster_and_pay_less_for_their_embeddings(self):
+        tags = (ListField("tags", 5, 2, "|"),)
+
+        def candidates(**table):
+            of = schema(table.pop("task", "rating"), lists=tags, **table)
+            space = search_space(zoo.build("auto", of))
+            found = {hp.name: hp.values for hp in space.space if hasattr(hp, "values")}
+            return found["learning_rate"], found["sparse_l2"]
+
+        assert candidates(named=False) == ([0.003, 0.01], [1.0, 3.0, 10.0, 30.0])
+        others = ([0.001, 0.003], [3.0, 10.0, 30.0, 100.0])
+        assert candidates() == others
+        assert candidates(task="ctr", named=False) == others
+
     def test_predictions_stay_in_the_range_of_the_ratings(self):
         recommender = zoo.build("mf", TASKS["rating"])
         model = recommender.resolve(keras_tuner.HyperParameters()).model()

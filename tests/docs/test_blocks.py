@@ -40,6 +40,14 @@ def test_every_block_is_of_a_kind_that_is_tried(page):
     assert {block.language for block in blocks(page)} <= RUN | SHOWN
 
 
+@pytest.mark.parametrize("page", pages(), ids=name)
+def test_no_block_escapes(page):
+    """An indented fence, one of tildes or one that names no language would not be found."""
+    fences = re.findall(r"^ *(?:```|~~~)", page.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert len(fences) == 2 * len(blocks(page))
+
+
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if {b.language for b in blocks(page)} & RUN], ids=name
 )

@@ -40,6 +40,23 @@ def test_pages_load_nothing_from_elsewhere(site):
         assert not loads.search(page.read_text(encoding="utf-8")), page
 
 
+def test_the_search_box_works_from_disk(site):
+    """Without a server the index, and what stands in for a worker, are scripts beside the page."""
+    assert (site / "search" / "search_index.js").stat().st_size > 10_000
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        scripts = re.findall(r'<script src="([^"]+)"', text)
+        assert any("iframe-worker" in script for script in scripts), page
+        for script in scripts:
+            assert page.name == "404.html" or (page.parent / script).exists(), script
+
+
+def test_a_message_and_its_remedy_are_a_term_and_its_meaning(site):
+    page = (site / "troubleshooting.html").read_text(encoding="utf-8")
+
+    assert page.count("<dt>") == page.count("<dd>") > 15
+
+
 def test_the_reference_knows_every_interactor(site):
     from autorec_core import registration
     from autorec_core.block import Block

@@ -5,7 +5,12 @@ function draw(config) {
   diagram.scrollLeft = (diagram.scrollWidth - diagram.clientWidth) / 2;
   const waiting = [...document.querySelectorAll("[data-chart]")].map((place) => {
     const spec = document.querySelector(`[data-spec="${place.dataset.chart}"]`).textContent;
-    return vegaEmbed(place, JSON.parse(spec), options);
+    const name = place.getAttribute("aria-label");
+    return vegaEmbed(place, JSON.parse(spec), options).then(() => {
+      // Vega calls every picture "Vega visualization", and has each of its marks read out.
+      place.setAttribute("role", "img");
+      place.setAttribute("aria-label", name);
+    });
   });
   Promise.all(waiting).then(
     () => document.documentElement.setAttribute("data-drawn", String(waiting.length)),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autorec_core.baselines import predict_biases
-from autorec_core.data.planted import NOISE, STRUCTURES, plant
+from autorec_core.data.planted import DIM, FIELDS, NOISE, STRUCTURES, plant
 from autorec_core.errors import ConfigError
 
 
@@ -24,9 +24,29 @@ def test_knowing_the_truth_loses_the_floor_and_biases_lose_more(structure):
 
 def test_the_planted_pairs_are_the_dot_products_of_all_pairs():
     make = STRUCTURES["fm"](np.random.default_rng(0))
-    fields = np.array([[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [0.0, 0.0]]])
+    fields = np.array([[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]])
 
     assert make(fields) == pytest.approx([11 + 17 + 39])
+
+
+def test_the_planted_cross_is_products_of_three_and_no_more():
+    make = STRUCTURES["cross"](np.random.default_rng(0))
+    fields = np.random.default_rng(1).normal(size=(5, FIELDS, DIM))
+    scaled = np.array([make(fields * factor) for factor in range(6)])  # a polynomial of the factor
+
+    assert np.abs(np.diff(scaled, 3, axis=0)).min() > 1e-6
+    np.testing.assert_allclose(np.diff(scaled, 4, axis=0), 0, atol=1e-9)
+
+
+def test_the_planted_perceptron_goes_down_in_the_middle_and_up_on_both_sides():
+    make = STRUCTURES["mlp"](np.random.default_rng(0))
+    fields = np.random.default_rng(1).normal(size=(5, FIELDS, DIM))
+
+    def slope(factor: float) -> np.ndarray:
+        return (make(fields * (factor + 0.01)) - make(fields * factor)) / 0.01
+
+    np.testing.assert_allclose(slope(1000), slope(-1000), rtol=1e-6)
+    np.testing.assert_allclose(slope(0), -slope(1000), rtol=1e-6)
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from flows.benchmark.tables import data_table, mean_sd, runs_said, sections, summary_table
-from flows.benchmark.truth_table import chance, interactors, truth_table
+from flows.benchmark.truth_table import (
+    alone_table,
+    chance,
+    interactors,
+    told_apart_table,
+    truth_table,
+    winners_table,
+)
 
 
 def line(**changes):
@@ -110,6 +117,59 @@ def test_the_known_truth_s_table_counts_winners_that_have_what_was_planted():
 
     assert "| 1.200 ± 0.141 |" in row
     assert "| 1 of 2 | 1 of 2 |" in row
+
+
+def single(structure: str, seed: int, interactor: str, valid: float, test: float = 1.0) -> dict:
+    names = {"structure": structure, "seed": seed, "interactor": interactor, "trials": 2}
+    return {**names, "valid_ratio": valid, "ratio": test}
+
+
+def test_structures_are_told_apart_where_the_best_by_itself_is_of_the_planted_kind():
+    found = [
+        single("fm", 1, "FMInteraction", 1.2),
+        single("fm", 1, "BilinearInteraction", 1.1),
+        single("fm", 1, "MLPInteraction", 1.5),
+        single("fm", 2, "FMInteraction", 1.4),
+        single("fm", 2, "BilinearInteraction", 1.5),
+        single("fm", 2, "MLPInteraction", 1.3),
+    ]
+    row = told_apart_table(found).splitlines()[-1]
+
+    # FM is second twice; its kin's best are 1.1 and 1.4, the others' 1.5 and 1.3; 2 of 3 are kin
+    assert row == (
+        "| pairs (FM-like) | 2 | 2, 2 of 3 | 1.250 ± 0.212 | 1.400 ± 0.141 | 1 of 2 | 0.67 |"
+    )
+
+
+def test_what_can_be_the_planted_stands_out_among_interactors_by_themselves():
+    found = [
+        single("fm", 1, "FMInteraction", 1.0, 1.1),
+        single("fm", 2, "FMInteraction", 1.0, 1.3),
+        single("mlp", 1, "FMInteraction", 1.0, 2.0),
+    ]
+
+    assert alone_table(found).splitlines()[-1] == "| FM | **1.200 ± 0.141** | 2.000 |"
+
+
+def test_a_search_s_best_trials_with_and_without_the_planted_stand_beside_each_other():
+    found = {
+        "structure": "mlp",
+        "tuner": "random",
+        "seed": 3,
+        "ratio": 1.3,
+        "valid_floor": 0.25,
+        "interactors": ["MLPInteraction", "FMInteraction"],
+        "tried": [
+            {"score": 0.5, "interactors": ["FMInteraction"]},
+            {"score": None, "interactors": ["FMInteraction"]},
+            {"score": 0.3, "interactors": ["MLPInteraction", "FMInteraction"]},
+            {"score": 0.4, "interactors": ["TwoStreamInteraction"]},
+        ],
+    }
+
+    assert winners_table([found]).splitlines()[-1] == (
+        "| perceptron | random | 3 | 1.300 | MLP, FM | 2 of 4 | 1.200 | 2.000 |"
+    )
 
 
 def test_a_run_says_its_command_and_time_also_when_it_was_stopped():

@@ -110,6 +110,14 @@ def test_every_picture_is_drawn_offline_and_nothing_complains(show, run):
         assert width > 200, name
         assert height > 100, name
         assert marks > 5, name
+    titles = browser.execute_script(
+        """return [...document.querySelectorAll("[data-chart]")].map((place) =>
+             [place.getAttribute("role"), place.getAttribute("aria-label"),
+              place.closest("figure").querySelector("h3").textContent])"""
+    )
+    for role, said, title in titles:  # to who hears the page, a picture is its title
+        assert role == "img"
+        assert said.startswith(f"{title}. ")
     assert browser.get_log("browser") == []
     asked = [
         message["params"]["request"]["url"]
@@ -131,6 +139,13 @@ def test_a_phone_needs_no_sideways_scrolling(show, run):
         ".map((svg) => svg.getBoundingClientRect().right)"
     )
     assert max(widths) <= PHONE
+    hidden = browser.execute_script(
+        """return [...document.querySelectorAll(".scroll:not(.diagram)")]
+             .filter((region) => region.querySelectorAll("thead th").length == 2)
+             .filter((region) => region.scrollWidth > region.clientWidth)
+             .map((region) => region.getAttribute("aria-label"))"""
+    )
+    assert hidden == [], "a list of names and values hides its values"
 
 
 def test_page_and_pictures_follow_the_dark(show):
