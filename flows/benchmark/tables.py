@@ -120,13 +120,13 @@ def summary_table(lines: Sequence[Line]) -> str:
     The difference is taken seed by seed: on the same rows the luck of the split cancels.
     """
     header = ["data", "loss", "strongest baseline", "AutoRec, thesis' space", "AutoRec, extended"]
-    table = [[*header, "extended − baseline", "trials"]]
+    table = [[*header, "extended − baseline", "trials: thesis', extended"]]
     for part in sections(lines):
         seeds = len({line["seed"] for line in part})
         outside = _outside(part)
         best = min(outside, key=lambda name: statistics.fmean(_losses(outside[name])), default=None)
         found = {space: _autorec(part, space) for space in ("thesis", "extended")}
-        trials = {line["trials"] for mine in found.values() for line in mine}
+        trials = [str(mine[0]["trials"]) if mine else NONE for mine in found.values()]
         table.append(
             [
                 f"{part[0]['title']}, {rows_said(part[0])}",
@@ -134,7 +134,7 @@ def summary_table(lines: Sequence[Line]) -> str:
                 f"{mean_sd(outside[best], seeds)}, {TITLES[best]}" if best else NONE,
                 *(mean_sd(mine, seeds) for mine in found.values()),
                 _difference(found["extended"], outside[best]) if best else NONE,
-                ", ".join(str(count) for count in sorted(trials)),
+                ", ".join(trials),
             ]
         )
     return "\n".join(markdown(table))
