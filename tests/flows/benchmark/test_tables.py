@@ -77,7 +77,7 @@ def test_the_summary_takes_the_strongest_baseline_and_random_search():
     text = summary_table([*outside, line(), line(tuner="greedy", test={"mse": 0.1})])
 
     assert text.splitlines()[-1] == (
-        "| MovieLens 1M, all 1,000 rows | MSE | .8000, SVD (Surprise) | .7500 | – | – | 10 |"
+        "| MovieLens 1M, all 1,000 rows | MSE | .8000, SVD (Surprise) | .7500 | – | – | 10, – |"
     )
 
 
