@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 FIGURES = ("champion", "challenger", "allowed")
+TEST_ROWS = "test rows"
+"""The name of the check that says which test rows counted, where not simply all of them did."""
 COLUMNS = ("check", *FIGURES, "passed", "detail")
 
 

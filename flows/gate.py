@@ -12,12 +12,14 @@ import numpy as np
 
 from autorec_core.config import RegistryParams
 from autorec_core.metrics import calibration
-from flows.decision import Check, Decision, Grounds
+from flows.basis import Basis
+from flows.decision import TEST_ROWS, Check, Decision, Grounds
 
 RESAMPLES = 2000
 LEVEL = 0.95
 GROUPS = 10_000
 """Rows beyond so many are averaged into groups, which are resampled in their place."""
+ALL = Basis(None)
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,7 @@ def judge(
     *,
     data_checks: tuple[int, int],
     seed: int,
+    basis: Basis = ALL,
 ) -> Decision:
     """Whether a challenger may go live, and every reason for or against.
 
@@ -155,6 +158,7 @@ def judge(
         policy: How much must be won and how much may be lost.
         data_checks: How many expectations the data met, and how many there were.
         seed: Seeds the bootstrap.
+        basis: Which test rows the two showed it on.
     """
     met, asked = data_checks
     checks = [Check("data checks", None, met, asked, met == asked > 0, f"{met} of {asked} passed")]
@@ -175,11 +179,26 @@ def judge(
         checks.insert(0, Check("loss", None, mean, None, replaced, why))
         return Decision(grounds, tuple(checks), why)
     comparison = compare(champion.losses, challenger.losses, seed)
+    why = str(comparison)
+    if basis.counted is not None:
+        why += f", on the {len(challenger.losses):,} test rows that are new to the champion"
     return Decision(
         grounds,
-        (_loss(comparison, policy), *_guards(champion, challenger, policy), *checks),
-        str(comparison),
+        (
+            _loss(comparison, policy),
+            *_rows(basis),
+            *_guards(champion, challenger, policy),
+            *checks,
+        ),
+        why,
     )
+
+
+def _rows(basis: Basis) -> Iterator[Check]:
+    """What must be said of the test rows: not something to pass, but to know."""
+    if basis.detail:
+        counted = None if basis.counted is None else int(basis.counted.sum())
+        yield Check(TEST_ROWS, None, counted, None, True, basis.detail)
 
 
 def _loss(comparison: Comparison, policy: RegistryParams) -> Check:

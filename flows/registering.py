@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from autorec_core.config import Params
 from autorec_core.data.preprocessor import Preprocessor
 from autorec_core.data.store import load_examples, load_rows
 from autorec_core.files import write_text
+from autorec_core.learned import LearnedRows
 from autorec_core.scorer import Scorer
 from autorec_core.segments import segments
 from flows import courier, tracking
@@ -50,6 +54,7 @@ def register_winner(params: Params, places: Places) -> Decision:
             tags=tags,
             lineage=document,
             metrics=test_figures(places)["model"],
+            learned=LearnedRows.of(learned_from(places)),
             root=places.root,
         )
     ids = load_examples(places.prepared, "test").categorical
@@ -65,6 +70,13 @@ def register_winner(params: Params, places: Places) -> Decision:
     )
     write_text(places.decision, decision.to_json() + "\n")
     return decision
+
+
+def learned_from(places: Places) -> list[Path]:
+    """The files of the raw rows that the winner was trained on."""
+    result = json.loads((places.search / "winner" / "result.json").read_text(encoding="utf-8"))
+    parts = ("train", "valid") if result["refit_on_train_and_valid"] else ("train",)
+    return [places.prepared / f"rows_{part}.parquet" for part in parts]
 
 
 def _registered(places: Places, model_hash: str) -> int | None:

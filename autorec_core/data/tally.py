@@ -146,12 +146,12 @@ def count(entry: DatasetParams, edges: Mapping[str, Sequence[float]], table: pa.
     unique = entry.facts.unique
     keys = np.zeros(table.num_rows if unique else 0, dtype=np.uint64)
     for name in _tallied(entry):
-        column = _one(table[name])
+        column = one_piece(table[name])
         missing[name] = column.null_count
         if pa.types.is_floating(column.type):
             if name in edges:
                 counts[name] = _binned(column.drop_null().to_numpy(), edges[name])
-            hashed = _bits(column) if name in unique else None
+            hashed = bits(column) if name in unique else None
         else:
             hashed = _hashed(column)
             valid = column.is_valid().to_numpy(zero_copy_only=False)
@@ -160,7 +160,7 @@ def count(entry: DatasetParams, edges: Mapping[str, Sequence[float]], table: pa.
             counts[name] = np.bincount(buckets, minlength=BUCKETS)
         if hashed is not None and name in unique:
             valid = column.is_valid().to_numpy(zero_copy_only=False)
-            keys = (keys ^ np.where(valid, _mixed(hashed), np.uint64(0))) * MIX
+            keys = (keys ^ np.where(valid, mixed(hashed), np.uint64(0))) * MIX
     labels = values.plain(table[entry.label]).drop_null().to_numpy()
     return Counted(table.num_rows, float(labels.sum()), missing, counts, keys)
 
@@ -209,13 +209,13 @@ def psi(before: Sequence[int], now: Sequence[int]) -> Drift:
     return Drift(index, float((free + 3 * np.sqrt(2 * free)) * scale))
 
 
-def _one(column: pa.ChunkedArray) -> pa.Array:
+def one_piece(column: pa.ChunkedArray) -> pa.Array:
     """A column in one piece; a dictionary in one piece stays one."""
     is_coded = pa.types.is_dictionary(column.type) and column.num_chunks == 1
     return column.chunk(0) if is_coded else values.plain(column)
 
 
-def _bits(column: pa.Array) -> np.ndarray:
+def bits(column: pa.Array) -> np.ndarray:
     """Numbers as they stand in memory: uint64, shape (rows,); -0 is 0."""
     return (column.to_numpy(zero_copy_only=False).astype(np.float64) + 0.0).view(np.uint64)
 
@@ -264,7 +264,7 @@ def hashes(texts: pa.Array) -> np.ndarray:
     return found * MIX
 
 
-def _mixed(numbers: np.ndarray) -> np.ndarray:
+def mixed(numbers: np.ndarray) -> np.ndarray:
     """Numbers with each bit spread over all others (Steele et al., 2014: SplitMix64)."""
     mixed = numbers + MIX
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -22,8 +22,10 @@ from autorec_core.data.schema import Schema
 from autorec_core.errors import ConfigError
 from autorec_core.evaluation import row_losses
 from flows import gate
+from flows.basis import Basis, basis
 from flows.decision import Decision, Grounds
 from flows.registry.lease import exclusive
+from flows.registry.loading import learned_rows
 from flows.registry.moves import HELD, PROMOTING, REFUSED, clean_up, move
 from flows.registry.probing import Probed, smoke_test
 from flows.registry.store import (
@@ -90,13 +92,14 @@ def hold_gate(
     registry = client(root)
     challenger = get_version(dataset, number, root)
     shown: dict[int, Probed] = {}
+    bases: dict[int, Basis] = {}
     for _ in range(ROUNDS):
         champion = alias_of(registry, dataset, LIVE)
         if (settled := _settled(challenger, champion, evidence, policy)) is not None:
             return settled
         if number not in shown:
             shown[number] = _try(registry, challenger, evidence, root)
-        decision = _judge(challenger, champion, shown, evidence, policy, seed, root)
+        decision = _judge(challenger, champion, shown, bases, evidence, policy, seed, root)
         with exclusive(registry, model_name(dataset)) as lease:
             if alias_of(registry, dataset, LIVE) != champion:
                 continue  # another flow was faster: its champion is the one to beat
@@ -144,51 +147,73 @@ def _judge(
     challenger: Version,
     champion: int | None,
     shown: dict[int, Probed],
+    bases: dict[int, Basis],
     evidence: Evidence,
     policy: RegistryParams,
     seed: int,
     root: Path,
 ) -> Decision:
     live: gate.Showing | gate.Unreadable | None = None
+    on = gate.ALL
     if champion is not None:
         try:
             version = get_version(challenger.dataset, champion, root)
-            if champion not in shown:
-                rows = evidence.rows[evidence.schema.columns]
-                shown[champion] = _champions_scores(version, rows, root)
-            live = _showing(version, shown[champion], evidence)
+            if champion not in bases:
+                shown[champion], bases[champion] = _champions(version, evidence, root)
+            if _finite(shown[champion], shown[challenger.number]):
+                on = bases[champion]
+            live = _showing(version, shown[champion], evidence, on, policy)
         except (RegistryError, ConfigError, KeyError) as error:
-            live = gate.Unreadable(champion, str(error))
+            live, on = gate.Unreadable(champion, str(error)), gate.ALL
     decision = gate.judge(
         live,
-        _showing(challenger, shown[challenger.number], evidence),
+        _showing(challenger, shown[challenger.number], evidence, on, policy),
         policy,
         data_checks=evidence.data_checks,
         seed=seed,
+        basis=on,
     )
     return dataclasses.replace(decision, mode=policy.mode)
 
 
-def _champions_scores(version: Version, rows: pd.DataFrame, root: Path) -> Probed:
-    """What a champion scores, tried twice.
+def _finite(*probed: Probed) -> bool:
+    """Whether all rows have scores; else all count, so that none without is left out."""
+    return all(np.isfinite(one.scores).all() for one in probed)
+
+
+def _champions(version: Version, evidence: Evidence, root: Path) -> tuple[Probed, Basis]:
+    """What a champion scores, and which rows it may be judged on; tried twice.
 
     A store that was away for a moment is no reason to let a model in that was compared with none.
     """
+
+    def ask() -> tuple[Probed, Basis]:
+        probed = smoke_test(version, evidence.rows[evidence.schema.columns], root)
+        return probed, basis(version.number, learned_rows(version, root), evidence.rows)
+
     try:
-        return smoke_test(version, rows, root)
+        return ask()
     except RegistryError:
         time.sleep(AGAIN_SECONDS)
-        return smoke_test(version, rows, root)
+        return ask()
 
 
-def _showing(version: Version, probed: Probed, evidence: Evidence) -> gate.Showing:
-    labels = evidence.rows[evidence.schema.label].to_numpy()
+def _showing(
+    version: Version, probed: Probed, evidence: Evidence, on: Basis, policy: RegistryParams
+) -> gate.Showing:
+    """What a version made of the test rows that count."""
+    labels, scores = evidence.rows[evidence.schema.label].to_numpy(), probed.scores
+    segments = evidence.segments
+    if on.counted is not None:
+        labels, scores = labels[on.counted], scores[on.counted]
+        left = {name: rows[on.counted] for name, rows in segments.items()}
+        segments = {n: rows for n, rows in left.items() if rows.sum() >= policy.min_segment_rows}
     return gate.showing(
         version.number,
         labels,
-        probed.scores,
-        row_losses(evidence.schema.task, labels, probed.scores),
-        evidence.segments,
+        scores,
+        row_losses(evidence.schema.task, labels, scores),
+        segments,
         latency=probed.latency,
         size=int(version.tags["size"]),
     )

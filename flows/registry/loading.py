@@ -23,9 +23,11 @@ import pyarrow as pa
 import autorec_core
 from autorec_core.data import values
 from autorec_core.errors import DataError
+from autorec_core.learned import LearnedRows
 from autorec_core.scorer import MANIFEST, Scorer
 from flows.registry import host
 from flows.registry.clean_process import CleanProcess, EndedError, clean_process, fingerprint_of
+from flows.registry.register import LEARNED
 from flows.registry.store import RegistryError, Version, client, model_uri
 
 
@@ -134,6 +136,19 @@ def load_scorer(version: Version, root: Path = Path()) -> RowScorer:
         if made_by_this_code(folder):
             return _loaded(version, folder)
     return DistantScorer(version, root)
+
+
+def learned_rows(version: Version, root: Path = Path()) -> LearnedRows | None:
+    """The record of the rows that a version learned from; None where it keeps none we can read.
+
+    Raises:
+        RegistryError: Its files are not to be had, or are not those that were registered.
+    """
+    with fetched(version, root) as folder:
+        try:
+            return LearnedRows.load(folder / "artifacts" / LEARNED)
+        except DataError:
+            return None
 
 
 def export_version(version: Version, target: Path, root: Path = Path()) -> None:

@@ -14,13 +14,14 @@ import pandas as pd
 
 import autorec_core
 from autorec_core.files import write_json
+from autorec_core.learned import LearnedRows
 from flows import tracking
 from flows.registry.host import fingerprint
 from flows.registry.store import FIGURES, client, model_name
 
 REQUIREMENTS = ("tensorflow", "keras", "numpy", "pandas", "pyarrow", "pydantic", "pyyaml")
 EXAMPLE_ROWS = 5
-LINEAGE = "lineage.json"
+LINEAGE, LEARNED = "lineage.json", "learned.parquet"
 
 
 def register(
@@ -33,6 +34,7 @@ def register(
     tags: Mapping[str, str],
     lineage: Mapping[str, Any],
     metrics: Mapping[str, float],
+    learned: LearnedRows,
     root: Path = Path(),
 ) -> int:
     """Registers a scorer as a new version, as a pyfunc saved as code, with no pickle.
@@ -46,6 +48,7 @@ def register(
         tags: Lineage in brief.
         lineage: Lineage in full; it becomes a file of the version.
         metrics: Test figures of the model.
+        learned: The rows that the model learned from; they become a file of the version.
         root: The workspace.
 
     Returns:
@@ -61,10 +64,15 @@ def register(
     ):
         document = Path(folder) / LINEAGE
         write_json(document, lineage)
+        learned.save(Path(folder) / LEARNED)
         logged = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(Path(__file__).with_name("pyfunc.py")),
-            artifacts={"scorer": str(scorer.resolve()), "lineage": str(document)},
+            artifacts={
+                "scorer": str(scorer.resolve()),
+                "lineage": str(document),
+                "learned": str(Path(folder) / LEARNED),
+            },
             code_paths=[str(Path(autorec_core.__file__).parent)],
             signature=_signature(rows.columns),
             pip_requirements=_requirements(),

@@ -8,7 +8,7 @@ from typing import Any
 
 from autorec_core.breakdown import ActivityRow, CalibrationRow, ResidualRow
 from autorec_core.intervals import Interval
-from flows.decision import Check, Decision
+from flows.decision import TEST_ROWS, Check, Decision
 
 
 @dataclass(frozen=True)
@@ -215,8 +215,10 @@ class Run:
 
     @property
     def contest(self) -> Check | None:
-        """The gate's comparison of losses with the champion of the time, where there was one."""
+        """The gate's comparison of losses with the champion of the time, where all rows counted."""
         checks = self.decision.checks if self.decision else ()
+        if any(one.name == TEST_ROWS and one.challenger is not None for one in checks):
+            return None  # on some of the test rows only: no figure to hold beside those on all
         return next((one for one in checks if one.name == "loss" and one.champion), None)
 
     @property

@@ -7,12 +7,15 @@ import re
 import shutil
 import zipfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+
+if TYPE_CHECKING:
+    from autorec_core.learned import LearnedRows
 
 ROOT = Path(__file__).parents[2]
 DATASET = "small"
@@ -123,6 +126,13 @@ def _replace(path: Path, pattern: str, by: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+def _no_rows() -> LearnedRows:
+    from autorec_core.learned import LearnedRows
+
+    columns = {"user_id": "text", "item_id": "text", "rating": "number"}
+    return LearnedRows(np.zeros(0, np.uint64), 0, 0, columns)
+
+
 class Registry:
     """A tracking store in a folder of its own, and what the tests do with it.
 
@@ -140,8 +150,8 @@ class Registry:
 
         return client(self.root)
 
-    def register(self, scorer: Path, **tags: str) -> int:
-        """Registers a scorer; returns its version."""
+    def register(self, scorer: Path, learned: LearnedRows | None = None, **tags: str) -> int:
+        """Registers a scorer, trained on none of the rows it will meet; returns its version."""
         from autorec_core.scorer import Scorer
         from flows.registry.register import register
 
@@ -156,6 +166,7 @@ class Registry:
             tags={"dvc.prepared": "d" * 32, "git.commit": "c" * 40, **tags},
             lineage={"dataset": DATASET},
             metrics={"mse": 0.125},
+            learned=learned or _no_rows(),
             root=self.root,
         )
 
@@ -176,6 +187,7 @@ class Registry:
                 tags={"git.commit": "e" * 40, **tags},
                 lineage={"dataset": DATASET},
                 metrics={},
+                learned=_no_rows(),
                 root=self.root,
             )
 
