@@ -34,7 +34,7 @@ def register(
     tags: Mapping[str, str],
     lineage: Mapping[str, Any],
     metrics: Mapping[str, float],
-    learned: LearnedRows,
+    learned: LearnedRows | None = None,
     root: Path = Path(),
 ) -> int:
     """Registers a scorer as a new version, as a pyfunc saved as code, with no pickle.
@@ -48,7 +48,8 @@ def register(
         tags: Lineage in brief.
         lineage: Lineage in full; it becomes a file of the version.
         metrics: Test figures of the model.
-        learned: The rows that the model learned from; they become a file of the version.
+        learned: The rows that the model learned from; they become a file of the version. Without
+            them the gate cannot leave them out when it compares a later version.
         root: The workspace.
 
     Returns:
@@ -62,17 +63,16 @@ def register(
         tempfile.TemporaryDirectory() as folder,
         mlflow.start_run(run_id=run, run_name=None if run else "register") as active,
     ):
-        document = Path(folder) / LINEAGE
+        document, record = Path(folder) / LINEAGE, Path(folder) / LEARNED
         write_json(document, lineage)
-        learned.save(Path(folder) / LEARNED)
+        files = {"scorer": str(scorer.resolve()), "lineage": str(document)}
+        if learned is not None:
+            learned.save(record)
+            files["learned"] = str(record)
         logged = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(Path(__file__).with_name("pyfunc.py")),
-            artifacts={
-                "scorer": str(scorer.resolve()),
-                "lineage": str(document),
-                "learned": str(Path(folder) / LEARNED),
-            },
+            artifacts=files,
             code_paths=[str(Path(autorec_core.__file__).parent)],
             signature=_signature(rows.columns),
             pip_requirements=_requirements(),
