@@ -13,15 +13,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from autorec_core.data import store, values
-from autorec_core.data.tally import bits, hashes, mixed, one_piece
+from autorec_core.data import hashing, store, values
+from autorec_core.data.hashing import bits, hashes, mixed, one_piece
 from autorec_core.errors import DataError
 from autorec_core.files import whole_file
 
 MOST = 2_000_000
 """Hashes that are kept at most: 16 MB."""
 ABOUT = b"autorec.learned"
-HASH = "splitmix64 of columns by name"
+HASH = f"{hashing.HASH}, mixed column by column in the order of names"
 """The name of how rows are hashed: hashes of another kind cannot be compared."""
 Kind = Literal["text", "number"]
 

@@ -83,7 +83,7 @@ class CleanProcess:
             DataError: A number is no number.
             RegistryError: The model fails, or its process has ended.
         """
-        with pa.ipc.open_stream(self._ask(host.SCORE, _stream(rows), host.SCORES)) as stream:
+        with pa.ipc.open_stream(self._ask(host.SCORE, host.stream_of(rows), host.SCORES)) as stream:
             scores = stream.read_all()["score"].to_numpy()
         if len(scores) != rows.num_rows:
             raise RegistryError(f"{self.uri} gives {len(scores)} scores for {rows.num_rows} rows.")
@@ -147,13 +147,6 @@ def _environment(root: Path) -> dict[str, str]:
         "MLFLOW_REGISTRY_URI": mlflow.get_registry_uri(),
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     }
-
-
-def _stream(table: pa.Table) -> memoryview:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
-    return memoryview(sink.getvalue())
 
 
 def _last_word(process: subprocess.Popen[bytes]) -> str:

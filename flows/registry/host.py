@@ -151,7 +151,13 @@ def _scores(found: Any) -> memoryview:
     import numpy as np
     import pyarrow as pa
 
-    table = pa.table({"score": np.asarray(found).reshape(-1)})
+    return stream_of(pa.table({"score": np.asarray(found).reshape(-1)}))
+
+
+def stream_of(table: Any) -> memoryview:
+    """An Arrow table as the content of a frame."""
+    import pyarrow as pa
+
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from autorec_core.data.tally import BUCKETS, RawTally, count, drifts, hashes, psi
+from autorec_core.data.tally import RawTally, count, drifts, psi
 
 
 def table(rows=2000, seed=0, shift=0.0, users=50):
@@ -83,30 +83,6 @@ def test_rows_that_agree_in_what_is_unique_are_counted(clicks):
     )
 
     assert tally(entry, rows.slice(0, 2), rows.slice(2))["duplicates"] == 1
-
-
-def test_equal_texts_have_equal_hashes_and_others_do_not():
-    texts = [
-        "",
-        "a",
-        "a\0",
-        "\0a",
-        "12345678",
-        "123456789",
-        "87654321",
-        "x" * 100,
-        "é",
-        *map(str, range(5000)),
-    ]
-    found = hashes(pa.array(texts))
-
-    assert len(set(found.tolist())) == len(texts)
-    assert hashes(pa.array(["skipped", *texts, None]).slice(1)).tolist() == [*found, found[0]]
-    assert hashes(pa.array([], pa.string())).tolist() == []
-    # So that tallies of two versions of the data can be compared, it must never change.
-    assert hashes(pa.array(["user 1"])).tolist() == [5547966384323193054]
-    in_buckets = np.bincount(found % np.uint64(BUCKETS), minlength=BUCKETS)
-    assert in_buckets.min() > 40
 
 
 def test_buckets_of_another_hash_are_not_compared(clicks):
