@@ -16,11 +16,12 @@ from typing import Any, Literal
 from autorec_core.block import Block, Choice, Node, choice
 from autorec_core.data.schema import Schema
 from autorec_core.errors import ConfigError
+from autorec_core.interactors.base import Interactor
 from autorec_core.interactors.bilinear import BilinearInteraction
 from autorec_core.interactors.compressed import CompressedInteraction
 from autorec_core.interactors.cross_net import CrossNetInteraction
 from autorec_core.interactors.cross_net_v2 import CrossNetV2Interaction
-from autorec_core.interactors.elementwise import ElementwiseInteraction
+from autorec_core.interactors.elementwise import OPERATIONS, ElementwiseInteraction
 from autorec_core.interactors.fm import FMInteraction
 from autorec_core.interactors.hyper import HyperInteraction, searchable
 from autorec_core.interactors.inner_product import InnerProductInteraction
@@ -51,8 +52,11 @@ CLICK_BIAS_L2 = choice(10.0, 30.0, 100.0, default=30.0, name="bias_l2")
 """Stronger than for ratings: beside the rates of ids, a bias is what the rate does not say."""
 COLUMNS_L2 = choice(1.0, 3.0, 10.0, 30.0, default=3.0, name="sparse_l2")
 COLUMNS_RATE = choice(0.003, 0.01, default=0.01)
+COLUMNS_LAYERS = choice(1, 2, 3, default=2)
+COLUMNS_DROPOUT = choice(0.0, 0.25, 0.5, default=0.0)
 """Of ratings without users and items. On planted data more L2 keeps embeddings from what there is
-to learn, and smaller steps end on the plateau on which a product's factors are alike.
+to learn, smaller steps end on the plateau on which a product's factors are alike, and dropout
+costs half of what a perceptron could learn; where most ids are rare, it still pays.
 """
 LEAST_STEPS = 32
 """Of an epoch in the extended space: fewer, and early stopping comes before convergence."""
@@ -172,6 +176,23 @@ class Parts:
         """An embedding of every column."""
         return [*self.sparse(), *self.pooled(), *self.dense()]
 
+    def candidates(self, nodes: Nodes) -> tuple[list[str], tuple[Interactor, ...]]:
+        """What a searched branch over these nodes may be, and which of it has its own settings.
+
+        All that can learn there: vectors begin near zero, and so does their product, which for more
+        than two of them no gradient moves from there.
+        """
+        names = searchable()
+        own: list[Interactor] = []
+        columns = len(self.schema.categorical) + len(self.schema.lists) + len(self.schema.numeric)
+        if (len(nodes) if len(nodes) > 1 else columns) > 2:
+            names.remove(InnerProductInteraction.__name__)
+            kept = (name for name in OPERATIONS if name != "multiply")
+            own.append(ElementwiseInteraction(operation=choice(*kept, default="average")))
+        if _is_columns_alone(self.schema):
+            own.append(MLPInteraction(num_layers=COLUMNS_LAYERS, dropout_rate=COLUMNS_DROPOUT))
+        return names, tuple(own)
+
     @cached_property
     def linear(self) -> Nodes:
         """What every id and every number adds to the score by itself."""
@@ -289,19 +310,26 @@ def autorec_rp(parts: Parts) -> Nodes:
         latent = [parts.latent(role) for role in ("user", "user", "item", "item")]
         return [HyperInteraction.thesis()([*latent, *others])]
     pair = parts.pair()
-    searched = HyperInteraction(meta_interactor_num=choice(0, 1, 2, 3))
-    return [InnerProductInteraction()(pair), searched([*pair, *others])]
+    nodes = [*pair, *others]
+    types, own = parts.candidates(nodes)
+    searched = HyperInteraction(
+        meta_interactor_num=choice(0, 1, 2, 3), interactor_type=choice(*types), interactors=own
+    )
+    return [InnerProductInteraction()(pair), searched(nodes)]
 
 
 def autorec_ctr(parts: Parts) -> Nodes:
     """AutoRec for clicks: interactors searched over the embeddings of all columns."""
+    nodes = parts.embeddings()
     if parts.space == "thesis":
-        return [HyperInteraction.thesis()(parts.embeddings())]
+        return [HyperInteraction.thesis()(nodes)]
+    types, own = parts.candidates(nodes)
     searched = HyperInteraction(
         meta_interactor_num=choice(1, 2, 3),
-        interactor_type=choice(*searchable(), default="CrossNetInteraction"),
+        interactor_type=choice(*sorted(types), default="CrossNetInteraction"),
+        interactors=own,
     )
-    return [searched(parts.embeddings())]
+    return [searched(nodes)]
 
 
 MODELS: dict[str, Callable[[Parts], Nodes]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -72,7 +72,7 @@ class HyperInteraction(Interactor):
         object.__setattr__(self, "interactors", tuple(self.interactors))
         own = [type(interactor).__name__ for interactor in self.interactors]
         if self.interactor_type is None:
-            object.__setattr__(self, "interactor_type", choice(*(own or _preferred(searchable()))))
+            object.__setattr__(self, "interactor_type", choice(*(own or searchable())))
         self.require("interactor_type", among=searchable())
         if strangers := set(own) - set(candidates(self.interactor_type)):
             raise BlockError(
@@ -99,7 +99,7 @@ class HyperInteraction(Interactor):
         )
         fields = {name: value for name, value in settings.items() if name not in known}
         if inner and "interactor_type" not in fields:
-            fields["interactor_type"] = list(_preferred(known))
+            fields["interactor_type"] = searchable()
         block = super().configured(fields)
         return dataclasses.replace(block, interactors=inner) if inner else block  # type: ignore[arg-type]
 
@@ -151,16 +151,15 @@ class HyperInteraction(Interactor):
 
 
 def searchable() -> list[str]:
-    """The class names of all registered interactors that a HyperInteraction may choose."""
-    return sorted(
+    """The class names of all registered interactors that a HyperInteraction may choose.
+
+    In the thesis' order, then those beyond it: the first is the default.
+    """
+    names = [
         name
         for name, block in Block.registry.items()
         if issubclass(block, Interactor) and block is not Interactor and block.searched
-    )
-
-
-def _preferred(names: Iterable[str]) -> list[str]:
-    """The names in the thesis' order, then those beyond it: the first is the default."""
+    ]
     return sorted(
         names, key=lambda n: (THESIS_TYPES.index(n) if n in THESIS_TYPES else len(THESIS_TYPES), n)
     )

@@ -19,10 +19,11 @@ from rich.console import Console
 
 from autorec_core import zoo
 from autorec_core.baselines import predict_biases, predict_mean
+from autorec_core.block import candidates
 from autorec_core.config import Params
 from autorec_core.data.planted import STRUCTURES, Planted, plant
 from autorec_core.data.schema import Examples, Schema
-from autorec_core.interactors.hyper import searchable
+from autorec_core.interactors.hyper import HyperInteraction
 from autorec_core.recommender import Recommender
 from autorec_core.search.store import code_hash
 from autorec_core.search.workers import processors
@@ -86,7 +87,7 @@ def run_known_truth(
     singles = [
         {**one, "interactor": name, "trials": alone}
         for one in planted
-        for name in (searchable() if alone else ())
+        for name in (offered(plant(str(one["structure"]), 2, seed=0).schema) if alone else ())
     ]
     searches, singles = _left(output / TRUTH, searches), _left(output / ALONE, singles)
     cells = len(searches) + len(singles)
@@ -113,6 +114,17 @@ def run_known_truth(
     append(output / TRUTH_RUNS, [end])
 
 
+def offered(schema: Schema) -> list[str]:
+    """What a branch of AutoRec in the extended space may be, by class name.
+
+    Args:
+        schema: What the data look like.
+    """
+    blocks = zoo.build("auto", schema, "extended").blocks().values()
+    (searched,) = (block for block in blocks if isinstance(block, HyperInteraction))
+    return list(candidates(searched.interactor_type))
+
+
 def alone(schema: Schema, interactor: str) -> Recommender:
     """AutoRec in the extended space, but for its branches: one, and what it is.
 
@@ -122,8 +134,14 @@ def alone(schema: Schema, interactor: str) -> Recommender:
     """
     config = zoo.build("auto", schema, "extended").get_config()
     for node in config["nodes"]:
-        if node.get("block", {}).get("block") == "HyperInteraction":
-            node["block"] |= {"meta_interactor_num": 1, "interactor_type": interactor}
+        block = node.get("block", {})
+        if block.get("block") == "HyperInteraction":
+            own = [one for one in block["interactors"] if one["block"] == interactor]
+            block |= {
+                "meta_interactor_num": 1,
+                "interactor_type": interactor,
+                "interactors": own,
+            }
     return Recommender.from_config(config)
 
 
@@ -165,7 +183,7 @@ def _search(params: Params, cell: Line, executor: Executor, workers: int) -> Lin
             for name, guess in others.items()
         },
         "interactors": interactors(found["winner"]),
-        "choices": searchable(),
+        "choices": offered(made.schema),
         "tried": [
             {"score": trial.score, "interactors": interactors(trial.hyperparameters)}
             for trial in sorted(result.leaderboard, key=lambda trial: trial.number)

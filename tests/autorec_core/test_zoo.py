@@ -154,19 +154,44 @@ class TestSpaces:
             assert mappers
             assert all(isinstance(mapper.l2, Choice) for mapper in mappers)
 
-    def test_ratings_without_users_learn_faster_and_pay_less_for_their_embeddings(self):
+    def test_ratings_without_users_learn_faster_and_pay_less_for_what_they_learn(self):
         tags = (ListField("tags", 5, 2, "|"),)
 
         def candidates(**table):
             of = schema(table.pop("task", "rating"), lists=tags, **table)
             space = search_space(zoo.build("auto", of))
-            found = {hp.name: hp.values for hp in space.space if hasattr(hp, "values")}
-            return found["learning_rate"], found["sparse_l2"]
+            found = {hp.name: hp for hp in space.space if hasattr(hp, "values")}
+            dropout = found["hyper_interaction_1/mlp_interaction_0/dropout_rate"].default
+            return found["learning_rate"].values, found["sparse_l2"].values, dropout
 
-        assert candidates(named=False) == ([0.003, 0.01], [1.0, 3.0, 10.0, 30.0])
-        others = ([0.001, 0.003], [3.0, 10.0, 30.0, 100.0])
+        assert candidates(named=False) == ([0.003, 0.01], [1.0, 3.0, 10.0, 30.0], 0.0)
+        others = ([0.001, 0.003], [3.0, 10.0, 30.0, 100.0], 0.5)
         assert candidates() == others
         assert candidates(task="ctr", named=False) == others
+
+    def test_a_branch_is_nothing_that_cannot_learn_from_so_many_vectors(self):
+        """Vectors begin near zero: the product of three of them has no gradient to speak of."""
+
+        def offered(of, space="extended"):
+            found = {hp.name: hp for hp in search_space(zoo.build("auto", of, space)).space}
+            types = found["hyper_interaction_1/interactor_type_0"].values
+            operations = found["hyper_interaction_1/elementwise_interaction_0/operation"].values
+            return "InnerProductInteraction" in types, "multiply" in operations
+
+        two = (
+            schema("rating", numeric=(), columns=2),
+            schema("rating", numeric=(), columns=2, named=False),
+            schema("ctr", named=False),  # the ids' vectors side by side, and those of the numbers
+        )
+        more = (
+            schema("rating"),
+            schema("rating", numeric=(), named=False),
+            schema("ctr", numeric=(), named=False),
+            schema("ctr", lists=(TAGS,)),
+        )
+        assert [offered(of) for of in two] == [(True, True)] * 3
+        assert [offered(of) for of in more] == [(False, False)] * 4
+        assert [offered(of, "thesis") for of in more] == [(True, True)] * 4
 
     def test_predictions_stay_in_the_range_of_the_ratings(self):
         recommender = zoo.build("mf", TASKS["rating"])

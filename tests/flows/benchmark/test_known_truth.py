@@ -60,7 +60,7 @@ def test_a_structure_s_own_interactor_comes_near_the_floor_and_another_does_not(
 @pytest.mark.slow
 def test_a_finished_run_is_not_run_again(tmp_path, monkeypatch):
     monkeypatch.setattr(known_truth, "STRUCTURES", {"fm": STRUCTURES["fm"]})
-    monkeypatch.setattr(known_truth, "searchable", lambda: ["FMInteraction"])
+    monkeypatch.setattr(known_truth, "offered", lambda schema: ["FMInteraction"])
     wanted = {
         "rows": 300,
         "tuners": ["random"],
