@@ -28,7 +28,7 @@ def run_here(dataset: str) -> None:
         os.environ.setdefault(name, address)
     console = Console(highlight=False)
     if not os.environ.get("PREFECT_API_URL"):
-        start_temporary_server()
+        start_temporary_server(Path())
     from flows.train import LEFT, autorec
 
     _plain_console()

@@ -91,6 +91,21 @@ def running_services(root: Path) -> dict[str, str]:
     }
 
 
+def prefect_database(root: Path) -> dict[str, str]:
+    """The variable that says where a workspace's Prefect server keeps deployments and runs.
+
+    Prefect's own place is the user's home: workspaces would see each other's deployments there, and
+    wait for each other's writes.
+
+    Args:
+        root: The workspace.
+    """
+    name = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
+    folder = (root / FOLDER).resolve()
+    folder.mkdir(exist_ok=True)
+    return {name: os.environ.get(name) or f"sqlite+aiosqlite:///{folder / 'prefect.db'}"}
+
+
 def up(root: Path) -> None:
     """Starts what does not run yet, deploys prefect.yaml, and starts a worker.
 
@@ -99,7 +114,7 @@ def up(root: Path) -> None:
     """
     params = Params.load(root / "params.yaml").services
     where = addresses(params)
-    environment = {**os.environ, **where}
+    environment = {**os.environ, **prefect_database(root), **where}
     servers = (
         (PREFECT, "PREFECT_API_URL", _prefect(params)),
         (MLFLOW, "MLFLOW_TRACKING_URI", _mlflow(params, root)),

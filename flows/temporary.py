@@ -20,6 +20,7 @@ from pathlib import Path
 import httpx
 
 from autorec_core.errors import UnreachableError
+from flows.services import prefect_database
 
 SECONDS = 180.0
 _ENVIRONMENT = {
@@ -29,10 +30,13 @@ _ENVIRONMENT = {
 }
 
 
-def start_temporary_server() -> None:
+def start_temporary_server(root: Path) -> None:
     """Starts a server on loopback and points Prefect at it; to be called before Prefect's import.
 
     It ends after this process has sent its last logs, and with this process however that ends.
+
+    Args:
+        root: The workspace, which keeps what the server knows.
 
     Raises:
         UnreachableError: The server does not come up.
@@ -46,7 +50,7 @@ def start_temporary_server() -> None:
     command += ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
     process = subprocess.Popen(
         [sys.executable, "-m", "flows.lifeline", *command],
-        env={**os.environ, **_ENVIRONMENT},
+        env={**os.environ, **prefect_database(root), **_ENVIRONMENT},
         stdin=subprocess.PIPE,
     )
     assert process.stdin is not None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```', re.MULTILINE | re.DOTALL)
+COMMENT = re.compile(r"(^|\s)#.*")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,15 @@ def blocks(page: Path) -> list[CodeBlock]:
     """A page's code blocks, in order."""
     found = FENCE.findall(page.read_text(encoding="utf-8"))
     return [CodeBlock(language, file, text) for language, file, text in found]
+
+
+def shown_commands() -> list[str]:
+    """The commands of all console blocks, without the comments behind them."""
+    text = "\n".join(
+        block.text for page in pages() for block in blocks(page) if block.language == "console"
+    )
+    lines = (COMMENT.sub("", line).strip() for line in text.replace("\\\n", " ").splitlines())
+    return sorted({" ".join(line.split()) for line in lines} - {""})
 
 
 def run_block(block: CodeBlock, folder: Path) -> str:

@@ -1,7 +1,7 @@
 """The main job on real data: from nothing to a live model that scores raw rows.
 
-One workspace is built once by `autorec run` on MovieLens 100K with a small budget; the tests look
-at what it left behind.
+One workspace is built once by `make run` on MovieLens 100K with a small budget. The tests look at
+what it left behind, then go on with it by the commands that README and documentation show.
 """
 
 from __future__ import annotations
@@ -13,29 +13,24 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pandas as pd
 import pytest
 from pages import ROOT, blocks, run_block
+from team import MINE as DATASET
+from team import Shell, answers, eventually, free_port, furnish, surroundings
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("main_job")]
 
-DATASET = "movielens-100k"
 
-
-def command(workspace: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+def command(workspace: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Runs `python -m ...` in the workspace as a user would, with its own tracking store."""
     return subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=workspace,
         capture_output=True,
         text=True,
-        env={
-            **os.environ,
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "PREFECT_HOME": str(workspace / ".prefect"),
-            "COLUMNS": "160",
-            **environment,
-        },
+        env=surroundings(workspace),
         check=False,
     )
 
@@ -45,23 +40,27 @@ def workspace(make_workspace) -> Path:
     def edit(params: dict[str, Any]) -> None:
         params["search"] |= {"max_trials": 2}
         params["train"] |= {"epochs": 4}
+        params["serve"] |= {"port": free_port()}
 
-    return make_workspace(edit)
+    made: Path = make_workspace(edit)
+    furnish(made)
+    return made
 
 
 @pytest.fixture(scope="module")
-def first_run(workspace) -> subprocess.CompletedProcess:
-    return command(workspace, "flows.cli", "run", DATASET)
+def shell(workspace) -> Shell:
+    return Shell(workspace, surroundings(workspace))
 
 
-def test_one_command_ends_with_a_champion(workspace, first_run):
-    assert first_run.returncode == 0, first_run.stdout + first_run.stderr
-    assert "Traceback" not in first_run.stdout + first_run.stderr
+@pytest.fixture(scope="module")
+def first_run(shell) -> str:
+    """What the first command of all prints."""
+    return shell.types("make run")
 
-    models = command(workspace, "flows.cli", "models", DATASET)
 
-    assert models.returncode == 0, models.stderr
-    assert "champion" in models.stdout
+def test_one_command_ends_with_a_champion(shell, first_run):
+    assert "Version 1 is the new champion" in first_run
+    assert "champion" in shell.types("autorec models movielens-100k")
 
 
 def test_the_model_beats_both_baselines_even_on_a_small_budget(workspace, first_run):
@@ -155,7 +154,7 @@ def test_the_run_leaves_its_report_and_model_card_where_people_look(workspace, f
 
     assert f"MSE is {figures['model']['mse']:.4f}" in page
     assert "Version 1 is the new champion" in page
-    assert f"reports/run/{DATASET}/index.html" in first_run.stdout
+    assert f"reports/run/{DATASET}/index.html" in first_run
     asked = subprocess.run(
         [sys.executable, "-c", CARD], cwd=workspace, capture_output=True, text=True, check=True
     )
@@ -173,6 +172,66 @@ def test_a_report_that_is_current_is_not_built_again(workspace, first_run):
     assert again.returncode == 0, again.stderr
     assert again.stdout.strip() == str(page.relative_to(workspace))
     assert page.stat().st_mtime_ns == before
+
+
+@pytest.fixture(scope="module")
+def second_version(shell, first_run) -> str:
+    """What was printed while it came about."""
+    shell.types("dvc exp run -S search.tuner=bayesian")
+    assert shell.params()["search"]["tuner"] == "bayesian"
+    shell.commit()
+    return shell.types("autorec run movielens-100k --model deepfm")
+
+
+def test_a_challenger_that_is_worse_is_registered_and_does_not_go_live(second_version):
+    assert "Version 1 stays champion" in second_version
+
+
+def test_the_champion_moves_by_hand_and_back(shell, second_version):
+    said = shell.types("autorec promote movielens-100k --version 2")
+    back = shell.types('autorec rollback movielens-100k --reason "too slow"')
+
+    assert "Version 2 was made champion by hand in place of version 1." in said
+    assert "Version 1 is the champion again; version 2 was rolled back: too slow" in back
+
+
+def test_a_version_is_built_again_to_the_last_digit(shell, second_version):
+    assert "Equal to the last digit" in shell.types("autorec reproduce movielens-100k --version 2")
+
+
+def test_the_served_champion_answers(shell, first_run):
+    ours = f"localhost:{shell.params()['serve']['port']}"
+
+    with shell.starts("autorec serve movielens-100k"):
+        eventually(lambda: answers(f"http://{ours}/health"), "it does not serve")
+        said = shell.types(
+            "curl -s localhost:8000/score -H 'content-type: application/json' "
+            '-d \'{"rows": [{"user_id": 196, "item_id": 242}, '
+            '{"user_id": 999999, "item_id": 242}]}\'',
+            instead={"localhost:8000": ours},
+        )
+
+    assert all(1 <= score <= 5 for score in json.loads(said)["scores"])
+
+
+def test_mlflow_s_own_server_answers(shell, first_run):
+    port = free_port()
+    with shell.starts(
+        "mlflow models serve -m models:/autorec-movielens-100k@champion --env-manager local",
+        instead={"--env-manager": f"-p {port} --env-manager"},
+    ):
+        eventually(lambda: answers(f"http://127.0.0.1:{port}/ping"), "it does not serve")
+        rows = {"dataframe_records": [{"user_id": 196, "item_id": 242}]}
+        scored = httpx.post(f"http://127.0.0.1:{port}/invocations", json=rows, timeout=60).json()
+
+    assert 1 <= scored["predictions"][0] <= 5
+
+
+def test_the_champion_is_exported(shell, first_run):
+    shell.types("autorec export movielens-100k --output exported")
+
+    found = {path.name for path in (shell.folder / "exported").iterdir()}
+    assert {"model.keras", "saved_model"} <= found
 
 
 def test_a_rating_out_of_range_stops_everything_behind_the_check(workspace, first_run):

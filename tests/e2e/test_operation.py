@@ -9,19 +9,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import psutil
 import pytest
+from team import eventually, furnish, make_small, surroundings, typed, write_ratings
 
 ROOT = Path(__file__).parents[2]
 DATASET = "tiny"
@@ -65,45 +63,6 @@ def ask(api: str, method: str, path: str, content: Any = None) -> Any:
     return found.json() if found.content else None
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def eventually(find: Callable[[], Any], what: str, seconds: float = 900) -> Any:
-    """What `find` finds as soon as it finds something; gives up in the end."""
-    deadline = time.monotonic() + seconds
-    while not (found := find()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
-    return found
-
-
-def edit(params: dict[str, Any], heard: Path) -> None:
-    """One small data set, short searches, free ports, and somebody to hear of a crash."""
-    entry = params["datasets"]["movielens-100k"]
-    entry |= {"title": "Tiny", "file": "rows.tsv", "sha256": None}
-    entry["sources"] = [{"kind": "file", "path": f"data/incoming/{DATASET}/rows.tsv"}]
-    entry["facts"] |= {"min_rows": 100, "label_mean": [1.0, 5.0]}
-    params["datasets"] = {DATASET: entry}
-    params["pipeline"] |= {"datasets": [DATASET], "on_busy": "leave"}
-    params["search"] |= {"max_trials": 2, "workers": 0}
-    params["train"] |= {"epochs": 2, "refit": False}
-    params["services"] |= {"prefect_port": free_port(), "mlflow_port": free_port()}
-    params["notify"] |= {"command": ["tee", str(heard)]}
-
-
-def write_ratings(path: Path) -> None:
-    """Six hundred ratings, as the raw file has them."""
-    random = np.random.default_rng(1)
-    pairs = random.choice(60 * 30, 600, replace=False)
-    ratings = 1 + (pairs // 30 + pairs % 30) % 5
-    lines = [f"{p // 30}\t{p % 30}\t{r}\t0\n" for p, r in zip(pairs, ratings, strict=True)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(lines), encoding="utf-8")
-
-
 @pytest.fixture(scope="module")
 def heard(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("heard") / "message.json"
@@ -111,38 +70,22 @@ def heard(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def installation(make_workspace, heard) -> Iterator[Installation]:
-    workspace: Path = make_workspace(lambda params: edit(params, heard))
+    def edit(params: dict[str, Any]) -> None:
+        make_small(params, DATASET)
+        params["notify"] |= {"command": ["tee", str(heard)]}
+
+    workspace: Path = make_workspace(edit)
+    furnish(workspace)
     write_ratings(workspace / "data" / "incoming" / DATASET / "rows.tsv")
     deployments = (ROOT / "prefect.yaml").read_text(encoding="utf-8")
     text = deployments.replace("movielens-100k", DATASET)
     (workspace / "prefect.yaml").write_text(text, encoding="utf-8")
-    environment = {
-        **os.environ,
-        "PREFECT_HOME": str(workspace / ".prefect"),
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
-        "COLUMNS": "160",
-    }
-    for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"):
-        environment.pop(name, None)
+    environment = surroundings(workspace)
     try:
-        services(workspace, environment, "up")
+        typed("make up", workspace, environment)
         yield _operate(workspace, environment)
     finally:
-        services(workspace, environment, "down")
-
-
-def services(workspace: Path, environment: dict[str, str], what: str) -> str:
-    """Runs `make up` or `make down`, as the Makefile has it."""
-    done = subprocess.run(
-        [sys.executable, "-m", "flows.services", what],
-        cwd=workspace,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+        typed("make down", workspace, environment)
 
 
 def _operate(workspace: Path, environment: dict[str, str]) -> Installation:
@@ -232,6 +175,14 @@ def test_each_run_shows_checks_trials_gate_and_links(installation):
     assert "raw/index.html" in shown[f"{DATASET}-result"]
 
 
+def test_what_prefect_knows_stays_in_the_workspace(installation):
+    """In the user's home, another clone's deployments would be among its own."""
+    home = Path(installation.environment["PREFECT_HOME"])
+
+    assert (installation.workspace / ".autorec" / "prefect.db").exists()
+    assert not (home / "prefect.db").exists()
+
+
 def test_the_logs_of_a_run_tell_its_stages(installation):
     logs = installation.ask(
         "/logs/filter", logs={"flow_run_id": {"any_": [installation.scheduled["id"]]}}
@@ -279,7 +230,7 @@ def test_down_ends_exactly_what_up_started(installation):
     families += [child for one in list(families) for child in one.children(recursive=True)]
     assert len(pids) == 3
 
-    said = services(installation.workspace, installation.environment, "down")
+    said = typed("make down", installation.workspace, installation.environment)
 
     assert said.splitlines()[0].startswith("worker: ")
     assert not [one for one in families if one.is_running() and one.status() != "zombie"]

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from pages import ROOT, CodeBlock, blocks, run_block
+from team import Shell, answers, eventually, free_port, surroundings
 
 from autorec_core.config import Params
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("own_table")]
 
 
-def test_a_table_goes_all_the_way_by_the_tutorials_commands(make_workspace):
+@pytest.fixture(scope="module")
+def workspace(make_workspace) -> Path:
+    """What the tutorial's blocks leave behind."""
+
     def edit(params: dict[str, Any]) -> None:
         params["search"] |= {"max_trials": 1, "workers": 0}
         params["train"] |= {"epochs": 3}
+        params["serve"] |= {"port": free_port()}
 
-    workspace = make_workspace(edit)
+    made: Path = make_workspace(edit)
     for block in blocks(ROOT / "docs" / "tutorial.md"):
         if block.language in ("bash", "python"):
-            run_block(block, workspace)
+            run_block(block, made)
+    return made
 
+
+def test_a_table_goes_all_the_way_by_the_tutorials_commands(workspace):
     entry = Params.load(workspace / "params.yaml").dataset("listens")
     assert list(entry.multi_valued) == ["genres"]
     assert pd.read_csv(workspace / "scores.csv")["score"].between(0, 1).all()
@@ -31,3 +40,15 @@ def test_a_table_goes_all_the_way_by_the_tutorials_commands(make_workspace):
     run_block(CodeBlock("bash", "", score), workspace)
     scored = pd.read_csv(workspace / "all.csv").groupby("liked")["score"].mean()
     assert scored[1] > scored[0]
+
+
+def test_its_model_is_served_and_searched_on(workspace):
+    shell = Shell(workspace, surroundings(workspace))
+    with shell.starts("autorec serve listens"):
+        address = f"http://127.0.0.1:{shell.params()['serve']['port']}/health"
+        eventually(lambda: answers(address), "it does not serve")
+
+    shell.types("dvc exp run -S search.max_trials=20 -S search.tuner=greedy")
+
+    trials = pd.read_csv(workspace / "data" / "search" / "listens" / "trials.csv")
+    assert len(trials) == 20
