@@ -47,7 +47,8 @@ def run_here(dataset: str) -> None:
 def _plain_console() -> None:
     """Shows what this project logs, line by line; of Prefect's own words only warnings.
 
-    The server keeps them all.
+    The server keeps them all. How a step ended is among the warnings where it failed; the command
+    says that itself.
     """
     import prefect
     from prefect.logging.handlers import PrefectConsoleHandler
@@ -55,7 +56,10 @@ def _plain_console() -> None:
     package = str(Path(prefect.__file__).parent)
 
     def is_ours(record: logging.LogRecord) -> bool:
-        return record.levelno >= logging.WARNING or not record.pathname.startswith(package)
+        if not record.pathname.startswith(package):
+            return True
+        ending = record.getMessage().startswith("Finished in state")
+        return record.levelno >= logging.WARNING and not ending
 
     for handler in logging.getLogger().handlers:
         if isinstance(handler, PrefectConsoleHandler):

@@ -253,5 +253,6 @@ def test_a_rating_out_of_range_stops_everything_behind_the_check(workspace, firs
 
     assert answer.returncode == 1
     assert "rating" in answer.stderr
+    assert (answer.stdout + answer.stderr).count("failed: 1 of 100,000 rows") == 1
     assert "Traceback" not in answer.stdout + answer.stderr
     assert (workspace / "data" / "evaluation" / DATASET / "metrics.json").read_bytes() == before
