@@ -25,7 +25,10 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the slow modules first: begun last, one would keep a single tester busy at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    longest = ROOT / "tests" / "e2e"
+    items.sort(
+        key=lambda item: (longest not in item.path.parents, item.get_closest_marker("slow") is None)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ elsewhere; here it is the moments around the lock, the tags and the aliases that
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
@@ -25,6 +26,8 @@ from flows.registry.probing import Probed
 
 DATASET = "small"
 SCHEMA = Schema("rating", "rating", (Field("user_id", 3),), (), "user_id", None, (1.0, 5.0))
+LEASE = 10.0
+"""How long the lock of a killed process is left alone, in seconds; otherwise it is a minute."""
 INSTANTS = ("version created", "lock taken", "decision noted", "previous moved")
 
 
@@ -39,7 +42,11 @@ def judge(root: Path, scores: Path, number: int) -> Decision:
     def probed(version, rows=None, root=None):
         return Probed(known[version.number], 1.0)
 
-    with mock.patch.object(gatekeeper, "smoke_test", probed):
+    soon = functools.partial(gatekeeper.exclusive, seconds=LEASE)
+    with (
+        mock.patch.object(gatekeeper, "smoke_test", probed),
+        mock.patch.object(gatekeeper, "exclusive", soon),
+    ):
         return hold_gate(DATASET, number, evidence, policy, seed=0, root=root)
 
 

@@ -10,8 +10,6 @@ import canned_gate
 import numpy as np
 import pytest
 
-from flows.registry import lease
-
 pytestmark = pytest.mark.slow
 
 
@@ -72,15 +70,6 @@ def test_another_run_says_of_the_dead_one_what_became_of_it(registry, scores):
     assert registry.version(dead).tags["decision"] == (
         "Its run was cut off before the alias moved. It had said: I won."
     )
-
-
-def outwaited(registry):
-    """Breaks a lock that was left behind, as whoever has waited for a lease does."""
-    lock = "autorec-small.lock"
-    if (holder := lease._owner(registry.client, lock)) is None:
-        return False
-    lease._break(registry.client, lock, holder)
-    return True
 
 
 def register_again(registry):
