@@ -50,5 +50,5 @@ def test_its_model_is_served_and_searched_on(workspace):
 
     shell.types("dvc exp run -S search.max_trials=20 -S search.tuner=greedy evaluate@listens")
 
-    trials = pd.read_csv(workspace / "data" / "search" / "listens" / "trials.csv")
+    trials = pd.read_csv(workspace / "data" / "search" / "listens" / "leaderboard.csv")
     assert len(trials) == 20
