@@ -56,11 +56,17 @@ def run_cells(
         SearchError: A worker process has died, or a search has failed; finished cells are kept.
     """
     console = Console(highlight=False, markup=False)
-    done = {key(line) for line in read_lines(output / CELLS)}
+    finished = read_lines(output / CELLS)
+    done = {key(line) for line in finished}
     todo = [rest for group in groups if (rest := left(params, group, settings, done))]
     total = sum(len(group.tuners) or 1 for group in todo)
     size = min(processes or processors(), max(len(todo), 1))
     console.print(f"{total} cells to run, {size} at a time; finished: {output / CELLS}")
+    if older := made_by_other_code(finished, read_lines(output / RUNS)):
+        console.print(
+            f"{older} finished cells were made by other code than this (`code` in {RUNS}) and are "
+            "not run again; delete their lines where that matters."
+        )
     if not todo:
         return 0
     began = time.monotonic()
@@ -78,6 +84,17 @@ def run_cells(
         end = {"run": run["run"], "ended": now(), "wall_seconds": seconds, "finished": count}
         append(output / RUNS, [end])
     return count
+
+
+def made_by_other_code(cells: Sequence[Line], runs: Sequence[Line]) -> int:
+    """How many finished cells are not of the code that runs now.
+
+    Args:
+        cells: The lines of cells.
+        runs: The lines of runs.
+    """
+    ours = {run["run"] for run in runs if run.get("code") == code_hash()}
+    return sum(line["run"] not in ours for line in cells)
 
 
 def left(params: Params, group: Group, settings: Settings, done: set[str]) -> Group | None:

@@ -206,4 +206,6 @@ def runs_said(runs: Sequence[Line], lines: Sequence[Line]) -> str:
             f"{machine['memory_gib']} GiB, Python {machine['python']}."
         )
         said.append(f"- Versions: {packages}.")
+        if (states := len({run["code"] for run in starts})) > 1:
+            said.append(f"- Code: {states} states of it; the lines of runs say which was whose.")
     return "\n".join(said)

@@ -15,7 +15,7 @@ from flows.benchmark.cells import Remembering
 from flows.benchmark.command import Wanted
 from flows.benchmark.lines import CELLS, RUNS, key, read_lines
 from flows.benchmark.plan import Settings, find_data, groups, is_whole
-from flows.benchmark.run import left, run_cells
+from flows.benchmark.run import left, made_by_other_code, run_cells
 
 PARAMS = Params.load(Path(__file__).parents[3] / "params.yaml")
 CHOICE = {"models": [], "tuners": ["random"], "spaces": ["thesis"], "seeds": [1], "outside": True}
@@ -97,6 +97,8 @@ def test_finished_cells_are_lines_and_are_not_run_again(source, tmp_path):
 
     assert run_cells(PARAMS, todo, settings, output, command="autorec benchmark", processes=1) == 0
     assert read_lines(output / CELLS) == lines
+    assert made_by_other_code(lines, [start, end]) == 0
+    assert made_by_other_code(lines, [{**start, "code": "another"}, end]) == 2
 
 
 def test_only_cells_that_are_not_finished_are_left(source):

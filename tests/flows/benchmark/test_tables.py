@@ -187,8 +187,8 @@ def test_a_run_says_its_command_and_time_also_when_it_was_stopped():
         "versions": {"keras": "3.15.1", "lightgbm": None},
     }
     runs = [
-        {"run": "1", "command": "autorec benchmark --seed 1", **about},
-        {"run": "2", "command": "autorec benchmark", **about},
+        {"run": "1", "command": "autorec benchmark --seed 1", "code": "a", **about},
+        {"run": "2", "command": "autorec benchmark", "code": "a", **about},
         {"run": "2", "wall_seconds": 90.0, "finished": 4},
     ]
     cells = [line(run="1", seconds=30.0), line(run="1", seconds=60.0)]
@@ -197,3 +197,5 @@ def test_a_run_says_its_command_and_time_also_when_it_was_stopped():
     assert "`autorec benchmark --seed 1`: stopped by hand; 2 cells of 1.5 minutes" in text
     assert "`autorec benchmark`: 1.5 minutes for 4 cells; niceness 0, load 0.5 before it." in text
     assert text.endswith("- Versions: keras 3.15.1.")
+    runs[1]["code"] = "b"
+    assert "- Code: 2 states of it" in runs_said(runs, cells)
