@@ -48,7 +48,7 @@ def test_its_model_is_served_and_searched_on(workspace):
         address = f"http://127.0.0.1:{shell.params()['serve']['port']}/health"
         eventually(lambda: answers(address), "it does not serve")
 
-    shell.types("dvc exp run -S search.max_trials=20 -S search.tuner=greedy")
+    shell.types("dvc exp run -S search.max_trials=20 -S search.tuner=greedy evaluate@listens")
 
     trials = pd.read_csv(workspace / "data" / "search" / "listens" / "trials.csv")
     assert len(trials) == 20
