@@ -156,7 +156,8 @@ def judge(
         champion: What the live model showed; None where none is live.
         challenger: What the new one showed, on the same rows.
         policy: How much must be won and how much may be lost.
-        data_checks: How many expectations the data met, and how many there were.
+        data_checks: How many of the expectations that must hold the data met, and how many there
+            were.
         seed: Seeds the bootstrap.
         basis: Which test rows the two showed it on.
     """

@@ -61,8 +61,20 @@ def in_brief(document: Mapping[str, Any]) -> dict[str, str]:
 
 def data_checks(document: Mapping[str, Any]) -> tuple[int, int]:
     """How many expectations the data met, and how many there were."""
-    results = [one for check in document["checks"].values() for one in check["expectations"]]
-    return sum(one["success"] for one in results), len(results)
+    return _met(_expectations(document))
+
+
+def binding_checks(document: Mapping[str, Any]) -> tuple[int, int]:
+    """The same of those whose failure stops; what `warn_only` names is reported, no more."""
+    return _met([one for one in _expectations(document) if one["severity"] == "error"])
+
+
+def _expectations(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one for check in document["checks"].values() for one in check["expectations"]]
+
+
+def _met(expectations: list[Mapping[str, Any]]) -> tuple[int, int]:
+    return sum(one["success"] for one in expectations), len(expectations)
 
 
 def only(params: Params, dataset: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from autorec_core.scorer import Scorer
 from autorec_core.segments import segments
 from flows import courier, tracking
 from flows.decision import Decision
-from flows.lineage import data_checks, in_brief, lineage
+from flows.lineage import binding_checks, in_brief, lineage
 from flows.paths import Places
 from flows.registry.gatekeeper import Evidence, hold_gate
 from flows.registry.register import EXAMPLE_ROWS, register
@@ -62,7 +62,7 @@ def register_winner(params: Params, places: Places) -> Decision:
         schema,
         rows,
         segments(preprocessor, ids, min_rows=params.registry.min_segment_rows),
-        data_checks(document),
+        binding_checks(document),
         tags["dvc.prepared"],
     )
     decision = hold_gate(

@@ -53,7 +53,8 @@ class Evidence:
         schema: The schema of the rows.
         rows: The current raw test rows with their labels.
         segments: Which rows belong to each segment, bool, shape (rows,).
-        data_checks: How many expectations the data met, and how many there were.
+        data_checks: How many of the expectations that must hold the data met, and how many there
+            were.
         data: The hash of the data the rows come from.
     """
 

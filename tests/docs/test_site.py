@@ -57,13 +57,18 @@ def test_a_message_and_its_remedy_are_a_term_and_its_meaning(site):
     assert page.count("<dt>") == page.count("<dd>") > 15
 
 
-def test_the_reference_knows_every_interactor(site):
+@pytest.mark.parametrize("folder", ["interactors", "mappers"])
+def test_the_reference_knows_every_block_of_a_folder(site, folder):
     from autorec_core import registration
     from autorec_core.block import Block
-    from autorec_core.interactors.base import Interactor
 
     registration.register_layers()
-    page = (site / "reference" / "interactors.html").read_text(encoding="utf-8")
-    for block in Block.registry.values():
-        if issubclass(block, Interactor) and block.__module__.startswith("autorec_core"):
-            assert block.__name__ in page
+    page = (site / "reference" / f"{folder}.html").read_text(encoding="utf-8")
+    blocks = [
+        one
+        for one in Block.registry.values()
+        if one.__module__.startswith(f"autorec_core.{folder}.")
+    ]
+    assert len(blocks) > 5
+    for block in blocks:
+        assert f'id="{block.__module__}.{block.__name__}"' in page
