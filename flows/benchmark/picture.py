@@ -88,15 +88,16 @@ def _panel(panel: Any, lines: Sequence[Line]) -> None:
                 color=COLOURS[space],
                 elinewidth=1,
             )
-    names = [
-        f"{TITLES.get(model, model)}, {trials} trials" if trials else TITLES.get(model, model)
-        for model, _, trials in rows
-    ]
-    panel.set_yticks(range(len(rows)), names)
+    panel.set_yticks(range(len(rows)), [_named(model, trials) for model, _, trials in rows])
     panel.set_ylim(len(rows) - 0.4, -0.6)
     first = lines[0]
     said = f"{first['title']}, {rows_said(first)}: test {metric(first).upper()}"
     panel.set_title(said, loc="left")
+
+
+def _named(model: str, trials: int) -> str:
+    title = TITLES.get(model, model)
+    return f"{title}, {trials} trial{'s' if trials > 1 else ''}" if trials else title
 
 
 def _legend() -> list[Any]:

@@ -71,7 +71,8 @@ def rows_said(line: Line) -> str:
 def data_table(lines: Sequence[Line]) -> str:
     """One data set's table, under a heading that says which rows it is about."""
     first = lines[0]
-    figures = thesis.FIGURES.get(first["dataset"]) if first["whole"] else None
+    own_space = first["whole"] and any(line["space"] == "thesis" for line in lines)
+    figures = thesis.FIGURES.get(first["dataset"]) if own_space else None
     seeds = len({line["seed"] for line in lines})
     parts = [
         f"### {first['title']}, {rows_said(first)}",

@@ -14,4 +14,6 @@ def test_a_single_row_has_room_for_its_panel_and_legend(tmp_path):
         warnings.simplefilter("error")
         draw([[{**line, "test": {"mse": 0.5}}]], tmp_path / "one.svg")
 
-    assert (tmp_path / "one.svg").read_text(encoding="utf-8").rstrip().endswith("</svg>")
+    picture = (tmp_path / "one.svg").read_text(encoding="utf-8")
+    assert picture.rstrip().endswith("</svg>")
+    assert "MF, 1 trial<" in picture

@@ -55,6 +55,10 @@ def test_full_data_stand_beside_the_thesis_in_its_own_space_alone():
     assert thesis.endswith("| .7000 | – | – | – |")
 
 
+def test_full_data_of_the_extended_space_alone_have_no_column_for_the_thesis():
+    assert "the thesis (" not in data_table([line(space="extended")])
+
+
 def test_a_sample_never_stands_beside_the_thesis():
     text = data_table([line(whole=False)])
 
