@@ -10,6 +10,7 @@ from rich.console import Console
 
 from autorec_core.errors import AutoRecError
 from flows.paths import Places
+from flows.pipeline import ERROR_MARK
 from flows.results import show_result
 from flows.services import running_services
 from flows.temporary import start_temporary_server
@@ -47,21 +48,20 @@ def run_here(dataset: str) -> None:
 def _plain_console() -> None:
     """Shows what this project logs, line by line; of Prefect's own words only warnings.
 
-    The server keeps them all. How a step ended is among the warnings where it failed; the command
-    says that itself.
+    The server keeps them all. What went wrong is left out too, a stage's error and the state of the
+    step that it ended: the command says it itself.
     """
     import prefect
     from prefect.logging.handlers import PrefectConsoleHandler
 
     package = str(Path(prefect.__file__).parent)
 
-    def is_ours(record: logging.LogRecord) -> bool:
-        if not record.pathname.startswith(package):
-            return True
-        ending = record.getMessage().startswith("Finished in state")
-        return record.levelno >= logging.WARNING and not ending
+    def is_shown(record: logging.LogRecord) -> bool:
+        if record.getMessage().startswith((ERROR_MARK, "Finished in state")):
+            return False
+        return record.levelno >= logging.WARNING or not record.pathname.startswith(package)
 
     for handler in logging.getLogger().handlers:
         if isinstance(handler, PrefectConsoleHandler):
-            handler.addFilter(is_ours)
+            handler.addFilter(is_shown)
             handler.setFormatter(logging.Formatter("%(message)s"))

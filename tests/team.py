@@ -145,14 +145,15 @@ class Shell:
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
+                start_new_session=True,
             )
             try:
                 yield
+                said.seek(0)
+                assert "Traceback" not in said.read()
             finally:
-                process.send_signal(signal.SIGINT)
+                os.killpg(process.pid, signal.SIGINT)  # as the terminal does for Ctrl-C
                 process.wait(60)
-            said.seek(0)
-            assert "Traceback" not in said.read()
 
     def params(self) -> dict[str, Any]:
         """What params.yaml holds."""
