@@ -75,7 +75,8 @@ def furnish(workspace: Path) -> None:
 def installed(workspace: Path) -> None:
     """This Python's programs as a workspace's own; what `make` would install anew is elsewhere."""
     (workspace / ".venv").mkdir()
-    (workspace / ".venv" / "bin").symlink_to(Path(sys.prefix) / "bin")
+    for part in ("bin", "lib", "pyvenv.cfg"):
+        (workspace / ".venv" / part).symlink_to(Path(sys.prefix) / part)
     (workspace / ".venv" / ".installed").touch()
 
 
