@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 
 import pytest
+from team import answers, eventually, free_port
 
 from flows.registry.lease import exclusive
 from flows.registry.store import RegistryError
@@ -50,9 +49,7 @@ with exclusive(mlflow.MlflowClient(), "autorec-shared"):
 def server(tmp_path_factory):
     """A tracking server on loopback."""
     folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [
@@ -67,15 +64,7 @@ def server(tmp_path_factory):
         )
     uri = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                urllib.request.urlopen(f"{uri}/health", timeout=2).close()
-                break
-            except OSError:
-                assert process.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < deadline
-                time.sleep(0.2)
+        eventually(lambda: answers(f"{uri}/health"), "it does not answer", 500)
         yield uri
     finally:
         os.killpg(process.pid, signal.SIGKILL)
