@@ -89,7 +89,8 @@ def surroundings(workspace: Path) -> dict[str, str]:
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "COLUMNS": "160",
     }
-    for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"):
+    of_others = ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "MAKEFLAGS", "MAKELEVEL")
+    for name in of_others:  # the tests are started by `make` themselves
         environment.pop(name, None)
     return environment
 

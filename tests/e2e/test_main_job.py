@@ -174,31 +174,6 @@ def test_a_report_that_is_current_is_not_built_again(workspace, first_run):
     assert page.stat().st_mtime_ns == before
 
 
-@pytest.fixture(scope="module")
-def second_version(shell, first_run) -> str:
-    """What was printed while it came about."""
-    shell.types("dvc exp run -S search.tuner=bayesian")
-    assert shell.params()["search"]["tuner"] == "bayesian"
-    shell.commit()
-    return shell.types("autorec run movielens-100k --model deepfm")
-
-
-def test_a_challenger_that_is_worse_is_registered_and_does_not_go_live(second_version):
-    assert "Version 1 stays champion" in second_version
-
-
-def test_the_champion_moves_by_hand_and_back(shell, second_version):
-    said = shell.types("autorec promote movielens-100k --version 2")
-    back = shell.types('autorec rollback movielens-100k --reason "too slow"')
-
-    assert "Version 2 was made champion by hand in place of version 1." in said
-    assert "Version 1 is the champion again; version 2 was rolled back: too slow" in back
-
-
-def test_a_version_is_built_again_to_the_last_digit(shell, second_version):
-    assert "Equal to the last digit" in shell.types("autorec reproduce movielens-100k --version 2")
-
-
 def test_the_served_champion_answers(shell, first_run):
     ours = f"localhost:{shell.params()['serve']['port']}"
 
