@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,23 +45,45 @@ def shown_commands() -> list[str]:
 
 
 def run_block(block: CodeBlock, folder: Path) -> str:
-    """Runs a block as a reader would, with this Python first on PATH; gives what it prints."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    """Runs a block as a reader would; gives what it prints."""
     python = [sys.executable, "-c", block.text]
+    bash = ["bash", "-euo", "pipefail", "-c", block.text]
+    return run(python if block.language == "python" else bash, folder, surroundings(folder))
+
+
+def surroundings(workspace: Path) -> dict[str, str]:
+    """The environment of a user of the workspace: our programs first, a Prefect of its own."""
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PREFECT_HOME": str(workspace / ".prefect"),
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "COLUMNS": "160",
+    }
+    of_others = ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "MAKEFLAGS", "MAKELEVEL")
+    for name in of_others:  # the tests are started by `make` themselves
+        environment.pop(name, None)
+    return environment
+
+
+def run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:
+    """What a command prints that ends well.
+
+    Args:
+        command: The program and its arguments.
+        folder: Where it is run.
+        environment: As `surroundings` gives it.
+    """
     done = subprocess.run(
-        python if block.language == "python" else ["bash", "-euo", "pipefail", "-c", block.text],
+        command,
         cwd=folder,
-        env={
-            **os.environ,
-            "PATH": path,
-            "PREFECT_HOME": str(folder / ".prefect"),
-            "COLUMNS": "160",
-        },
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, f"{command[-1]}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stdout + done.stderr
     return done.stdout
 

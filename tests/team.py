@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import numpy as np
 import yaml
-from pages import ROOT, shown_commands
+from pages import ROOT, run, shown_commands
 
 MINE = "movielens-100k"
 """The entry of params.yaml that is made small."""
@@ -80,43 +80,6 @@ def installed(workspace: Path) -> None:
     (workspace / ".venv" / ".installed").touch()
 
 
-def surroundings(workspace: Path) -> dict[str, str]:
-    """The environment of a user of the workspace: its programs first, a Prefect of its own."""
-    environment = {
-        **os.environ,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "PREFECT_HOME": str(workspace / ".prefect"),
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
-        "COLUMNS": "160",
-    }
-    of_others = ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "MAKEFLAGS", "MAKELEVEL")
-    for name in of_others:  # the tests are started by `make` themselves
-        environment.pop(name, None)
-    return environment
-
-
-def typed(command: str, workspace: Path, environment: Mapping[str, str]) -> str:
-    """What a command prints that ends well.
-
-    Args:
-        command: A line for the shell.
-        workspace: Where it is typed.
-        environment: As `surroundings` gives it.
-    """
-    done = subprocess.run(
-        ["bash", "-c", command],
-        cwd=workspace,
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stdout + done.stderr
-    return done.stdout
-
-
 @dataclass(frozen=True)
 class Shell:
     """Where somebody types the commands that README and documentation show.
@@ -155,7 +118,11 @@ class Shell:
                 assert "Traceback" not in said.read()
             finally:
                 os.killpg(process.pid, signal.SIGINT)  # as the terminal does for Ctrl-C
-                process.wait(60)
+                try:
+                    process.wait(60)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    raise
 
     def params(self) -> dict[str, Any]:
         """What params.yaml holds."""
@@ -163,7 +130,7 @@ class Shell:
 
     def runs(self, command: str) -> str:
         """What any other command prints; it must end well."""
-        return typed(command, self.folder, self.environment)
+        return run(["bash", "-c", command], self.folder, self.environment)
 
     def commit(self) -> None:
         """Commits everything."""

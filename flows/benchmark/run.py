@@ -93,7 +93,8 @@ def made_by_other_code(cells: Sequence[Line], runs: Sequence[Line]) -> int:
         cells: The lines of cells.
         runs: The lines of runs.
     """
-    ours = {run["run"] for run in runs if run.get("code") == code_hash()}
+    code = code_hash()
+    ours = {run["run"] for run in runs if run.get("code") == code}
     return sum(line["run"] not in ours for line in cells)
 
 

@@ -16,9 +16,9 @@ from typing import Any
 import httpx
 import pandas as pd
 import pytest
-from pages import ROOT, blocks, run_block
+from pages import ROOT, blocks, run_block, surroundings
 from team import MINE as DATASET
-from team import Shell, answers, eventually, free_port, furnish, surroundings
+from team import Shell, answers, eventually, free_port, furnish
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("main_job")]
 

@@ -19,7 +19,8 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from team import eventually, furnish, make_small, surroundings, typed, write_ratings
+from pages import surroundings
+from team import Shell, eventually, furnish, make_small, write_ratings
 
 ROOT = Path(__file__).parents[2]
 DATASET = "tiny"
@@ -81,11 +82,12 @@ def installation(make_workspace, heard) -> Iterator[Installation]:
     text = deployments.replace("movielens-100k", DATASET)
     (workspace / "prefect.yaml").write_text(text, encoding="utf-8")
     environment = surroundings(workspace)
+    shell = Shell(workspace, environment)
     try:
-        typed("make up", workspace, environment)
+        shell.types("make up")
         yield _operate(workspace, environment)
     finally:
-        typed("make down", workspace, environment)
+        shell.types("make down")
 
 
 def _operate(workspace: Path, environment: dict[str, str]) -> Installation:
@@ -230,7 +232,7 @@ def test_down_ends_exactly_what_up_started(installation):
     families += [child for one in list(families) for child in one.children(recursive=True)]
     assert len(pids) == 3
 
-    said = typed("make down", installation.workspace, installation.environment)
+    said = Shell(installation.workspace, installation.environment).types("make down")
 
     assert said.splitlines()[0].startswith("worker: ")
     assert not [one for one in families if one.is_running() and one.status() != "zombie"]

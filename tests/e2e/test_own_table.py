@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from pages import ROOT, CodeBlock, blocks, run_block
-from team import Shell, answers, eventually, free_port, surroundings
+from pages import ROOT, CodeBlock, blocks, run_block, surroundings
+from team import Shell, answers, eventually, free_port
 
 from autorec_core.config import Params
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
-from pages import shown_commands
+from pages import shown_commands, surroundings
 from team import (
     MINE,
     Shell,
@@ -22,7 +22,6 @@ from team import (
     furnish,
     installed,
     make_small,
-    surroundings,
     write_ratings,
 )
 
