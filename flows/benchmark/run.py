@@ -61,7 +61,9 @@ def run_cells(
     todo = [rest for group in groups if (rest := left(params, group, settings, done))]
     total = sum(len(group.tuners) or 1 for group in todo)
     size = min(processes or processors(), max(len(todo), 1))
-    console.print(f"{total} cells to run, {size} at a time; finished: {output / CELLS}")
+    console.print(
+        f"{total} cell{'s' * (total != 1)} to run, {size} at a time; finished: {output / CELLS}"
+    )
     if older := made_by_other_code(finished, read_lines(output / RUNS)):
         console.print(
             f"{older} finished cells were made by other code than this (`code` in {RUNS}) and are "
