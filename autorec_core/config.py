@@ -50,7 +50,7 @@ class PipelineParams(Section):
 class SplitParams(Section):
     """How rows are divided into train, valid and test."""
 
-    strategy: Literal["stratified", "by_time", "by_user"]
+    strategy: Literal["stratified", "hash", "by_time", "by_user"]
     ratios: list[PositiveFloat] = Field(min_length=3, max_length=3)
 
     @field_validator("ratios")
@@ -285,6 +285,12 @@ class DatasetParams(Section):
     def features(self) -> list[str]:
         """The columns to learn from."""
         return [*self.categorical, *self.multi_valued, *self.numeric]
+
+    @property
+    def keys(self) -> list[str]:
+        """The columns of `facts.unique` that serve for nothing else; they are read as text."""
+        used = (self.label, self.time, *self.features)
+        return [name for name in dict.fromkeys(self.facts.unique) if name not in used]
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:

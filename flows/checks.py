@@ -110,7 +110,7 @@ def check_splits(
 def column_suite(entry: DatasetParams) -> list[Expectation]:
     """What must hold of the columns of raw rows, whatever stands in them."""
     named = Expectation("ExpectTableColumnsToMatchSet", {"column_set": used_columns(entry)})
-    text = {*entry.categorical, *entry.multi_valued}
+    text = {*entry.categorical, *entry.multi_valued, *entry.keys}
     kinds = {name: "str" if name in text else "float64" for name in used_columns(entry)}
     return [named, *(_of_type(name, kind) for name, kind in kinds.items())]
 
