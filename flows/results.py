@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.decision import COLUMNS, FIGURES, Decision
-from flows.paths import Places
+from flows.registry.decision import COLUMNS, FIGURES, Decision
+from flows.workspace import Places
 
 TITLES = {
     "model": "AutoRec",

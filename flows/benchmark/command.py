@@ -103,7 +103,7 @@ def benchmark(wanted: Wanted, output: Path, *, known_truth: bool, only_tables: b
 
 
 def _run(wanted: Wanted, output: Path) -> None:
-    from flows.benchmark.outside import NEEDS, available
+    from flows.benchmark.other_libraries import NEEDS, available
     from flows.benchmark.plan import SPACES, Settings, find_data, groups
     from flows.benchmark.run import run_cells
 

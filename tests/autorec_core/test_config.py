@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from project import PARAMS_FILE
 
 from autorec_core.config import Params
 from autorec_core.errors import ConfigError
 
-PARAMS = Path(__file__).parents[2] / "params.yaml"
+PARAMS = PARAMS_FILE
 
 
 def load_changed(tmp_path, found, written):
