@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from autorec_core.errors import ConfigError, listed
-from autorec_core.evaluation.metrics import METRICS, objective_metric
+from autorec_core.metrics import METRICS, objective_metric
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]

@@ -31,11 +31,11 @@ from autorec_core.config import Params
 from autorec_core.data.preparing.prepare import prepare
 from autorec_core.data.preparing.store import load_examples, load_schema
 from autorec_core.data.schema import Schema
-from autorec_core.evaluation.metrics import task_metrics
 from autorec_core.files import write_json
 from autorec_core.interactors.elementwise import ElementwiseInteraction
 from autorec_core.interactors.inner_product import InnerProductInteraction
 from autorec_core.mappers.rate import RateMapper
+from autorec_core.metrics import task_metrics
 from autorec_core.optimizers import CTRPredictionOptimizer, RatingPredictionOptimizer
 from autorec_core.recipe import Training
 from autorec_core.recommender import CTRRecommender, Recommender, RPRecommender

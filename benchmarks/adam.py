@@ -26,8 +26,8 @@ from autorec_core.config import Params
 from autorec_core.data.preparing.prepare import prepare
 from autorec_core.data.preparing.store import load_examples, load_schema
 from autorec_core.data.schema import Examples
-from autorec_core.evaluation.metrics import task_metrics
 from autorec_core.files import write_json
+from autorec_core.metrics import task_metrics
 from autorec_core.search.space import search_space
 from autorec_core.training import Budget, Rows, predict, train
 

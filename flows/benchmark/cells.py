@@ -17,7 +17,7 @@ import numpy as np
 from autorec_core import zoo
 from autorec_core.config import Params
 from autorec_core.data.schema import Examples
-from autorec_core.evaluation.metrics import objective_metric, task_metrics
+from autorec_core.metrics import objective_metric, task_metrics
 from autorec_core.recipe import Training
 from autorec_core.recommender import Recommender
 from autorec_core.search import SearchResult, best_of, finish, run_search

@@ -29,7 +29,7 @@ from autorec_core.errors import AutoRecError, ConfigError, UnreachableError
 from autorec_core.files import write_json
 from flows.environment import prepare_environment
 from flows.processes.locks import FOLDER
-from flows.tracking.local_artifacts import ARTIFACTS, STORE
+from flows.workspace import ARTIFACTS, STORE
 
 PREFECT, MLFLOW, WORKER = "prefect", "mlflow", "worker"
 POOL = "autorec"
