@@ -24,9 +24,9 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 
-from autorec_core.config import Params, ServicesParams
 from autorec_core.errors import AutoRecError, ConfigError, UnreachableError
 from autorec_core.files import write_json
+from flows.config import Params, ServicesParams
 from flows.environment import prepare_environment
 from flows.processes.locks import FOLDER
 from flows.workspace import ARTIFACTS, STORE

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from autorec_core.config import Params
 from autorec_core.errors import DataError, listed
 from autorec_core.files import whole_file
+from flows.config import Params
 from flows.registry.loading import RowScorer, load_scorer
 from flows.registry.versions import LIVE, Version, aliased, model_name
 
