@@ -6,7 +6,6 @@ the end. The first failed expectation that is not a warning is what stops the pi
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
@@ -35,6 +34,7 @@ from autorec_core.data.values import plain
 from autorec_core.errors import DataError, listed
 from autorec_core.files import write_json
 from flows.data_checks.expectations import Expectation, Outcome, Validator, validator
+from flows.data_checks.labels import label_notes, label_shares
 
 CHUNK_ROWS = 500_000
 EDGES_BYTES = 4 << 20
@@ -87,6 +87,8 @@ def check_splits(
 ) -> list[str]:
     """Checks the splits: no row in two, labels in equal shares, ids inside their vocabularies.
 
+    Labels that are too rare to be measured, and columns that give them away, are warned of.
+
     Args:
         name: The data set's name.
         entry: Its entry in params.yaml.
@@ -105,12 +107,11 @@ def check_splits(
         gate.validate(
             "all splits", _row_numbers(prepared), [_between("in_two_splits", 0, 0), _filled("rows")]
         )
-        if _is_stratified(prepared):
-            shares = _label_shares(prepared, schema.label)
+        if (shares := label_shares(prepared, schema.label)) is not None:
             gate.validate("label shares", shares, [_between("excess", -1, 1)])
         encoded = pd.concat([encoded_columns(prepared, part, schema) for part in PARTS])
         gate.validate(_title(encoded), encoded, _ENCODED)
-    return _conclude(name, gate, results, docs, {})
+    return _conclude(name, gate, results, docs, {"notes": label_notes(prepared, schema)})
 
 
 def column_suite(entry: DatasetParams) -> list[Expectation]:
@@ -333,29 +334,6 @@ def _row_numbers(prepared: Path) -> pd.DataFrame:
     return pd.DataFrame([{"rows": len(together), "in_two_splits": twice}])
 
 
-def _is_stratified(prepared: Path) -> bool:
-    """Whether the splits were made to have each label in equal shares."""
-    profile = json.loads((prepared / "profile.json").read_text(encoding="utf-8"))
-    return profile["split"]["strategy"] == "stratified"
-
-
-def _label_shares(prepared: Path, label: str) -> pd.DataFrame:
-    """For each split and label, how many rows it has beyond its share of that label's rows."""
-    counted = {part: _label_counts(prepared, part, label) for part in PARTS}
-    counts = pd.DataFrame(counted).fillna(0)
-    share = counts.sum() / counts.to_numpy().sum()
-    excess = counts - np.outer(counts.sum(axis=1), share)
-    # Rounding in every label adds up in a split's share; half a row a label is not a fault.
-    slack = np.maximum(np.abs(excess) - 0.5 * len(counts) * share, 0) * np.sign(excess)
-    return slack.reset_index(names="label").melt("label", var_name="split", value_name="excess")
-
-
-def _label_counts(prepared: Path, part: str, label: str) -> pd.Series:
-    tables = read_tables(prepared / f"{part}.parquet", columns=[label])
-    counts = [table[label].to_pandas().value_counts() for table in tables]
-    return pd.concat(counts).groupby(level=0).sum()
-
-
 def _conclude(
     name: str, gate: Validator, results: Path, docs: Path, more: Mapping[str, Any]
 ) -> list[str]:
@@ -369,7 +347,8 @@ def _conclude(
     write_json(results, {**content, "expectations": [vars(one) for one in outcomes], **more})
     if errors:
         raise DataError("\n".join(_said(name, one, docs) for one in errors))
-    return [_said(name, one, docs) for one in warnings]
+    notes = [f"{name}: {note}." for note in more.get("notes", ())]
+    return [*(_said(name, one, docs) for one in warnings), *notes]
 
 
 def _said(name: str, outcome: Outcome, docs: Path) -> str:

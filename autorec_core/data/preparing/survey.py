@@ -47,7 +47,10 @@ class Survey:
         if self.task == "ctr":
             return np.arange(len(self.label_values))
         counts = np.bincount(self.labels, minlength=len(self.label_values))
-        return label_strata(self.label_values, counts)
+        # What encoding makes equal shall not be in two strata.
+        encoded, place = np.unique(self.label_values.astype(np.float32), return_inverse=True)
+        of_encoded = label_strata(encoded.astype(np.float64), np.bincount(place, weights=counts))
+        return of_encoded[place]
 
     @cached_property
     def strata(self) -> np.ndarray:
