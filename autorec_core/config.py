@@ -6,6 +6,7 @@ file and holds the other sections.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -217,13 +218,13 @@ class DatasetParams(Section):
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
         declared = [self.label, *self.features, *self.ignored]
-        if doubled := {name for name in declared if declared.count(name) > 1}:
+        if doubled := [name for name, count in Counter(declared).items() if count > 1]:
             raise ValueError(f"columns with two roles: {listed(doubled)}")
         if not self.features:
             raise ValueError(
                 "none of `categorical`, `multi_valued` and `numeric` names a column to learn from"
             )
-        described = getattr(self.format, "columns", [])
+        described = dict.fromkeys(getattr(self.format, "columns", []))
         for name in declared:
             if described and name not in described:
                 raise ValueError(

@@ -280,9 +280,7 @@ def _label_quantiles(run: Run) -> Iterator[Picture]:
         "The middle half of the labels as a bar with their median; the line ends where one in a "
         "hundred is less or more.",
         outcome.label_quantiles(run),
-        Table(
-            (f"share below this {run.label}", *(split.name for split in run.splits)), tuple(rows)
-        ),
+        Table(("rows below", *(split.name for split in run.splits)), tuple(rows)),
     )
 
 

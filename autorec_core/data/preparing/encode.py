@@ -92,7 +92,8 @@ def _rows(
     for (table, parts), occurrences in zip(tables, scratch.occurrences(), strict=True):
         mask = parts == PARTS.index(part)
         chosen = np.flatnonzero(mask)
-        others = table.drop_columns(list(words)).filter(pa.array(mask))
+        kept = [name for name in table.column_names if name not in words]
+        others = table.select(kept).filter(pa.array(mask))
         codes = {name: one.next(table[name].chunk(0), chosen) for name, one in words.items()}
         columns = {**{name: others[name] for name in others.column_names}, **codes}
         ordered = {name: columns[name] for name in table.column_names}

@@ -55,10 +55,11 @@ def row_hashes(rows: pa.Table, columns: Mapping[str, Kind]) -> np.ndarray:
     Source: SplitMix64's mixing function (Steele et al., 2014), chained over the columns.
     """
     found = np.zeros(rows.num_rows, dtype=np.uint64)
-    for name in sorted(columns):
+    names = sorted(columns)
+    for name, of_name in zip(names, hashes(pa.array(names, pa.string())), strict=True):
         column = one_piece(rows[name])
         of_cells = _text(column) if columns[name] == "text" else _numbers(column)
-        found = mixed(found ^ of_cells ^ hashes(pa.array([name])))
+        found = mixed(found ^ of_cells ^ of_name)
     return found
 
 

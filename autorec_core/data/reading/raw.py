@@ -185,7 +185,8 @@ class Reading:
         bad = BadRows(self.limit)
         entry = self.entry
         columns = [entry.label, *entry.numeric]
-        at_once = [name for name in columns if name not in entry.categorical and name != entry.time]
+        elsewhere = {*entry.categorical, entry.time}
+        at_once = [name for name in columns if name not in elsewhere]
         typed = self._typed(piece.rows(bad, at_once), None)
         if typed is None:
             # What is wrong is said with the text as it stands in the file.
@@ -296,7 +297,8 @@ def _parquet_pieces(entry: DatasetParams, file: Path, block_bytes: int) -> Itera
     wanted = used_columns(entry)
     try:
         with pq.ParquetFile(file) as opened:
-            names = [name for name in opened.schema_arrow.names if name in wanted]
+            needed = frozenset(wanted)
+            names = [name for name in opened.schema_arrow.names if name in needed]
             _no_column_lacks(file, wanted, opened.schema_arrow.names)
             first = 1
             rows = max(1, block_bytes // PARQUET_ROW_BYTES)
@@ -316,7 +318,8 @@ def used_columns(entry: DatasetParams) -> list[str]:
 
 
 def _no_column_lacks(file: Path, wanted: list[str], found: list[str]) -> None:
-    if missing := [name for name in wanted if name not in found]:
+    known = frozenset(found)
+    if missing := [name for name in wanted if name not in known]:
         raise DataError(f"{file} lacks the columns {listed(missing)}. It has: {listed(found)}.")
 
 
