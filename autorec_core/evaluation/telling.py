@@ -105,10 +105,10 @@ def _power(task: str, label: np.ndarray, guess: np.ndarray) -> float:
 
 def _rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
     """The squared correlation of ranks where it is positive, else 0 (Spearman, 1904)."""
-    ranks = [_ranks(first), _ranks(second)]
-    if min(np.ptp(one) for one in ranks) == 0:
+    ours, theirs = _ranks(first), _ranks(second)
+    if min(np.ptp(ours), np.ptp(theirs)) == 0:
         return 0.0
-    return float(max(np.corrcoef(*ranks)[0, 1], 0.0) ** 2)
+    return float(max(np.corrcoef(ours, theirs)[0, 1], 0.0) ** 2)
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
