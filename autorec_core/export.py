@@ -57,17 +57,15 @@ class RawScorer(tf.Module):
         self.model = scorer.model
         self.tables = {name: _table(one) for name, one in preprocessor.vocabularies.items()}
         self._missing = {name: _missing_id(one) for name, one in preprocessor.vocabularies.items()}
-        strings = {
-            name: tf.TensorSpec([None], tf.string, name=_argument(name))
-            for name in preprocessor.vocabularies
+        types = dict.fromkeys(preprocessor.vocabularies, tf.string)
+        types |= dict.fromkeys(self._numeric.names, tf.float64)
+        # A column may have any name, an argument of a graph may not: Python's keywords, say, and
+        # two names that differ in nothing but their signs. The signature keeps the columns' names.
+        columns = {
+            name: tf.TensorSpec([None], kind, name=f"column_{place}")
+            for place, (name, kind) in enumerate(types.items())
         }
-        numbers = {
-            name: tf.TensorSpec([None], tf.float64, name=_argument(name))
-            for name in self._numeric.names
-        }
-        self.score = tf.function(
-            self._score, input_signature=[{**strings, **numbers}], autograph=False
-        )
+        self.score = tf.function(self._score, input_signature=[columns], autograph=False)
 
     def _score(self, columns: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         inputs: dict[str, Any] = {}
@@ -146,9 +144,3 @@ def _table(vocabulary: Vocabulary) -> tf.lookup.StaticHashTable:
 
 def _missing_id(vocabulary: Vocabulary) -> tf.Tensor:
     return tf.constant(vocabulary.missing, tf.int64)
-
-
-def _argument(column: str) -> str:
-    """A column's name as a graph may have it; the signature keeps the column's own."""
-    safe = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in column)
-    return safe if safe[:1].isalpha() else f"column_{safe}"

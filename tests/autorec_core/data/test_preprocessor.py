@@ -243,7 +243,7 @@ def test_a_saved_preprocessor_encodes_alike(clicks, tmp_path):
 
 def test_half_a_preprocessor_is_refused(ratings, tmp_path):
     ratings.save(tmp_path)
-    (tmp_path / "vocabulary" / "user.parquet").unlink()
+    (tmp_path / "vocabulary" / "0.parquet").unlink()
 
     with pytest.raises(DataError, match="holds no whole preprocessor"):
         Preprocessor.load(tmp_path)
