@@ -100,7 +100,7 @@ def _correct(database: Path) -> int:
                     for old in former
                     for table, column in PLACES
                 )
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise DataError(
                 f"{database} says that its artifacts are at {listed(former)}. They are at {here}, "
                 f"but the file cannot be corrected: {error}."
