@@ -23,9 +23,9 @@ import numpy as np
 
 from autorec_core.errors import UnreachableError
 from autorec_core.files import write_json
-from flows.addresses import sqlite_address
+from flows.addresses import sqlite_address, sqlite_file
 from flows.environment import without_password
-from flows.processes.mlflow_store import prepare_store
+from flows.processes.mlflow_store import correct_places, prepare_store
 from flows.processes.model_process import fingerprint
 from flows.processes.services import running_services
 from flows.workspace import ARTIFACTS, STORE, Places
@@ -63,6 +63,8 @@ def connect(root: Path) -> None:
     if not uri:
         uri = sqlite_address(prepare_store(root))
         _own_stores.add(uri)
+    elif (file := sqlite_file(uri)) is not None and file.name == STORE:
+        correct_places(file.parent)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     if not wished:  # MLflow puts what it is told into the environment, for children to inherit
