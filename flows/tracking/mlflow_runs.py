@@ -131,7 +131,7 @@ def _param_name(key: str) -> str:
         return key
     # Two names may differ in nothing but the characters that are replaced.
     digest = hashlib.sha256(key.encode()).hexdigest()[:8]
-    plain = re.sub(r"[^\w.-]", "_", key)
+    plain = re.sub(r"[^\w.-]|^\.", "_", key)
     return f"{plain[: _LONGEST_NAME - 9]}-{digest}"
 
 
