@@ -157,7 +157,7 @@ def _services(root: Path, started: Mapping[str, str]) -> Iterator[Finding]:
         known = "" if tracking or (root / "mlflow.db").exists() else " (the first run makes it)"
         yield Finding("mlflow", "well", f"{store}{known}")
         if corrected := correct_places(root):
-            found = f"this workspace was moved: {corrected} addresses in mlflow.db are corrected"
+            found = f"the workspace was moved; addresses in mlflow.db, now corrected: {corrected}"
             yield Finding("mlflow", "note", found)
     api = addresses.get("PREFECT_API_URL")
     if api:
