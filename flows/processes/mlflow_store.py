@@ -118,7 +118,7 @@ def _former_places(connection: sqlite3.Connection, here: Path) -> list[str]:
         rows = experiments.fetchall()
     except sqlite3.OperationalError:  # not a store of MLflow
         return []
-    found = {}
+    found: dict[str, None] = {}
     for name, location in rows:
         folder, _, last = (location or "").rpartition("/")
         if not folder.startswith("file:") or folder == here.as_uri() or unquote(last) != name:
