@@ -33,7 +33,7 @@ def show_result(places: Places, *, decision: str, trials: str | None) -> None:
     for warning in run_warnings(places):
         console.print(f"Warning: {escape(warning)}", style="yellow", soft_wrap=True)
     show_decision(places, console)
-    console.print(decision)
+    console.print(decision, markup=False)
     name = places.dataset
     console.print(f"Score rows:   autorec score {name} --input rows.csv --output scores.csv")
     if trials is not None:
