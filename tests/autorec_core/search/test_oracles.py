@@ -59,7 +59,10 @@ class TestEveryOracle:
     def test_ends_where_the_space_ends(self, tuner):
         space = keras_tuner.HyperParameters()
         space.Boolean("only")
-        assert len(run(tuner, 9, space=space, score=lambda values: 1.0)) == 2
+        trials = run(tuner, 9, space=space, score=lambda values: float(values["only"]))
+        assert [values["only"] for values, _ in trials[:2]] == [False, True]
+        longer = [(values["only"], values.get("tuner/epochs")) for values, _ in trials[2:]]
+        assert longer == ([(False, 9)] if tuner == "hyperband" else [])
 
     def test_proposes_live_hyperparameters_alone(self, tuner):
         space = keras_tuner.HyperParameters()
@@ -70,6 +73,26 @@ class TestEveryOracle:
         for values, _ in run(tuner, 8, space=space, score=lambda values: 1.0):
             live = {name for name in values if not name.startswith("tuner/")}
             assert live == {"type", f"{values['type']}/dim"}
+
+
+def branches():
+    """A space of up to three branches, each of four kinds, and its number of points."""
+    space = keras_tuner.HyperParameters()
+    space.Choice("branches", [1, 2, 3])
+    for place in range(3):
+        with space.conditional_scope("branches", [n for n in (1, 2, 3) if n > place]):
+            space.Choice(f"kind_{place}", ["fm", "mlp", "cross", "dot"])
+    with space.conditional_scope("branches", [1]):
+        space.Choice("lone", [1, 2, 3, 4])
+    return space, 4 * 4 + 4**2 + 4**3
+
+
+@pytest.mark.parametrize("tuner", TUNERS)
+def test_a_search_goes_on_until_every_point_has_been_tried(tuner):
+    space, points = branches()
+    flat = run(tuner, 2 * points, space=space, score=lambda values: 1.0, epochs=1)
+    tried = {tuple(sorted((k, v) for k, v in p.items() if "tuner" not in k)) for p, _ in flat}
+    assert len(tried) == len(flat) == points
 
 
 def best_of(tuner, number, **settings):
