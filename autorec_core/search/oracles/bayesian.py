@@ -13,7 +13,7 @@ from autorec_core.search.oracles.base import RecordedOracle, answer
 from autorec_core.search.oracles.surrogate import Encoding, Surrogate
 from autorec_core.search.points import Values
 
-_CANDIDATES = 600
+_CANDIDATES = 400
 _NEIGHBOURED = 10  # best trials around which half of the candidates lie
 _MOST_CHANGED = 3
 _MOST_KNOWN = 200  # trials that the process learns from: its cost grows with their number cubed

@@ -1,0 +1,140 @@
+"""The search stage: trials on train and valid, the winner, and what is known of the way there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+from autorec_core import zoo
+from autorec_core.data.preparing.store import load_examples, load_schema
+from autorec_core.data.schema import Examples
+from autorec_core.files import whole_folder, write_json
+from autorec_core.search import (
+    Display,
+    Final,
+    Listener,
+    Listeners,
+    SearchResult,
+    SearchSettings,
+    TrialRecord,
+    best_of,
+    finish,
+    run_search,
+    write_tables,
+)
+from autorec_core.training import Budget, Rows
+from flows.config import Params
+from flows.tracking import outbox
+from flows.workspace import Places
+
+
+def run(params: Params, places: Places) -> None:
+    """Searches, trains the winner once more where params say so, and writes what was found."""
+    recommender = zoo.build(params.model.name, load_schema(places.prepared), params.model.space)
+    train, valid = (_rows(load_examples(places.prepared, part)) for part in ("train", "valid"))
+    settings = search_settings(params)
+    tags = {"dataset": places.dataset, "stage": "search"}
+    flat = params.flat(places.dataset)
+    with outbox.reported(places, flat, tags) as report:
+        result = run_search(
+            recommender,
+            train,
+            valid,
+            settings,
+            directory=places.search / "trials",
+            listener=Listeners([Display(Console()), TrialLog(report)]),
+        )
+        members = best_of(result, len(train), params.train.ensemble)
+        if params.train.refit:
+            who = "the winner" if len(members) == 1 else f"the {len(members)} best"
+            print(f"Training {who} once more on train and valid together ...")
+        final = finish(
+            result,
+            members,
+            train,
+            valid,
+            budget=settings.budget,
+            seed=settings.seed,
+            refitting=params.train.refit,
+        )
+        _write_winner(result, final, places)
+        files = write_tables(places.search, result.leaderboard, result.metric)
+        write_json(places.search / "metrics.json", _figures(result))
+        report.end("FINISHED", _figures(result), files, places.search / "winner")
+
+
+def search_settings(params: Params) -> SearchSettings:
+    """The settings of a search, as the sections of params.yaml have them."""
+    return SearchSettings(
+        **params.search.model_dump(),
+        address=params.compute.address,
+        seed=params.seed,
+        budget=Budget(epochs=params.train.epochs, patience=params.train.patience),
+    )
+
+
+def _write_winner(result: SearchResult, final: Final, places: Places) -> None:
+    """Writes the final model, and what it is."""
+    with whole_folder(places.search / "winner") as folder:
+        if final.refitted or len(final.members) > 1:
+            final.model.save(folder / "model.keras")
+        else:
+            (folder / "model.keras").write_bytes(result.model_path.read_bytes())
+        write_json(folder / "result.json", _result(result, final))
+
+
+def _figures(result: SearchResult) -> dict[str, float]:
+    """The search in three numbers: the winner's objective, its best step, the trials."""
+    return {
+        result.objective: float(result.best.score or 0.0),
+        "best_step": result.best.best_step,
+        "trials": len(result.leaderboard),
+    }
+
+
+class TrialLog(Listener):
+    """Reports each trial, as a run nested in the search's.
+
+    Args:
+        report: The search's run.
+    """
+
+    def __init__(self, report: outbox.Report) -> None:
+        self._report = report
+
+    def on_trial_end(self, trial: TrialRecord) -> None:
+        """Reports one trial."""
+        self._report.trial(
+            trial.number,
+            trial.hyperparameters,
+            _trial_figures(trial),
+            trial.curve,
+            trial.seconds,
+            trial.reason,
+        )
+
+
+def _trial_figures(trial: TrialRecord) -> dict[str, float]:
+    if trial.score is None:
+        return {}
+    return {"score": trial.score, "best_step": trial.best_step, "seconds": trial.seconds}
+
+
+def _result(result: SearchResult, final: Final) -> dict[str, Any]:
+    """What must be known of the winner: how it was found and how to build it again."""
+    best = result.best
+    return {
+        "objective": result.objective,
+        "score": best.score,
+        "trial": best.number,
+        "best_step": best.best_step,
+        "hyperparameters": dict(best.hyperparameters),
+        "recommender": result.winner.get_config(),
+        "refit_on_train_and_valid": final.refitted,
+        "members": [trial.number for trial in final.members],
+    }
+
+
+def _rows(examples: Examples) -> Rows:
+    return Rows(examples.inputs(), examples.label)
