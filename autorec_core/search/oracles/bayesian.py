@@ -25,8 +25,8 @@ class BayesianOracle(RecordedOracle):
 
     The process sees categories as categories, and an inactive setting as none of its values. It
     learns from the ranks of the scores, so that one trial that diverged does not hide how much the
-    others differ; a failed trial ranks last. For a running trial it takes the score that it would
-    predict. It is then surer of what lies near, and proposes something else.
+    others differ; a failed trial ranks last. A running trial counts as if it had ended a little
+    worse than the process expects, so the next proposal lies elsewhere.
 
     The bound is minimised over random points and neighbours of the best trials.
 
@@ -40,7 +40,7 @@ class BayesianOracle(RecordedOracle):
         at the same time.
     """
 
-    def __init__(self, initial: int = 4, caution: float = 1.5, **settings: Any) -> None:
+    def __init__(self, initial: int = 4, caution: float = 2.6, **settings: Any) -> None:
         super().__init__(**settings)
         self._initial = initial
         self._caution = caution
@@ -57,7 +57,7 @@ class BayesianOracle(RecordedOracle):
         running = [trial for trial in trials if trial.status == "RUNNING"]
         process = Surrogate.fitted(self._vectors(known), self._ranks(known))
         candidates = self._candidates(completed, random)
-        mean, deviation = process.believing(self._vectors(running)).predict(
+        mean, deviation = process.expecting(self._vectors(running)).predict(
             self._encoding(candidates)
         )
         bound = np.round(mean - self._caution * deviation, _DIGITS)

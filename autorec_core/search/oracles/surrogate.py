@@ -96,15 +96,18 @@ class Surrogate:
         variance = 1 + self.noise - (explained**2).sum(axis=0)
         return shared @ weights, np.sqrt(np.maximum(variance, _LEAST))
 
-    def believing(self, points: np.ndarray) -> Surrogate:
-        """This process as if the scores of more points were known, and were what it expects."""
+    def expecting(self, points: np.ndarray) -> Surrogate:
+        """This process as if more points had been tried, and were a deviation worse than expected.
+
+        It is then surer of what lies near them, and thinks less of it.
+        """
         if not len(points):
             return self
-        mean, _ = self.predict(points)
+        mean, deviation = self.predict(points)
         return replace(
             self,
             points=np.concatenate([self.points, points]),
-            scores=np.concatenate([self.scores, mean]),
+            scores=np.concatenate([self.scores, mean + deviation]),
         )
 
     @cached_property
