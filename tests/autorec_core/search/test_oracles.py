@@ -218,7 +218,7 @@ class TestBayesian:
             failed = values["kind"] in ("fm", "mlp", "dot")
             score = None if failed else structure_loss(values)
             tell(oracle, trial, score=score, step=1, reason="nan" if failed else None)
-        assert sum(kind in ("fm", "mlp", "dot") for kind in kinds[15:]) <= 6  # of 15; nine at random
+        assert sum(kind in ("fm", "mlp", "dot") for kind in kinds[15:]) <= 6  # nine at random
 
 
 def test_hyperband_moves_a_candidate_up_that_had_stopped_and_trains_the_others_longer():
