@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from autorec_core.errors import DataError, listed
@@ -62,7 +63,8 @@ def score_file(
         with whole_file(target) as written:
             rows = _score(scorer, source, chunks, written, made_by(version))
     Console().print(
-        f"{rows:,} rows scored by version {version.number} of {model_name(dataset)}: {target}"
+        f"{rows:,} rows scored by version {version.number} of {model_name(dataset)}: {target}",
+        markup=False,
     )
     return version
 
@@ -94,7 +96,7 @@ def _score(
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(f"Scoring {source.name}", total=1.0, rows=0)
+        task = progress.add_task(f"Scoring {escape(source.name)}", total=1.0, rows=0)
         with _Writer(target, metadata) as writer:
             for table, done in chunks:
                 if missing := [name for name in scorer.columns if name not in table.column_names]:
