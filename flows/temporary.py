@@ -11,7 +11,6 @@ import atexit
 import os
 import socket
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from importlib.util import find_spec
@@ -20,6 +19,7 @@ from pathlib import Path
 import httpx
 
 from autorec_core.errors import UnreachableError
+from flows import lifeline
 from flows.services import prefect_database
 
 SECONDS = 180.0
@@ -45,14 +45,11 @@ def start_temporary_server(root: Path) -> None:
     spec = find_spec("prefect")
     assert spec is not None
     assert spec.origin is not None
-    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(Path(spec.origin).parent)]
-    command += ["--factory", "prefect.server.api.server:create_app", "--lifespan", "on"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flows.lifeline", *command],
-        env={**os.environ, **prefect_database(root), **_ENVIRONMENT},
-        stdin=subprocess.PIPE,
-    )
+    arguments = ["--app-dir", str(Path(spec.origin).parent)]
+    arguments += ["--factory", "prefect.server.api.server:create_app", "--lifespan", "on"]
+    arguments += ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
+    environment = {**os.environ, **prefect_database(root), **_ENVIRONMENT}
+    process = lifeline.start("uvicorn", arguments, environment=environment)
     assert process.stdin is not None
     # Prefect sends its last logs before this: Python ends threads first.
     atexit.register(process.stdin.close)
