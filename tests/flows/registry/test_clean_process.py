@@ -17,7 +17,7 @@ ASKING = """
 import sys
 from pathlib import Path
 from flows.registry import clean_process
-from flows.registry.store import Version
+from flows.registry.versions import Version
 clean_process._environment = lambda root: {**clean_process.os.environ}
 clean_process.tempfile.mkdtemp = lambda prefix: sys.argv[1]
 clean_process.CleanProcess(Version("small", 1, (), {"sha256": "0" * 64}, 0))
