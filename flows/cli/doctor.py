@@ -20,7 +20,7 @@ from rich.table import Table
 
 from autorec_core.errors import AutoRecError, listed
 from flows.config import Params
-from flows.environment import without_password
+from flows.environment import check_proxies, proxy_variables, without_password
 from flows.processes.services import running_services
 from flows.workspace import Places
 
@@ -53,6 +53,7 @@ class Finding:
 def examine(root: Path = Path()) -> Iterator[Finding]:
     """Looks at everything a run in this workspace needs, one thing after the other."""
     yield from _environment(root)
+    yield from _proxies()
     yield from _versions(root / "requirements.lock")
     yield _disk(root)
     try:
@@ -163,22 +164,30 @@ def _services(root: Path, started: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _answers(service: str, address: str, variable: str) -> Finding:
-    import httpx
+    from flows.processes.health import fault_of_server
 
-    try:
-        code = httpx.get(address, timeout=PATIENCE).status_code
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        said = str(error) or type(error).__name__
-    else:
-        if code == 200:
-            return Finding(service, "well", f"{address} answers")
-        said = f"HTTP {code}"
+    fault, shown = fault_of_server(address, PATIENCE), without_password(address)
+    if fault is None:
+        return Finding(service, "well", f"{shown} answers")
     return Finding(
         service,
         "mend",
-        f"{address} does not answer as {service} would: {said}",
+        f"{shown} does not answer as {service} would: {fault}",
         f"Start it (`make up`), or unset {variable} to work without it.",
     )
+
+
+def _proxies() -> Iterator[Finding]:
+    """Proxies that the environment names, if it does."""
+    names = listed(proxy_variables())
+    try:
+        check_proxies()
+    except AutoRecError as error:
+        yield Finding("proxy", "mend", str(error), f"Correct or unset {names}.")
+    else:
+        if proxy_variables():
+            found = f"{names}; servers on this machine are reached without it"
+            yield Finding("proxy", "well", found)
 
 
 def _disk(root: Path) -> Finding:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx
 from rich.console import Console
 
-from autorec_core.errors import AutoRecError
+from autorec_core.errors import AutoRecError, UnreachableError
+from flows.environment import bypass_proxies, check_proxies
+from flows.processes.health import check_prefect
 from flows.processes.services import running_services
 from flows.processes.temporary_server import start_temporary_server
 from flows.report.terminal import show_result
@@ -25,15 +29,26 @@ def run_here(dataset: str) -> None:
     Raises:
         AutoRecError: A step failed; the message is its own.
     """
+    check_proxies()
     for name, address in running_services(Path()).items():
         os.environ.setdefault(name, address)
+        bypass_proxies(urlsplit(address).hostname or "")
     console = Console(highlight=False)
-    if not os.environ.get("PREFECT_API_URL"):
+    api = os.environ.get("PREFECT_API_URL")
+    if api:
+        check_prefect(api)
+    else:
         start_temporary_server(Path())
     from flows.orchestration.train import LEFT, autorec
 
     _plain_console()
-    state = autorec(dataset, return_state=True)
+    try:
+        state = autorec(dataset, return_state=True)
+    except httpx.HTTPError as error:  # only Prefect's client lets these through
+        raise UnreachableError(
+            f"The Prefect server does not answer any more: {str(error) or type(error).__name__}. "
+            "What has been built is kept; the same command goes on from there."
+        ) from error
     if state.name == LEFT:
         console.print(state.message)
     elif not state.is_completed():

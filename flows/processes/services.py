@@ -21,13 +21,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import psutil
 
 from autorec_core.errors import AutoRecError, ConfigError, UnreachableError
 from autorec_core.files import write_json
 from flows.config import Params, ServicesParams
-from flows.environment import prepare_environment
+from flows.environment import (
+    bypass_proxies,
+    check_proxies,
+    prepare_environment,
+    without_password,
+)
+from flows.processes.health import check_prefect, fault_of_server
 from flows.processes.locks import FOLDER
 from flows.workspace import ARTIFACTS, STORE
 
@@ -112,7 +117,9 @@ def up(root: Path) -> None:
     Raises:
         UnreachableError: A server does not come up; its log is named.
     """
+    check_proxies()
     params = Params.load(root / "params.yaml").services
+    bypass_proxies(params.host)
     where = addresses(params)
     environment = {**os.environ, **prefect_database(root), **where}
     servers = (
@@ -126,7 +133,7 @@ def up(root: Path) -> None:
             _must_be_free(name, variable, where[variable])
             _start(root, name, command, environment, where[variable])
     for name, variable, _ in servers:
-        _await(root, name, f"{where[variable]}/health")
+        _await(root, name, variable, f"{where[variable].rstrip('/')}/health")
         print(f"{name}: {where[variable].removesuffix('/api')}")
     deploy(root, environment)
     if not _runs(root, WORKER):
@@ -135,7 +142,17 @@ def up(root: Path) -> None:
 
 
 def work(root: Path) -> None:
-    """Deploys prefect.yaml on servers that run elsewhere, then becomes a worker for them."""
+    """Deploys prefect.yaml on servers that run elsewhere, then becomes a worker for them.
+
+    Raises:
+        ConfigError: No address of a Prefect server is given, or a proxy that cannot be used.
+        UnreachableError: The Prefect server does not answer.
+    """
+    check_proxies()
+    api = os.environ.get("PREFECT_API_URL")
+    if not api:
+        raise ConfigError("Set PREFECT_API_URL to the server that this worker is to work for.")
+    check_prefect(api)
     os.chdir(root)
     deploy(root, dict(os.environ))
     command = _worker()
@@ -235,16 +252,20 @@ def _must_be_free(name: str, variable: str, address: str) -> None:
             )
 
 
-def _await(root: Path, name: str, health: str) -> None:
-    """Waits until a server answers."""
-    deadline = time.monotonic() + START_SECONDS
+def _await(root: Path, name: str, variable: str, health: str) -> None:
+    """Waits until a server that `up` has started answers; one of somebody else must do so now."""
     own = next((service for service in _noted(root) if service.name == name), None)
-    while time.monotonic() < deadline and (own is None or own.process() is not None):
-        try:
-            if httpx.get(health, timeout=5).status_code == httpx.codes.OK:
-                return
-        except httpx.TransportError:
-            pass
+    if os.environ.get(variable) or own is None:
+        if (fault := fault_of_server(health)) is not None:
+            raise UnreachableError(
+                f"{name} does not answer at {without_password(health)}: {fault}. Start that "
+                f"server, or unset {variable} to have one started here."
+            )
+        return
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and own.process() is not None:
+        if fault_of_server(health) is None:
+            return
         time.sleep(0.2)
     raise UnreachableError(
         f"{name} does not answer at {health}; see {root / FOLDER / 'log' / f'{name}.log'}."

@@ -12,14 +12,12 @@ import os
 import socket
 import subprocess
 import time
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-import httpx
-
 from autorec_core.errors import UnreachableError
 from flows.processes import watchdog
+from flows.processes.health import fault_of_server
 from flows.processes.services import prefect_database
 
 SECONDS = 180.0
@@ -62,9 +60,8 @@ def start_temporary_server(root: Path) -> None:
 def _await(process: subprocess.Popen[bytes], api: str) -> None:
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        with suppress(httpx.TransportError):
-            if httpx.get(f"{api}/health").status_code == httpx.codes.OK:
-                return
+        if fault_of_server(f"{api}/health") is None:
+            return
         time.sleep(0.1)
     raise UnreachableError(f"The temporary Prefect server did not come up on {api}.")
 
