@@ -12,7 +12,7 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from autorec_core.errors import ConfigError, listed
 
@@ -52,7 +52,7 @@ def prepare_environment() -> None:
         os.environ.setdefault(name, value)
     _set_password_apart()
     _name_unknown_user()
-    servers = (urlsplit(os.environ.get(name, "")).hostname or "" for name in _SERVERS)
+    servers = (host_of(os.environ.get(name, "")) for name in _SERVERS)
     bypass_proxies(*_LOOPBACK, *filter(is_loopback, servers))
     here = str(Path(sys.executable).parent)
     if os.environ.get("PATH", "").split(os.pathsep)[0] != here:
@@ -65,8 +65,23 @@ def prepare_environment() -> None:
 
 def without_password(address: str) -> str:
     """An address without the user and password that it may hold."""
-    parts = urlsplit(address)
+    parts = _parts(address)
+    if parts is None:
+        return "an address that cannot be read"
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def host_of(address: str) -> str:
+    """The host that an address names; "" where it names none."""
+    parts = _parts(address)
+    return (parts.hostname if parts else None) or ""
+
+
+def _parts(address: str) -> SplitResult | None:
+    try:
+        return urlsplit(address)
+    except ValueError:  # "http://[::1" for instance
+        return None
 
 
 def is_loopback(host: str) -> bool:
@@ -135,8 +150,8 @@ def _name_unknown_user() -> None:
 
 def _set_password_apart() -> None:
     name = "MLFLOW_TRACKING_URI"
-    parts = urlsplit(os.environ.get(name, ""))
-    if parts.scheme in ("http", "https") and "@" in parts.netloc:
+    parts = _parts(os.environ.get(name, ""))
+    if parts and parts.scheme in ("http", "https") and "@" in parts.netloc:
         os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username or "")
         os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
         os.environ[name] = without_password(os.environ[name])

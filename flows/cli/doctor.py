@@ -22,7 +22,8 @@ from autorec_core.errors import AutoRecError, listed
 from flows.config import Params
 from flows.environment import check_proxies, proxy_variables, without_password
 from flows.processes.services import running_services
-from flows.workspace import Places
+from flows.repository import fault_of_git
+from flows.workspace import Places, check_writable
 
 Health = Literal["well", "note", "mend"]
 STYLES: dict[Health, str] = {"well": "green", "note": "yellow", "mend": "bold red"}
@@ -55,6 +56,7 @@ def examine(root: Path = Path()) -> Iterator[Finding]:
     yield from _environment(root)
     yield from _proxies()
     yield from _versions(root / "requirements.lock")
+    yield _writable(root)
     yield _disk(root)
     try:
         params = Params.load(root / "params.yaml")
@@ -93,13 +95,10 @@ def _environment(root: Path) -> Iterator[Finding]:
         f"Python {version}, {sys.prefix}",
         "" if fits else "Use Python 3.11, 3.12 or 3.13: `make install PYTHON=/its/path`.",
     )
-    if shutil.which("git") is None:
-        yield Finding("git", "mend", "git is not on PATH", "Install git: DVC and lineage need it.")
-    elif not (root / ".git").exists():
-        remedy = "`git init`: without it a model does not know its commit."
-        yield Finding("git", "note", "this folder is no git repository", remedy)
-    else:
+    if (fault := fault_of_git(root)) is None:
         yield Finding("git", "well", "git repository")
+    else:
+        yield Finding("git", "mend" if fault.stops else "note", fault.found, fault.remedy)
     if (root / ".dvc").is_dir() and (root / "dvc.yaml").is_file():
         yield Finding("dvc", "well", "DVC repository with a pipeline")
     else:
@@ -188,6 +187,15 @@ def _proxies() -> Iterator[Finding]:
         if proxy_variables():
             found = f"{names}; servers on this machine are reached without it"
             yield Finding("proxy", "well", found)
+
+
+def _writable(root: Path) -> Finding:
+    try:
+        check_writable(root)
+    except AutoRecError as error:
+        found, _, remedy = str(error).partition(": ")
+        return Finding("workspace", "mend", found, remedy[:1].upper() + remedy[1:])
+    return Finding("workspace", "well", "can be written")
 
 
 def _disk(root: Path) -> Finding:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 from rich.console import Console
 
 from autorec_core.errors import AutoRecError, UnreachableError
-from flows.environment import bypass_proxies, check_proxies
+from flows.environment import bypass_proxies, check_proxies, host_of
 from flows.processes.health import check_prefect
 from flows.processes.services import running_services
 from flows.processes.temporary_server import start_temporary_server
 from flows.report.terminal import show_result
+from flows.repository import check_git
 from flows.stages.messages import ERROR_MARK
-from flows.workspace import Places
+from flows.workspace import Places, check_writable
+
+STATE_MARKS = ("Finished in state", "Task run failed with state")
+"""How Prefect begins the lines about a step that failed, each with the whole message again."""
 
 
 def run_here(dataset: str) -> None:
@@ -29,10 +32,12 @@ def run_here(dataset: str) -> None:
     Raises:
         AutoRecError: A step failed; the message is its own.
     """
+    check_writable(Path())
+    check_git(Path())
     check_proxies()
     for name, address in running_services(Path()).items():
         os.environ.setdefault(name, address)
-        bypass_proxies(urlsplit(address).hostname or "")
+        bypass_proxies(host_of(address))
     console = Console(highlight=False)
     api = os.environ.get("PREFECT_API_URL")
     if api:
@@ -72,7 +77,7 @@ def _plain_console() -> None:
     package = str(Path(prefect.__file__).parent)
 
     def is_shown(record: logging.LogRecord) -> bool:
-        if record.getMessage().startswith((ERROR_MARK, "Finished in state")):
+        if record.getMessage().startswith((ERROR_MARK, *STATE_MARKS)):
             return False
         return record.levelno >= logging.WARNING or not record.pathname.startswith(package)
 

@@ -20,10 +20,11 @@ from rich.table import Table
 from autorec_core.errors import AutoRecError, DataError
 from autorec_core.files import write_text
 from flows.orchestration.dvc_client import StageError
-from flows.registry.lineage import environment, git
+from flows.registry.lineage import environment
 from flows.registry.loading import fetched
 from flows.registry.register import LINEAGE
 from flows.registry.versions import get_version, model_name
+from flows.repository import fault_of_git, git
 from flows.workspace import Places
 
 FIRST = "fetch"
@@ -128,7 +129,9 @@ def _commit(document: Mapping[str, Any]) -> str:
 def _work_tree(root: Path, commit: str) -> Iterator[Path]:
     """The workspace's folder as it was at a commit, beside the workspace; gone afterwards."""
     top = git(root, "rev-parse", "--show-toplevel")
-    if top is None or git(root, "cat-file", "-e", f"{commit}^{{commit}}") is None:
+    if top is None:
+        raise DataError(f"git does not give the code of that version. {fault_of_git(root)}")
+    if git(root, "cat-file", "-e", f"{commit}^{{commit}}") is None:
         raise DataError(f"This git repository does not have the commit {commit}: fetch it first.")
     inside = root.resolve().relative_to(Path(top).resolve())
     with tempfile.TemporaryDirectory() as folder:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 import httpx
 
 from autorec_core.errors import UnreachableError
-from flows.environment import is_loopback, without_password
+from flows.environment import host_of, is_loopback, without_password
 
 SECONDS = 5.0
 
@@ -23,7 +21,7 @@ def fault_of_server(address: str, seconds: float = SECONDS) -> str | None:
         The fault in a few words; None where the server is well.
     """
     try:
-        proxies = not is_loopback(urlsplit(address).hostname or "")
+        proxies = not is_loopback(host_of(address))
         code = httpx.get(address, timeout=seconds, trust_env=proxies).status_code
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, ImportError) as error:
         return str(error) or type(error).__name__
@@ -53,8 +51,15 @@ def check_prefect(address: str) -> None:
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, RuntimeError) as error:
         fault = error
     if fault is not None:
-        said = (str(fault).splitlines() or [""])[0].rstrip(".") or type(fault).__name__
         raise UnreachableError(
-            f"No Prefect server answers at {without_password(address)} (PREFECT_API_URL): {said}. "
+            f"No Prefect server answers at {without_password(address)} (PREFECT_API_URL): "
+            f"{_in_short(fault)}. "
             "Start it (`make up`), or unset PREFECT_API_URL to run without it."
         )
+
+
+def _in_short(fault: Exception) -> str:
+    if isinstance(fault, httpx.HTTPStatusError):
+        return f"HTTP {fault.response.status_code}"
+    lines = str(fault).splitlines() or [type(fault).__name__]
+    return lines[0].rstrip(".")
