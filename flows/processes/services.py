@@ -10,9 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -32,6 +34,7 @@ from flows.environment import (
     prepare_environment,
     without_password,
 )
+from flows.processes import watchdog
 from flows.processes.health import check_prefect, fault_of_server
 from flows.processes.locks import FOLDER
 from flows.workspace import ARTIFACTS, STORE
@@ -40,6 +43,9 @@ PREFECT, MLFLOW, WORKER = "prefect", "mlflow", "worker"
 POOL = "autorec"
 _PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 START_SECONDS = 180.0
+RUN_SECONDS = 45.0
+"""How long runs in progress may take to end when `work` is told to. With the worker's own time in
+`STOP_SECONDS` it must stay below `stop_grace_period` in compose.yaml."""
 STOP_SECONDS = {WORKER: 40.0, MLFLOW: 15.0, PREFECT: 15.0}
 """How long each may take to end by itself, in the order they are ended."""
 
@@ -142,7 +148,10 @@ def up(root: Path) -> None:
 
 
 def work(root: Path) -> None:
-    """Deploys prefect.yaml on servers that run elsewhere, then becomes a worker for them.
+    """Deploys prefect.yaml on servers that run elsewhere, then works for them.
+
+    Told to end (SIGTERM, Ctrl-C), it lets the runs in progress end if they do so within
+    `RUN_SECONDS`. Those that are left are stopped, and the next run goes on where they were.
 
     Raises:
         ConfigError: No address of a Prefect server is given, or a proxy that cannot be used.
@@ -155,8 +164,29 @@ def work(root: Path) -> None:
     check_prefect(api)
     os.chdir(root)
     deploy(root, dict(os.environ))
-    command = _worker()
-    os.execv(command[0], command)
+    module, *arguments = _worker()[2:]
+    worker = watchdog.start(
+        module, arguments, environment=os.environ, grace_seconds=STOP_SECONDS[WORKER]
+    )
+    asked = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.set())
+    while worker.poll() is None:
+        if asked.wait(1):
+            wait_for_runs(worker.pid, RUN_SECONDS)
+            worker.terminate()
+            worker.wait()
+            return
+    sys.exit(worker.returncode)
+
+
+def wait_for_runs(worker: int, seconds: float) -> None:
+    """Waits until a worker has no run in progress, and no longer than it may."""
+    deadline = time.monotonic() + seconds
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(worker)
+        while process.children() and time.monotonic() < deadline:
+            time.sleep(0.2)
 
 
 def deploy(root: Path, environment: dict[str, str]) -> None:

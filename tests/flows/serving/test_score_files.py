@@ -134,6 +134,6 @@ def test_a_file_that_cannot_be_written_is_not_blamed_on_the_one_that_is_read(
 
     for fault, error in ((locked, DataError), (refused, PermissionError)):
         monkeypatch.setattr(flows.serving.score_files, "aliased", fault)
-        with pytest.raises(error, match="mlflow.lock") as caught:
+        with pytest.raises(error, match=r"mlflow\.lock") as caught:
             score_file(DATASET, source, tmp_path / "scores.csv", root=live.root)
         assert "rows.csv" not in str(caught.value)
