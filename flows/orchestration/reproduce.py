@@ -20,6 +20,7 @@ from rich.table import Table
 from autorec_core.errors import AutoRecError, DataError
 from autorec_core.files import write_text
 from flows.orchestration.dvc_client import StageError
+from flows.processes import watchdog
 from flows.registry.lineage import environment
 from flows.registry.loading import fetched
 from flows.registry.register import LINEAGE
@@ -160,18 +161,25 @@ def _share_cache(root: Path, tree: Path) -> None:
 
 
 def _dvc(tree: Path, *arguments: str, otherwise: str) -> None:
-    """Runs DVC in the work tree, whose own code and store the stages use, and nobody else's."""
+    """Runs DVC in the work tree, whose own code and store the stages use, and nobody else's.
+
+    It ends with this process, and so do its stages. The watchdog is ours, not the work tree's.
+    """
     environ = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
+    with subprocess.Popen(
+        [sys.executable, "-P", watchdog.__file__, "0", "dvc", *arguments],
         cwd=tree,
         env={**environ, "PYTHONPATH": str(tree)},
+        stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        said = process.stderr.read()
+        code = process.wait()
+    if code != 0:
+        last = (said.strip().splitlines() or ["no word"])[-1]
         raise StageError(f"{otherwise} DVC says: {last}")
 
 
