@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from flows.processes.services import wait_for_runs
@@ -34,7 +35,8 @@ def test_a_run_in_progress_is_waited_for_and_no_longer_than_it_may(run_seconds, 
         wait_for_runs(worker.pid, patience)
 
         assert waited[0] <= time.monotonic() - began < waited[1]
-        worker.kill()
+        for process in (*psutil.Process(worker.pid).children(), worker):
+            process.kill()
 
 
 def test_a_worker_that_is_gone_is_not_waited_for():
