@@ -9,8 +9,7 @@ from pathlib import Path
 
 from autorec_core.errors import ConfigError
 
-RUN_FOLDER = ".autorec"
-_WRITTEN = (".", RUN_FOLDER, ".dvc", ".dvc/tmp", ".dvc/cache", "data", "reports", "mlartifacts")
+_WRITTEN = (".", ".autorec", ".dvc", ".dvc/tmp", ".dvc/cache", "data", "reports", "mlartifacts")
 _WRITTEN_FILES = ("dvc.lock", "mlflow.db", "mlflow.lock")
 
 STORE = "mlflow.db"

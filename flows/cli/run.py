@@ -17,7 +17,7 @@ from flows.processes.temporary_server import start_temporary_server
 from flows.report.terminal import show_result
 from flows.repository import check_git
 from flows.stages.messages import ERROR_MARK
-from flows.workspace import Places, check_writable
+from flows.workspace import Places
 
 STATE_MARKS = ("Finished in state", "Task run failed with state")
 """How Prefect begins the lines about a step that failed, each with the whole message again."""
@@ -32,7 +32,6 @@ def run_here(dataset: str) -> None:
     Raises:
         AutoRecError: A step failed; the message is its own.
     """
-    check_writable(Path())
     check_git(Path())
     check_proxies()
     for name, address in running_services(Path()).items():

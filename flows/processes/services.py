@@ -37,7 +37,7 @@ from flows.environment import (
 from flows.processes import watchdog
 from flows.processes.health import check_prefect, fault_of_server
 from flows.processes.locks import FOLDER
-from flows.workspace import ARTIFACTS, STORE
+from flows.workspace import ARTIFACTS, STORE, check_writable
 
 PREFECT, MLFLOW, WORKER = "prefect", "mlflow", "worker"
 POOL = "autorec"
@@ -123,6 +123,7 @@ def up(root: Path) -> None:
     Raises:
         UnreachableError: A server does not come up; its log is named.
     """
+    check_writable(root)
     check_proxies()
     params = Params.load(root / "params.yaml").services
     bypass_proxies(params.host)
@@ -154,9 +155,11 @@ def work(root: Path) -> None:
     `RUN_SECONDS`. Those that are left are stopped, and the next run goes on where they were.
 
     Raises:
-        ConfigError: No address of a Prefect server is given, or a proxy that cannot be used.
+        ConfigError: No address of a Prefect server is given, a proxy cannot be used, or the
+            workspace cannot be written.
         UnreachableError: The Prefect server does not answer.
     """
+    check_writable(root)
     check_proxies()
     api = os.environ.get("PREFECT_API_URL")
     if not api:
