@@ -161,11 +161,12 @@ def test_a_killed_rebuild_leaves_no_stage_at_work(tmp_path):
         stdout=subprocess.PIPE,
         text=True,
     ) as rebuilding:
-        assert rebuilding.stdout is not None
-        assert "'dvc', 'repro'" in rebuilding.stdout.readline()
-        family = psutil.Process(rebuilding.pid).children(recursive=True)
-        assert len(family) == 2
-
-        rebuilding.kill()
+        try:
+            assert rebuilding.stdout is not None
+            assert "'repro'" in rebuilding.stdout.readline()
+            family = psutil.Process(rebuilding.pid).children(recursive=True)
+            assert len(family) == 2
+        finally:
+            rebuilding.kill()
 
         assert not psutil.wait_procs(family, timeout=5)[1]
