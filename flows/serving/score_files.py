@@ -126,10 +126,23 @@ def _with_scores(table: pa.Table, scores: Any) -> pa.Table:
 def _opened(path: Path) -> Iterator[Iterator[tuple[pa.Table, float]]]:
     """The file's rows, a chunk at a time, each with the share of the file read by then."""
     try:
-        with path.open("rb") as file:
-            yield _parquet(file) if path.suffix == ".parquet" else _text(file, path)
+        file = path.open("rb")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    with file:
+        yield _read(path, _parquet(file) if path.suffix == ".parquet" else _text(file, path))
+
+
+def _read(path: Path, chunks: Iterator[tuple[pa.Table, float]]) -> Iterator[tuple[pa.Table, float]]:
+    """The chunks; of what goes wrong, only what happens while they are read is the file's fault."""
+    try:
+        yield from chunks
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} cannot be read: {error}.")
 
 
 def _parquet(file: Any) -> Iterator[tuple[pa.Table, float]]:
