@@ -264,6 +264,15 @@ def holds_ids(tensor: Any) -> bool:
     return "int" in str(tensor.dtype)
 
 
+def is_score(tensor: Any) -> bool:
+    """Whether a tensor is already a part of the score, to be added up as it is.
+
+    The Keras layer that made it says so, by a class attribute `is_score`: a dot product and a sum
+    of biases are parts of the score. A column of numbers or a perceptron's only unit is not.
+    """
+    return bool(getattr(tensor._keras_history.operation, "is_score", False))
+
+
 def snake_case(name: str) -> str:
     """`FMInteraction` as `fm_interaction`: how a class is named in hyperparameter paths."""
     words = re.sub(r"([A-Z]+)([A-Z][a-z])|([a-z0-9])([A-Z])", r"\1\3_\2\4", name)

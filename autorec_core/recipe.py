@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from autorec_core.block import Block, choice
+from autorec_core.block import Block, Choice, candidates, choice
 
 if TYPE_CHECKING:
     import keras
@@ -19,8 +20,8 @@ class Training(Block):
     Args:
         optimizer: The Keras optimizer's name.
         learning_rate: Its step size, at the start.
-        decay: The factor the learning rate is multiplied with when the validation objective has
-            next to stopped improving; 1.0 keeps it.
+        decay: The factor the learning rate is multiplied with when the validation objective
+            plateaus; 1.0 keeps it.
         batch_size: Rows a step.
         least_steps: Steps of an epoch, at least: of fewer rows the batch size is halved until there
             are as many.
@@ -51,6 +52,33 @@ class Training(Block):
         while size > 1 and -(-rows // size) < self.least_steps:
             size //= 2
         return size
+
+    def narrowed(self, *, rows: int, evaluations: int, patience: int) -> Training:
+        """These settings without the choices that would decide nothing in a training.
+
+        Batch sizes are given as the sizes that are really taken, each once. The learning rate can
+        only decay after an evaluation without improvement that does not end the training, and
+        counts only if another evaluation follows.
+
+        Args:
+            rows: Number of training rows.
+            evaluations: The most evaluations that a candidate gets.
+            patience: Evaluations without improvement before it stops.
+        """
+        changes: dict[str, Any] = {}
+        if isinstance(self.batch_size, Choice):
+            taken = {
+                size: min(dataclasses.replace(self, batch_size=size).rows_a_step(rows), rows)
+                for size in candidates(self.batch_size)
+            }
+            changes["batch_size"] = dataclasses.replace(
+                self.batch_size,
+                values=tuple(dict.fromkeys(taken.values())),
+                default=taken[self.batch_size.default],
+            )
+        if isinstance(self.decay, Choice) and (patience < 2 or evaluations < 3):
+            changes["decay"] = 1.0
+        return dataclasses.replace(self, **changes)
 
     def keras_optimizer(self) -> keras.optimizers.Optimizer:
         """The Keras optimizer that these settings describe."""

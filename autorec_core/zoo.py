@@ -203,7 +203,7 @@ class Parts:
         }
         if self.space == "thesis" or self.schema.task == "rating":
             biases = [self.block(BiasMapper, **columns)(self.ids)] if sizes else []
-            return [*biases, *([self.numbers] if self.schema.numeric else [])]
+            return [*biases, *([LinearMapper()(self.numbers)] if self.schema.numeric else [])]
         nodes: Nodes = []
         if sizes:
             # Between rates that agree, 1 / columns each, and rates that add up, 1 each.

@@ -44,6 +44,8 @@ class FMInteraction(Interactor):
 class PairwiseSum(keras.layers.Layer):
     """The sum of all pairs' dot products at a cost linear in the number of fields."""
 
+    is_score = True
+
     def call(self, inputs: Any) -> Any:
         """(batch_size, fields, dim) to (batch_size, 1)."""
         # The gradient of the sum by a field is the sum of all other fields. Given as a constant

@@ -35,6 +35,8 @@ class InnerProductInteraction(Interactor):
 class InnerProduct(keras.layers.Layer):
     """The product over the fields, summed over their elements."""
 
+    is_score = True
+
     def call(self, inputs: Any) -> Any:
         """(batch_size, fields, dim) to (batch_size, 1)."""
         return keras.ops.sum(product(inputs), axis=-1, keepdims=True)

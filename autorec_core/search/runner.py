@@ -23,7 +23,7 @@ from autorec_core.search.listener import Listener, SearchPlan
 from autorec_core.search.oracles import make_oracle
 from autorec_core.search.records import TrialRecord, ranked
 from autorec_core.search.result import SearchResult
-from autorec_core.search.space import resolved, search_space
+from autorec_core.search.space import decisive, resolved, search_space
 from autorec_core.search.store import Store, code_hash, data_hash
 from autorec_core.search.workers import make_workers
 from autorec_core.training import Budget, Outcome, Rows, Task
@@ -82,6 +82,7 @@ def run_search(
     """
     objective = objective or recommender.optimizer.objective
     metric = objective_metric(objective, recommender.optimizer.task)
+    recommender = decisive(recommender, rows=len(train), budget=budget)
     space = search_space(recommender)
     oracle = make_oracle(
         tuner,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import keras_tuner
 
 from autorec_core.recommender import Recommender
+from autorec_core.training import Budget
 
 Scope = list[Any]
 """KerasTuner's conditions, all of which must be met for the hyperparameters below to be live."""
@@ -66,6 +68,21 @@ def _values_meeting(
             name = hyperparameter.name
             hp.values[name] = needed.get(name, hyperparameter.default)
     return dict(hp.values)
+
+
+def decisive(recommender: Recommender, *, rows: int, budget: Budget) -> Recommender:
+    """The recommender without hyperparameters that decide nothing in this search.
+
+    Args:
+        recommender: What is to be searched.
+        rows: Number of training rows.
+        budget: How long a candidate may train.
+    """
+    evaluations = budget.epochs * budget.evaluations_an_epoch(rows)
+    training = recommender.training.narrowed(
+        rows=rows, evaluations=evaluations, patience=budget.patience
+    )
+    return dataclasses.replace(recommender, training=training)
 
 
 def resolved(

@@ -184,7 +184,7 @@ def leaderboard_csv(records: Iterable[TrialRecord], metric: Metric) -> str:
                 record.number,
                 record.status,
                 "" if record.score is None else record.score,
-                record.best_step or "",
+                "" if record.score is None else record.best_step,
                 record.seconds,
                 record.reason or "",
                 *(record.hyperparameters.get(name, "") for name in names),

@@ -1,5 +1,6 @@
 """Ready models: any point of their spaces trains, and several are points of AutoRec's space."""
 
+import dataclasses
 import random
 
 import keras_tuner
@@ -14,7 +15,7 @@ from autorec_core.data.schema import Field, ListField, Schema
 from autorec_core.errors import ConfigError
 from autorec_core.recommender import adapt
 from autorec_core.search.space import search_space
-from autorec_core.training import Rows
+from autorec_core.training import Budget, Rows, train
 
 ROWS = 8
 SAMPLES = 6  # a model and task, three times as many of AutoRec: 204 candidates in all
@@ -199,6 +200,26 @@ class TestSpaces:
         model.get_layer("score").offset.assign(100.0)
         predicted = model.predict(rows(TASKS["rating"])[0], verbose=0)
         assert (predicted == 5.0).all()
+
+
+@pytest.mark.parametrize("space", ["thesis", "extended"])
+@pytest.mark.parametrize("name", ["mf", "autorec_rp", "wide_deep"])
+def test_a_single_numeric_column_has_a_weight_to_learn(name, space):
+    """True slope -0.5: added with a fixed weight of 1, it costs (1 + 0.5) squared."""
+    of = schema("rating", numeric=("price",), columns=2)
+    generator = np.random.default_rng(0)
+    ids = generator.integers(0, 4, (3000, 2)).astype("int32")
+    price = generator.normal(size=(3000, 1)).astype("float32")
+    labels = (3 - 0.5 * price[:, 0] + generator.normal(0, 0.3, 3000)).astype("float32")
+    known, valid = (
+        Rows({"categorical": ids[part], "numeric": price[part]}, labels[part])
+        for part in (slice(2500), slice(2500, None))
+    )
+    recommender = zoo.build(name, of, space).resolve(keras_tuner.HyperParameters())
+    training = ar.Training(learning_rate=0.01, decay=1.0, batch_size=64)
+    recommender = dataclasses.replace(recommender, training=training)
+    trained = train(recommender, known, valid, budget=Budget(5, 5), seed=1)
+    assert trained.score < 0.12
 
 
 def test_a_recommender_takes_the_rows_of_its_schema():
