@@ -8,10 +8,11 @@ stay in the range of the ratings, and user and item vectors that know whom and w
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from autorec_core.block import Block, Choice, Node, choice
 from autorec_core.data.schema import Schema
@@ -182,15 +183,26 @@ class Parts:
         All that can learn there: vectors begin near zero, and so does their product, which for more
         than two of them no gradient moves from there.
         """
-        names = searchable()
-        own: list[Interactor] = []
         columns = len(self.schema.categorical) + len(self.schema.lists) + len(self.schema.numeric)
-        if (len(nodes) if len(nodes) > 1 else columns) > 2:
-            names.remove(InnerProductInteraction.__name__)
+        vectors = len(nodes) if len(nodes) > 1 else columns
+        special: dict[str, Interactor] = {}
+        if vectors > 2:
             kept = (name for name in OPERATIONS if name != "multiply")
-            own.append(ElementwiseInteraction(operation=choice(*kept, default="average")))
+            elementwise = ElementwiseInteraction(operation=choice(*kept, default="average"))
+            special[ElementwiseInteraction.__name__] = elementwise
         if _is_columns_alone(self.schema):
-            own.append(MLPInteraction(num_layers=COLUMNS_LAYERS, dropout_rate=COLUMNS_DROPOUT))
+            special[MLPInteraction.__name__] = MLPInteraction(
+                num_layers=COLUMNS_LAYERS, dropout_rate=COLUMNS_DROPOUT
+            )
+        names, own = [], []
+        for name in searchable():
+            plain = cast(Interactor, Block.registry[name]())
+            interactor = special.get(name, plain).narrowed(vectors)
+            if interactor is None or (vectors > 2 and name == InnerProductInteraction.__name__):
+                continue
+            names.append(name)
+            if interactor != plain:
+                own.append(interactor)
         return names, tuple(own)
 
     @cached_property
@@ -405,7 +417,10 @@ def _embedding_dim(name: str, schema: Schema, space: Space) -> int | Choice:
     open: with everything fixed its ten trials would measure nothing but their seeds.
     """
     if space == "thesis":
-        return LatentFactorMapper.THESIS["embedding_dim"] if name == "mf" else 64
+        if name != "mf":
+            return 64
+        dims = LatentFactorMapper.THESIS["embedding_dim"]
+        return dataclasses.replace(dims, name="embedding_dim")
     dims = (16, 32, 64, 128) if schema.task == "rating" else (4, 8, 16, 32)
     default = 32 if schema.task == "rating" else 8
     return choice(*dims, default=default, name="embedding_dim")

@@ -35,6 +35,10 @@ class FMInteraction(Interactor):
     def __post_init__(self) -> None:
         self.require("embedding_dim", least=0)
 
+    def narrowed(self, fields: int) -> Interactor | None:
+        """One vector has no pair."""
+        return self if fields > 1 else None
+
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the sum over the fields of all inputs."""
         return PairwiseSum()(fields(inputs, self.embedding_dim))
