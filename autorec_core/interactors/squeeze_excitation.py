@@ -39,7 +39,7 @@ class SqueezeExcitationInteraction(Interactor):
         """Of few vectors, several reductions leave a hidden layer of the same width."""
         if not isinstance(self.reduction, Choice):
             return self
-        widths = {max(fields // by, 1): by for by in reversed(self.reduction.values)}
+        widths = {max(fields // int(by), 1): by for by in reversed(self.reduction.values)}
         kept = tuple(by for by in self.reduction.values if by in widths.values())
         default = self.reduction.default if self.reduction.default in kept else kept[0]
         return dataclasses.replace(self, reduction=choice(*kept, default=default))
