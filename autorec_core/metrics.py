@@ -49,18 +49,23 @@ class Metric:
         return min(scores) if self.direction == "min" else max(scores)
 
     def clearly_better(
-        self, labels: np.ndarray, predictions: np.ndarray, others: np.ndarray
+        self,
+        labels: np.ndarray,
+        predictions: np.ndarray,
+        others: np.ndarray,
+        *,
+        errors: float = 1.0,
     ) -> bool:
         """Whether `predictions` are better than `others` by more than chance alone would make them.
 
-        By more than one standard error of the rows' gains, where the metric is a mean over rows;
-        otherwise, by however little.
+        By more than `errors` standard errors of the rows' gains, where the metric is a mean over
+        rows; otherwise, by however little.
         """
         labels, predictions, others = _flat(labels), _flat(predictions), _flat(others)
         if self.row_losses is None:
             return self.better(self(labels, predictions), self(labels, others))
         gains = self.row_losses(labels, others) - self.row_losses(labels, predictions)
-        return bool(gains.mean() > gains.std() / np.sqrt(len(gains)))
+        return bool(gains.mean() > errors * gains.std() / np.sqrt(len(gains)))
 
 
 def squared_errors(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:

@@ -57,14 +57,17 @@ def best_untrained(
             schedule=schedule,
         )
 
-    best = trained
+    best, errors = trained, 1.0
     if all(one.better(untrained[one.name], trained.metrics[one.name]) for one in (metric, own)):
-        best = candidate(schedule)
+        # Drawn at random for the most part, and drawn anew by every trial.
+        best, errors = candidate(schedule), 2.0
     predicted = predict(best.model, valid.inputs)
 
     def knows_more_than(constant: np.ndarray) -> bool:
-        measures = (metric, own)
-        return any(one.clearly_better(valid.labels, predicted, constant) for one in measures)
+        return any(
+            one.clearly_better(valid.labels, predicted, constant, errors=errors)
+            for one in (metric, own)
+        )
 
     if knows_more_than(means(train, len(valid))):
         return best
