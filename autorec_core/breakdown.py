@@ -10,7 +10,7 @@ import numpy as np
 from autorec_core.data.schema import Examples, Schema
 from autorec_core.data.vocabulary import UNKNOWN
 from autorec_core.intervals import mean_intervals
-from autorec_core.metrics import calibration_curve
+from autorec_core.metrics import calibration_bins, calibration_curve
 
 STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000)
 RESIDUAL_BINS = 40
@@ -163,14 +163,13 @@ class CalibrationRow:
 
 
 def calibration(labels: np.ndarray, scores: np.ndarray, seed: int) -> list[CalibrationRow]:
-    """Predictions beside outcomes in bins of equally many rows, by rising prediction."""
-    labels = np.asarray(labels, np.float64)
-    order = np.argsort(np.asarray(scores, np.float64), kind="stable")
-    parts = [part for part in np.array_split(order, CALIBRATION_BINS) if len(part)]
+    """Predictions beside outcomes in bins of about equally many rows, by rising prediction."""
+    labels, scores = np.asarray(labels, np.float64), np.asarray(scores, np.float64)
+    bin_of_row = calibration_bins(scores, CALIBRATION_BINS)
     curve = zip(*calibration_curve(labels, scores, CALIBRATION_BINS), strict=True)
     found = []
-    for part, (predicted, observed, rows) in zip(parts, curve, strict=True):
-        interval = mean_intervals(labels[part], seed)[0]
+    for number, (predicted, observed, rows) in enumerate(curve):
+        interval = mean_intervals(labels[bin_of_row == number], seed)[0]
         found.append(
             CalibrationRow(
                 float(predicted), float(observed), interval.low, interval.high, int(rows)
