@@ -93,10 +93,13 @@ class CleanProcess:
         """What it makes of its own example.
 
         Returns:
-            `scores`, as MLflow's `predict` gives them; `recorded`, those of its registration;
-            `milliseconds`, the median time of one row, without the way to the process and back.
+            `scores`, as MLflow's `predict` gives them, and `recorded`, those of its registration.
         """
         return json.loads(self._ask(host.EXAMPLE, b"", host.DONE))
+
+    def milliseconds(self, calls: int) -> float:
+        """The median time of scoring one row, without the way to the process and back."""
+        return json.loads(self._ask(host.TIME, json.dumps(calls).encode(), host.DONE))
 
     def export(self, folder: Path) -> None:
         """Has it write itself for Keras and TensorFlow Serving; see `export_scorer`."""

@@ -7,7 +7,15 @@ import pandas as pd
 import pytest
 
 from autorec_core.learned import LearnedRows, row_hashes
-from flows.basis import FEWEST, basis
+from flows.basis import Basis
+from flows.basis import basis as basis_of
+
+FEWEST = 100
+
+
+def basis(champion, record, rows) -> Basis:
+    return basis_of(champion, record, rows, fewest=FEWEST)
+
 
 KINDS = {"user": "text", "rating": "number"}
 
