@@ -47,7 +47,12 @@ class ActivityRow:
 
 
 def activity(
-    losses: Mapping[str, np.ndarray], known: Examples, test: Examples, schema: Schema, seed: int
+    losses: Mapping[str, np.ndarray],
+    known: Examples,
+    test: Examples,
+    schema: Schema,
+    seed: int,
+    users: np.ndarray | None = None,
 ) -> list[ActivityRow]:
     """Splits the test loss by how often a row's user and item were met, unknown ids apart.
 
@@ -57,6 +62,8 @@ def activity(
         test: The encoded test rows.
         schema: The schema of both.
         seed: Seeds the intervals.
+        users: The user of each test row, whose rows are drawn together; None where rows stand
+            alone.
     """
     found: list[ActivityRow] = []
     for column in (schema.user, schema.item):
@@ -66,11 +73,11 @@ def activity(
         met = np.bincount(known.categorical[:, place], minlength=test.categorical.max() + 1)
         met[UNKNOWN] = 0
         ids = test.categorical[:, place]
-        found += _by_count(column, met[ids], ids, losses, seed)
+        found += _by_count(column, met[ids], ids, losses, seed, users)
     if not found and schema.categorical:
         # Without the places of lists: id 0 also stands where a list has ended.
         unknown = (test.categorical[:, : len(schema.categorical)] == UNKNOWN).sum(axis=1)
-        found += _by_count("unknown values", unknown, None, losses, seed)
+        found += _by_count("unknown values", unknown, None, losses, seed, users)
     return found
 
 
@@ -80,6 +87,7 @@ def _by_count(
     ids: np.ndarray | None,
     losses: Mapping[str, np.ndarray],
     seed: int,
+    users: np.ndarray | None,
 ) -> Iterator[ActivityRow]:
     """One row for each step of the counts that has test rows."""
     bounds = [0, *STEPS]
@@ -87,7 +95,7 @@ def _by_count(
         chosen = (counts >= least) & (True if after is None else counts < after)
         if not chosen.any():
             continue
-        model = mean_intervals(losses["model"][chosen], seed)[0]
+        model = mean_intervals(losses["model"][chosen], seed, clusters=_of(users, chosen))[0]
         yield ActivityRow(
             by=by,
             least=least,
@@ -162,14 +170,22 @@ class CalibrationRow:
     rows: int
 
 
-def calibration(labels: np.ndarray, scores: np.ndarray, seed: int) -> list[CalibrationRow]:
+def _of(users: np.ndarray | None, chosen: np.ndarray) -> np.ndarray | None:
+    """The users of some rows, numbered from 0 without gaps."""
+    return None if users is None else np.unique(users[chosen], return_inverse=True)[1]
+
+
+def calibration(
+    labels: np.ndarray, scores: np.ndarray, seed: int, users: np.ndarray | None = None
+) -> list[CalibrationRow]:
     """Predictions beside outcomes in bins of about equally many rows, by rising prediction."""
     labels, scores = np.asarray(labels, np.float64), np.asarray(scores, np.float64)
     bin_of_row = calibration_bins(scores, CALIBRATION_BINS)
     curve = zip(*calibration_curve(labels, scores, CALIBRATION_BINS), strict=True)
     found = []
     for number, (predicted, observed, rows) in enumerate(curve):
-        interval = mean_intervals(labels[bin_of_row == number], seed)[0]
+        chosen = bin_of_row == number
+        interval = mean_intervals(labels[chosen], seed, clusters=_of(users, chosen))[0]
         found.append(
             CalibrationRow(
                 float(predicted), float(observed), interval.low, interval.high, int(rows)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from autorec_core import zoo
+from autorec_core.baselines import Splits
 from autorec_core.config import DatasetParams, PreprocessParams, SplitParams
 from autorec_core.data.guess import propose
 from autorec_core.data.prepare import prepare
@@ -59,9 +60,8 @@ result = run_search(
     workers=0,
 )
 model = result.load_model()
-for name, figures in evaluate(
-    predict(model, test.inputs()), train, test, schema, 13
-).figures.items():
+splits = Splits(train, valid, test, schema, seed=13, refit=False)
+for name, figures in evaluate(predict(model, test.inputs()), splits).figures.items():
     print(f"{name:10} test cross entropy {figures['ce']:.4f}, AUC {figures['auc']:.4f}")
 
 # Preprocessing and model as one thing: raw rows in, probabilities out; unseen ids are fine.

@@ -1,4 +1,4 @@
-"""The gate: suites written from a data set's entry, held against raw rows and splits.
+"""The data checks: suites written from a data set's entry, held against raw rows and splits.
 
 Raw rows pass in chunks; what only all rows together can tell is counted meanwhile and checked at
 the end. The first failed expectation that is not a warning is what stops the pipeline.
@@ -65,15 +65,15 @@ def check_raw(
     rows: Counter[pa.Schema] = Counter()
     seen: list[pa.Schema] = []
     frames = _frames(entry, raw, tally, rows, looked_at)
-    with ahead(frames) as next_frames, validator(name, docs) as gate:
+    with ahead(frames) as next_frames, validator(name, docs) as validating:
         for frame in next_frames:
-            gate.validate("raw rows", frame, of_values)
+            validating.validate("raw rows", frame, of_values)
             for schema in [one for one in list(rows) if one not in seen]:
                 seen.append(schema)
-                _check_columns(gate, entry, schema, rows)
+                _check_columns(validating, entry, schema, rows)
         found = tally.finish()
-        _check_whole(gate, entry, found, previous)
-    return _conclude(name, gate, results, docs, {"tally": found})
+        _check_whole(validating, entry, found, previous)
+    return _conclude(name, validating, results, docs, {"tally": found})
 
 
 def check_splits(
@@ -95,16 +95,16 @@ def check_splits(
         DataError: A file is missing, or an expectation failed.
     """
     schema = load_schema(prepared)
-    with validator(name, docs) as gate:
-        gate.validate(
+    with validator(name, docs) as validating:
+        validating.validate(
             "all splits", _row_numbers(prepared), [_between("in_two_splits", 0, 0), _filled("rows")]
         )
         if _is_stratified(prepared):
             shares = _label_shares(prepared, schema.label)
-            gate.validate("label shares", shares, [_between("excess", -1, 1)])
+            validating.validate("label shares", shares, [_between("excess", -1, 1)])
         encoded = pd.concat([encoded_columns(prepared, part, schema) for part in PARTS])
-        gate.validate(_title(encoded), encoded, _ENCODED)
-    return _conclude(name, gate, results, docs, {})
+        validating.validate(_title(encoded), encoded, _ENCODED)
+    return _conclude(name, validating, results, docs, {})
 
 
 def column_suite(entry: DatasetParams) -> list[Expectation]:
@@ -199,15 +199,15 @@ def _counted(
 
 
 def _check_columns(
-    gate: Validator, entry: DatasetParams, schema: pa.Schema, rows: Counter[pa.Schema]
+    validating: Validator, entry: DatasetParams, schema: pa.Schema, rows: Counter[pa.Schema]
 ) -> None:
     """Checks the columns: an Arrow column has one type, so what holds of it holds of all rows."""
     empty = schema.empty_table().to_pandas()
-    gate.validate("raw columns", empty, column_suite(entry), rows=lambda: rows[schema])
+    validating.validate("raw columns", empty, column_suite(entry), rows=lambda: rows[schema])
 
 
 def _check_whole(
-    gate: Validator,
+    validating: Validator,
     entry: DatasetParams,
     tally: Mapping[str, Any],
     previous: Mapping[str, Any] | None,
@@ -222,10 +222,10 @@ def _check_whole(
         )
     if facts.unique:
         suite.append(_between("duplicates", 0, 0, warn="unique" in facts.warn_only))
-    gate.validate("whole data", whole, suite)
+    validating.validate("whole data", whole, suite)
     if previous is not None and facts.max_psi is not None:
         drift = drifts(previous, tally)
-        gate.validate(
+        validating.validate(
             "drift against the previous version",
             pd.DataFrame([{name: one.beyond_chance for name, one in drift.items()}]),
             [
@@ -351,10 +351,10 @@ def _label_counts(prepared: Path, part: str, label: str) -> pd.Series:
 
 
 def _conclude(
-    name: str, gate: Validator, results: Path, docs: Path, more: Mapping[str, Any]
+    name: str, validating: Validator, results: Path, docs: Path, more: Mapping[str, Any]
 ) -> list[str]:
     """Writes the results, raises what failed, returns what is only to be reported."""
-    outcomes = gate.outcomes()
+    outcomes = validating.outcomes()
     errors, warnings = (
         [one for one in outcomes if not one.success and one.severity == severity]
         for severity in ("error", "warning")

@@ -18,7 +18,7 @@ import numpy as np
 from rich.console import Console
 
 from autorec_core import zoo
-from autorec_core.baselines import predict_biases, predict_mean
+from autorec_core.baselines import BASELINES, Splits
 from autorec_core.block import candidates
 from autorec_core.config import Params
 from autorec_core.data.planted import STRUCTURES, Planted, plant
@@ -170,10 +170,10 @@ def _search(params: Params, cell: Line, executor: Executor, workers: int) -> Lin
             **_shared(cell),
         )
     test = parts[-1]
-    known = made.part(0, int(cell["rows"]) - len(test))
+    splits = Splits(*parts, made.schema, int(cell["seed"]), refit=True)
     others = {
-        "mean": predict_mean(known, test),
-        "biases": predict_biases(known, test, made.schema),
+        name: BASELINES[baseline].predict(splits).scores
+        for name, baseline in (("mean", "mean"), ("biases", "bias"))
     }
     return {
         **floors,

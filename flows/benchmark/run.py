@@ -16,6 +16,7 @@ from rich.console import Console
 from autorec_core.config import Params
 from autorec_core.data.prepare import prepare
 from autorec_core.errors import SearchError
+from autorec_core.evaluation import LOSSES
 from autorec_core.search.store import code_hash
 from autorec_core.search.workers import processors
 from flows.benchmark.lines import CELLS, RUNS, Line, append, key, machine, now, read_lines, versions
@@ -197,7 +198,7 @@ def _work(params: Params, group: Group, settings: Settings, folder: Path, lines:
 
 def _said(line: Line) -> str:
     """A cell in one line of text."""
-    metric = "mse" if line["task"] == "rating" else "ce"
+    metric = LOSSES[line["task"]]
     words = (line["dataset"], line["model"], line["space"], line["tuner"], f"seed {line['seed']}")
     named = " ".join(str(word) for word in words if word is not None)
     return f"{named}: test {metric.upper()} {line['test'][metric]:.4f}, {line['seconds']} s"
