@@ -140,7 +140,7 @@ def test_with_hardly_a_click_nothing_goes_live():
         for number, scores in ((1, np.full(1000, 0.02)), (2, np.full(1000, 0.004)))
     )
 
-    assert failed(decide(before, after, rows=rows))[0] == "enough test rows"
+    assert "enough test rows" in failed(decide(before, after, rows=rows))
     assert "9 rows of the rarer label (needed: 10)" in decide(before, after, rows=rows).markdown()
 
 
