@@ -9,10 +9,10 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Sequence
 
-from autorec_core.baselines import BASELINES
-from autorec_core.evaluation import LOSSES
+from autorec_core.evaluation.baselines import BASELINES
+from autorec_core.evaluation.figures import LOSSES
 from flows.benchmark import thesis
-from flows.benchmark.lines import Line
+from flows.benchmark.result_lines import Line
 
 TITLES = {
     **{name: one.title for name, one in BASELINES.items()},

@@ -8,17 +8,20 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from autorec_core import baselines, metrics
-from autorec_core.baselines import Baseline, Prediction, Splits
+from autorec_core import metrics
 from autorec_core.data.schema import Examples, Field, Schema
-from autorec_core.evaluation import evaluate, loss_intervals
+from autorec_core.evaluation import baselines
+from autorec_core.evaluation.baselines import Baseline, Prediction, Splits
+from autorec_core.evaluation.figures import evaluate, loss_intervals
 from autorec_core.files import write_json
 from flows import results
-from flows.evaluating import documented
-from flows.paths import Places
+from flows.orchestration.run_artifacts import result_markdown
+from flows.report import terminal
 from flows.report.charts.trials import progress
 from flows.report.collect import _figures
 from flows.report.page import render
+from flows.stages.evaluate import documented
+from flows.workspace import Places
 
 
 def examples(random, rows):
@@ -66,11 +69,11 @@ def test_files_and_lineage_have_it(places):
 def test_the_terminal_shows_it_and_what_a_baseline_chose(places, monkeypatch):
     shown = io.StringIO()
     monkeypatch.setattr(
-        results, "Console", lambda **_: Console(file=shown, width=200, highlight=False)
+        terminal, "Console", lambda **_: Console(file=shown, width=200, highlight=False)
     )
 
-    results.show_result(places, decision="It stays.", trials=None)
-    markdown = results.result_markdown(places, decision="It stays.")
+    terminal.show_result(places, decision="It stays.", trials=None)
+    markdown = result_markdown(places, decision="It stays.")
 
     for text in (shown.getvalue(), markdown):
         assert "WITHIN_HALF" in text
