@@ -221,18 +221,23 @@ def _fit(model: Any, features: Any, labels: np.ndarray, inverse_strength: float)
     with warnings.catch_warnings():
         # A fit that ends early is one candidate more; the valid rows say what it is worth.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.set_params(C=inverse_strength).fit(features, labels)
+        model.set_params(C=inverse_strength).fit(features, labels.astype(np.float64))
 
 
 def _one_hot(examples: Examples, schema: Schema) -> Any:
-    """A sparse matrix: a column an id, then the numbers."""
+    """A sparse matrix: a column an id, then the numbers.
+
+    In float64: with single precision the solver's line search fails long before the optimum.
+    """
     from scipy import sparse
 
     rows, fields = len(examples), len(schema.categorical)
     starts = np.concatenate([[0], np.cumsum([f.vocabulary_size for f in schema.categorical])])
     columns = (examples.categorical[:, :fields] + starts[:-1]).reshape(-1)
     ids = sparse.csr_matrix(
-        (np.ones(rows * fields, np.float32), columns, np.arange(0, rows * fields + 1, fields)),
+        (np.ones(rows * fields), columns, np.arange(0, rows * fields + 1, fields)),
         shape=(rows, int(starts[-1])),
     )
-    return sparse.hstack([ids, sparse.csr_matrix(examples.numeric)], format="csr")
+    return sparse.hstack(
+        [ids, sparse.csr_matrix(examples.numeric.astype(np.float64))], format="csr"
+    )
