@@ -3,7 +3,7 @@
     python benchmarks/data.py [STEP ...]
 
 Steps: `prepare` (against FuxiCTR's encoding, in an environment of its own), `memory` (5 M rows
-against 1 M), `netflix` (10 M ratings), `checks` (the data checks against `prepare`), `dask` (2 workers
+against 1 M), `netflix` (10 M ratings), `checks` (data checks against `prepare`), `dask` (2 workers
 against 1). Each measured piece of work is a process of its own; figures go to
 `results/data.json`. Times that are compared are taken in turns, and the median of the pairs counts.
 """
