@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from autorec_core.errors import DataError, listed
@@ -62,7 +63,8 @@ def score_file(
         with whole_file(target) as written:
             rows = _score(scorer, source, chunks, written, made_by(version))
     Console().print(
-        f"{rows:,} rows scored by version {version.number} of {model_name(dataset)}: {target}"
+        f"{rows:,} rows scored by version {version.number} of {model_name(dataset)}: {target}",
+        markup=False,
     )
     return version
 
@@ -94,7 +96,7 @@ def _score(
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(f"Scoring {source.name}", total=1.0, rows=0)
+        task = progress.add_task(f"Scoring {escape(source.name)}", total=1.0, rows=0)
         with _Writer(target, metadata) as writer:
             for table, done in chunks:
                 if missing := [name for name in scorer.columns if name not in table.column_names]:
@@ -124,10 +126,23 @@ def _with_scores(table: pa.Table, scores: Any) -> pa.Table:
 def _opened(path: Path) -> Iterator[Iterator[tuple[pa.Table, float]]]:
     """The file's rows, a chunk at a time, each with the share of the file read by then."""
     try:
-        with path.open("rb") as file:
-            yield _parquet(file) if path.suffix == ".parquet" else _text(file, path)
+        file = path.open("rb")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    with file:
+        yield _read(path, _parquet(file) if path.suffix == ".parquet" else _text(file, path))
+
+
+def _read(path: Path, chunks: Iterator[tuple[pa.Table, float]]) -> Iterator[tuple[pa.Table, float]]:
+    """The chunks; of what goes wrong, only what happens while they are read is the file's fault."""
+    try:
+        yield from chunks
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} cannot be read: {error}.")
 
 
 def _parquet(file: Any) -> Iterator[tuple[pa.Table, float]]:

@@ -48,8 +48,8 @@ def run(params: Params, places: Places) -> None:
     scores = scorer.score(rows[schema.columns])
     users = None if schema.user is None else clusters_of(rows[schema.user])
     outcome = evaluate_scores(scores, splits)
-    if outcome.warning:
-        logger.warning(outcome.warning)
+    for warning in outcome.warnings:
+        logger.warning(warning)
     breakdown: dict[str, Sequence[Any]] = {
         "calibration": calibration(test.label, scores, params.seed, users),
         "residuals": residuals(test.label, scores),
@@ -59,6 +59,7 @@ def run(params: Params, places: Places) -> None:
     intervals = loss_intervals(schema.task, outcome.losses, params.seed, users)
     write_json(places.evaluation / "intervals.json", intervals)
     write_json(places.evaluation / "metrics.json", documented(outcome))
+    write_json(places.evaluation / "warnings.json", list(outcome.warnings))
     _track(places, outcome.figures)
 
 

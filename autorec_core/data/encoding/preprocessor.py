@@ -17,10 +17,12 @@ from autorec_core.data import values
 from autorec_core.data.encoding import few
 from autorec_core.data.encoding.numeric import NumericStatistics, NumericTransform
 from autorec_core.data.encoding.vocabulary import Vocabulary, VocabularyCounter
-from autorec_core.data.schema import Examples, Field, ListField, Schema
+from autorec_core.data.schema import Examples, Field, ListField, Schema, unused_name
 from autorec_core.errors import DataError, listed
 from autorec_core.files import write_json
 
+FILES = "vocabulary_files"
+"""The key of preprocessing.json that lists the vocabularies' files, in the order of columns."""
 FLAG = " missing"
 """What the name of a 0/1 column adds to that of the numeric column whose gaps it shows."""
 
@@ -123,8 +125,8 @@ class Preprocessor:
     def save(self, folder: Path) -> None:
         """Writes `schema.json`, `preprocessing.json` and a vocabulary file a column."""
         save_described(folder, self.schema, self.numeric)
-        for name, vocabulary in self.vocabularies.items():
-            vocabulary.save(vocabulary_file(folder, name))
+        for place, name in enumerate(self.schema.vocabulary_columns):
+            self.vocabularies[name].save(vocabulary_file(folder, place))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -136,9 +138,10 @@ class Preprocessor:
         try:
             schema = Schema.from_dict(json.loads((folder / "schema.json").read_text("utf-8")))
             statistics = json.loads((folder / "preprocessing.json").read_text("utf-8"))
+            files = _saved_vocabularies(folder, schema, statistics.get(FILES))
             vocabularies = {
-                field.name: Vocabulary.load(vocabulary_file(folder, field.name))
-                for field in (*schema.categorical, *schema.lists)
+                name: Vocabulary.load(file)
+                for name, file in zip(schema.vocabulary_columns, files, strict=True)
             }
             return cls(schema, vocabularies, NumericTransform.from_dict(statistics["numeric"]))
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
@@ -207,7 +210,7 @@ def described(
         task=entry.task,
         label=entry.label,
         categorical=tuple(Field(name, sizes[name]) for name in entry.categorical),
-        numeric=(*entry.numeric, *(name + FLAG for name in numeric.flagged)),
+        numeric=(*entry.numeric, *_flag_names(entry, numeric.flagged)),
         user=entry.user,
         item=entry.item,
         label_range=numbers.label_range,
@@ -220,10 +223,22 @@ def described(
     return schema, numeric
 
 
+def _flag_names(entry: DatasetParams, flagged: Sequence[str]) -> list[str]:
+    """Names for the 0/1 columns that show gaps; none of them is the name of another column."""
+    taken = {entry.label, *entry.features}
+    names = []
+    for name in flagged:
+        names.append(unused_name(name + FLAG, taken))
+        taken.add(names[-1])
+    return names
+
+
 def save_described(folder: Path, schema: Schema, numeric: NumericTransform) -> None:
     """Writes `schema.json` and `preprocessing.json`, and makes room for the vocabularies."""
     write_json(folder / "schema.json", schema.to_dict())
-    write_json(folder / "preprocessing.json", {"numeric": numeric.to_dict()})
+    files = [vocabulary_file(folder, place) for place in range(len(schema.vocabulary_columns))]
+    described_files = {"numeric": numeric.to_dict(), FILES: [file.name for file in files]}
+    write_json(folder / "preprocessing.json", described_files)
     (folder / "vocabulary").mkdir(exist_ok=True)
 
 
@@ -242,11 +257,24 @@ def list_ids(
     return ids
 
 
-def vocabulary_file(folder: Path, name: str) -> Path:
-    """Where a column's vocabulary stands in a folder of prepared data."""
-    # A column may be called anything; a file may not.
-    safe = "".join(c if c.isalnum() or c in "-_. " else f"%{ord(c):02x}" for c in name)
-    return folder / "vocabulary" / f"{safe}.parquet"
+def vocabulary_file(folder: Path, place: int) -> Path:
+    """Where the vocabulary of a column is saved, by its place among `Schema.vocabulary_columns`.
+
+    A column may have any name. The name of a file also becomes part of addresses, and not every
+    disk allows every character, so files are numbered.
+    """
+    return folder / "vocabulary" / f"{place}.parquet"
+
+
+def _saved_vocabularies(folder: Path, schema: Schema, listed_files: list[str] | None) -> list[Path]:
+    """The vocabularies' files, in the order of columns; earlier versions named them after these."""
+    if listed_files is not None:
+        return [folder / "vocabulary" / file for file in listed_files]
+    return [folder / "vocabulary" / f"{_safe(name)}.parquet" for name in schema.vocabulary_columns]
+
+
+def _safe(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_. " else f"%{ord(c):02x}" for c in name)
 
 
 def _column(frame: pd.DataFrame, name: str) -> pa.Array:

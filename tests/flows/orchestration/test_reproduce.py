@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
+from project import ROOT
 
 from autorec_core.errors import DataError
 from flows.orchestration.dvc_client import StageError
@@ -64,7 +66,8 @@ def run(root: Path, *command: str) -> None:
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """A workspace that made a model, and the model's lineage; since then everything moved on."""
-    root = tmp_path_factory.mktemp("workspace")
+    root = tmp_path_factory.mktemp("workspace") / "größe #1%20?"  # as a user may call a folder
+    root.mkdir()
     run(root, "git", "init", "-q")
     run(root, sys.executable, "-m", "dvc", "init", "-q")
     (root / "dvc.yaml").write_text(STAGES)
@@ -136,3 +139,35 @@ def test_the_lock_gives_every_hash(workspace):
 
     hashes = out_hashes(document["dvc_lock"])
     assert {"data/raw/x", "data/prepared/x", "data/model/x"} <= set(hashes)
+
+
+REBUILDING = """
+import sys
+from pathlib import Path
+from flows.orchestration.reproduce import _dvc
+_dvc(Path(sys.argv[1]), "repro", otherwise="It failed.")
+"""
+LONG = """
+import subprocess, sys, time
+print(sys.argv, subprocess.Popen(["sleep", "300"]).pid, flush=True)
+time.sleep(300)
+"""
+
+
+def test_a_killed_rebuild_leaves_no_stage_at_work(tmp_path):
+    (tmp_path / "dvc.py").write_text(LONG, encoding="utf-8")  # found before DVC, as a tree's code
+    with subprocess.Popen(
+        [sys.executable, "-c", REBUILDING, str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as rebuilding:
+        try:
+            assert rebuilding.stdout is not None
+            assert "'repro'" in rebuilding.stdout.readline()
+            family = psutil.Process(rebuilding.pid).children(recursive=True)
+            assert len(family) == 2
+        finally:
+            rebuilding.kill()
+
+        assert not psutil.wait_procs(family, timeout=5)[1]
