@@ -169,8 +169,8 @@ def _search(params: Params, cell: Line, executor: Executor, workers: int) -> Lin
             workers=workers,
             **_shared(cell),
         )
-    test = parts[-1]
-    splits = Splits(*parts, made.schema, int(cell["seed"]), refit=True)
+    train, valid, test = parts
+    splits = Splits(train, valid, test, made.schema, int(cell["seed"]), refit=True)
     others = {
         name: BASELINES[baseline].predict(splits).scores
         for name, baseline in (("mean", "mean"), ("biases", "bias"))
