@@ -141,6 +141,15 @@ class Examples:
     def __len__(self) -> int:
         return len(self.label)
 
+    @staticmethod
+    def joined(first: Examples, second: Examples) -> Examples:
+        """The rows of both."""
+        return Examples(
+            np.concatenate([first.categorical, second.categorical]),
+            np.concatenate([first.numeric, second.numeric]),
+            np.concatenate([first.label, second.label]),
+        )
+
     def inputs(self) -> dict[str, np.ndarray]:
         """The arrays by the name of the model input they feed; kinds without columns are absent."""
         both = {"categorical": self.categorical, "numeric": self.numeric}

@@ -97,10 +97,15 @@ class CleanProcess:
         """What it makes of its own example.
 
         Returns:
-            `scores`, as MLflow's `predict` gives them; `recorded`, those of its registration;
-            `milliseconds`, the median time of one row, without the way to the process and back.
+            `scores`, as MLflow's `predict` gives them, and `recorded`, those of its registration.
         """
         return json.loads(self._ask(model_process.EXAMPLE, b"", model_process.DONE))
+
+    def milliseconds(self, calls: int) -> float:
+        """The median time of scoring one row, without the way to the process and back."""
+        return json.loads(
+            self._ask(model_process.TIME, json.dumps(calls).encode(), model_process.DONE)
+        )
 
     def export(self, folder: Path) -> None:
         """Has it write itself for Keras and TensorFlow Serving; see `export_scorer`."""
