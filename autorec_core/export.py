@@ -12,6 +12,7 @@ import tensorflow as tf
 from autorec_core.data.numeric import LIMIT, QUANTILES, NumericTransform
 from autorec_core.data.schema import ListField
 from autorec_core.data.vocabulary import UNKNOWN, Vocabulary
+from autorec_core.data.words import missing_numbers
 from autorec_core.files import whole_folder
 from autorec_core.scorer import MODEL_FILE, Scorer
 from autorec_core.training.prediction import model_inputs
@@ -71,6 +72,7 @@ class RawScorer(tf.Module):
 
     def _score(self, columns: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         inputs: dict[str, Any] = {}
+        columns = {name: self._known(column) for name, column in columns.items()}
         names = [field.name for field in self._schema.categorical]
         ids = [self._ids(one, columns[one])[:, tf.newaxis] for one in names]
         ids += [self._list_ids(one, columns[one.name]) for one in self._schema.lists]
@@ -84,6 +86,19 @@ class RawScorer(tf.Module):
         if self._schema.task == "rating":
             scores = tf.clip_by_value(scores, *self._schema.label_range)
         return {OUTPUT: scores}
+
+    def _known(self, column: tf.Tensor) -> tf.Tensor:
+        """A column without the words that mean "missing"."""
+        missing = self._schema.missing
+        if not missing:
+            return column
+        if column.dtype == tf.string:
+            gap, marks = tf.constant(""), tf.constant(missing, tf.string)
+        else:
+            gap = tf.constant(np.nan, tf.float64)
+            marks = tf.constant(missing_numbers(missing), tf.float64)
+        is_missing = tf.reduce_any(column[:, tf.newaxis] == marks, axis=1)
+        return tf.where(is_missing, gap, column)
 
     def _ids(self, name: str, values: tf.Tensor) -> tf.Tensor:
         ids = self.tables[name].lookup(values)

@@ -51,6 +51,11 @@ class Scorer:
         """Those of them that hold numbers; the others hold categories."""
         return frozenset(self.preprocessor.numeric.names)
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The words that mean "missing" in any of them."""
+        return self.preprocessor.schema.missing
+
     def score(self, rows: pd.DataFrame) -> np.ndarray:
         """Scores raw rows.
 

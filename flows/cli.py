@@ -80,15 +80,51 @@ def run(
 
 @app.command()
 def init_dataset(
-    file: Annotated[Path, typer.Argument(help="A CSV, TSV or Parquet file, or a pattern.")],
+    file: Annotated[
+        Path, typer.Argument(help="A CSV, TSV or Parquet file, a folder of them, or a pattern.")
+    ],
     name: Annotated[str | None, typer.Option(help="What to call it; by default its file.")] = None,
     label: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    positive: Annotated[
+        list[str] | None, typer.Option(help="A label that counts as 1; again for each.")
+    ] = None,
+    user: Annotated[str | None, typer.Option(help="The column of users.")] = None,
+    item: Annotated[str | None, typer.Option(help="The column of items.")] = None,
+    time: Annotated[str | None, typer.Option(help="The column that says when.")] = None,
+    categorical: Annotated[
+        list[str] | None, typer.Option(help="A column of categories; again for each.")
+    ] = None,
+    numeric: Annotated[
+        list[str] | None, typer.Option(help="A column of numbers; again for each.")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="A column not to learn from; again for each.")
+    ] = None,
+    header: Annotated[
+        bool | None,
+        typer.Option(
+            "--header/--no-header",
+            help="Whether the first line names the columns.",
+            show_default=False,
+        ),
+    ] = None,
     write: Annotated[bool, typer.Option("--write", help="Add the entry to params.yaml.")] = False,
 ) -> None:
     """Look at a table of your own and propose its entry in params.yaml."""
+    from autorec_core.data.guess import Chosen
     from flows.init_dataset import init_dataset as propose_entry
 
-    propose_entry(file, name, label, write=write)
+    chosen = Chosen(
+        positive=positive or (),
+        user=user,
+        item=item,
+        time=time,
+        categorical=categorical or (),
+        numeric=numeric or (),
+        ignored=ignore or (),
+        header=header,
+    )
+    propose_entry(file, name, label, write=write, chosen=chosen)
 
 
 @app.command()

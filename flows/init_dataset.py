@@ -8,26 +8,34 @@ from pathlib import Path
 from rich.console import Console
 
 from autorec_core.config import DatasetParams
-from autorec_core.data.guess import propose
+from autorec_core.data.guess import Chosen, propose
 from flows.params_file import PARAMS, add_dataset, entry_text
 
 PLAIN = re.compile(r"(\.(csv|tsv|txt|dat|parquet|gz|bz2|xz|zst))+$")
 
 
-def init_dataset(file: Path, name: str | None, label: str | None, *, write: bool) -> None:
+def init_dataset(
+    file: Path,
+    name: str | None,
+    label: str | None,
+    *,
+    write: bool,
+    chosen: Chosen | None = None,
+) -> None:
     """Looks at a file and proposes its entry; prints it, or adds it to params.yaml.
 
     Args:
-        file: A CSV, TSV or Parquet file, or a pattern for several.
+        file: A CSV, TSV or Parquet file, a folder of Parquet files, or a pattern for several.
         name: What to call the data set; after the file if `None`.
         label: The column to predict; found by its name or values if `None`.
         write: Whether the entry is added to params.yaml.
+        chosen: What else the user says of the columns.
 
     Raises:
         DataError: The file is no table, or no column can be the label.
         ConfigError: The name is taken, or params.yaml is not right.
     """
-    proposal = propose(file, label)
+    proposal = propose(file, label, chosen)
     called = name or _name(file)
     source = {"kind": "file", "path": file.as_posix()}
     head = ("title", "task", "file", "sha256")

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from autorec_core.config import DatasetParams, PreprocessParams
-from autorec_core.data import few, values
+from autorec_core.data import few, values, words
 from autorec_core.data.numeric import NumericStatistics, NumericTransform
 from autorec_core.data.schema import Examples, Field, ListField, Schema
 from autorec_core.data.vocabulary import Vocabulary, VocabularyCounter
@@ -50,10 +50,14 @@ class Preprocessor:
         vocabularies = {}
         for name in (*entry.categorical, *entry.multi_valued):
             counter = VocabularyCounter()
-            counter.update(countable(entry, name, _column(train, name)))
+            column = words.without_missing(_column(train, name), entry.missing)
+            counter.update(countable(entry, name, column))
             vocabularies[name] = counter.finish(settings.min_count, settings.max_vocabulary)
         numbers = NumberStatistics(entry, settings)
-        columns = {name: _column(train, name) for name in (entry.label, *entry.numeric)}
+        columns = {
+            name: words.without_missing(_column(train, name), entry.missing)
+            for name in (entry.label, *entry.numeric)
+        }
         numbers.update(columns)
         empty = [name for name, one in vocabularies.items() if one.is_empty]
         sizes = {name: one.size for name, one in vocabularies.items()}
@@ -100,6 +104,7 @@ class Preprocessor:
             columns: Arrow columns, or what `few` makes of a few rows' columns.
             count: Number of rows.
         """
+        columns = {name: self._spelled(name, column) for name, column in columns.items()}
         ids = np.empty((count, len(self.schema.id_columns)), dtype=np.int32)
         for position, one in enumerate(self.schema.categorical):
             column = columns[one.name]
@@ -116,8 +121,30 @@ class Preprocessor:
             numbers[:, position] = numbers_of(name, columns[name])
         label = np.full(count, np.nan, dtype=np.float32)
         if self.schema.label in columns:
-            label = numbers_of(self.schema.label, columns[self.schema.label]).astype(np.float32)
+            label = self._labels(columns[self.schema.label]).astype(np.float32)
         return Examples(ids, self.numeric.apply(numbers), label)
+
+    def _spelled(self, name: str, column: pa.Array | list[str | None] | np.ndarray) -> Any:
+        """A column without the words that mean "missing", its written numbers made plain."""
+        schema = self.schema
+        if not isinstance(column, pa.Array):
+            return words.few_without_missing(column, schema.missing)
+        column = words.without_missing(column, schema.missing)
+        is_number = name in self.numeric.names or (name == schema.label and not schema.positive)
+        return words.plain_numbers(column, schema.decimal) if is_number else column
+
+    def _labels(self, column: pa.Array | np.ndarray) -> np.ndarray:
+        """Labels as numbers: those of raw rows may be words, prepared ones are numbers already."""
+        name, positive = self.schema.label, self.schema.positive
+        is_text = isinstance(column, pa.Array) and pa.types.is_string(column.type)
+        if not (positive and is_text):
+            return numbers_of(name, column)
+        found, wrong = words.label_numbers(column, positive, self.schema.negative)
+        if wrong.any():
+            shown = listed([*positive, *self.schema.negative])
+            value = column[int(wrong.argmax())].as_py()
+            raise DataError(f"{name} is {value!r}; one of {shown} is expected.")
+        return found.to_numpy(zero_copy_only=False)
 
     def save(self, folder: Path) -> None:
         """Writes `schema.json`, `preprocessing.json` and a vocabulary file a column."""
@@ -215,6 +242,10 @@ def described(
             ListField(name, sizes[name], one.max_length, one.separator)
             for name, one in entry.multi_valued.items()
         ),
+        missing=tuple(entry.missing),
+        positive=tuple(entry.positive),
+        negative=tuple(entry.negative),
+        decimal=entry.decimal,
     )
     return schema, numeric
 

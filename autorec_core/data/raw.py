@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from autorec_core.config import DatasetParams, DelimitedFormat, NetflixFormat, ParquetFormat
-from autorec_core.data import values
+from autorec_core.data import values, words
 from autorec_core.data.bad_rows import BadRows
 from autorec_core.data.compute import HERE, Compute
 from autorec_core.data.delimited import (
@@ -25,10 +24,8 @@ from autorec_core.data.delimited import (
     read_netflix,
 )
 from autorec_core.data.lines import BLOCK_BYTES, read_blocks
+from autorec_core.data.parquet import TablePiece, folder_files, no_column_lacks, parquet_pieces
 from autorec_core.errors import DataError, listed
-
-# A row of a Parquet file weighs about this much, so that blocks of all formats are alike.
-PARQUET_ROW_BYTES = 128
 
 
 @dataclass(frozen=True)
@@ -184,7 +181,9 @@ class Reading:
         """Rows with typed columns, and those that cannot be used."""
         bad = BadRows(self.limit)
         entry = self.entry
-        columns = [entry.label, *entry.numeric]
+        columns = [] if entry.decimal else [entry.label, *entry.numeric]
+        if entry.positive and columns:
+            columns.remove(entry.label)
         at_once = [name for name in columns if name not in entry.categorical and name != entry.time]
         typed = self._typed(piece.rows(bad, at_once), None)
         if typed is None:
@@ -232,36 +231,38 @@ def _same(rows: RawRows) -> RawRows:
     return rows
 
 
-@dataclass(frozen=True)
-class TablePiece:
-    """Rows of a file that has columns already; see `Piece`."""
-
-    table: pa.Table
-    lines: np.ndarray
-    last_line: int
-
-    @property
-    def nbytes(self) -> int:
-        """How much it takes to send the piece elsewhere."""
-        return int(self.table.nbytes)
-
-    def rows(self, bad: BadRows, numbers: Collection[str] = ()) -> TextRows:
-        """The rows."""
-        return TextRows(self.table, self.lines)
-
-
 def raw_files(path: Path) -> list[Path]:
-    """The files of a raw path, which may be a pattern such as `combined_data_*.txt`.
+    """The files of a raw path: a file, a folder of Parquet files, or a pattern (`part_*.txt`).
 
     Raises:
         DataError: There is none.
     """
     if path.is_file():
         return [path]
+    if path.is_dir():
+        return folder_files(path)
     files = sorted(file for file in path.parent.glob(path.name) if file.is_file())
     if not files:
         raise DataError(f"{path} cannot be read: no such file.")
     return files
+
+
+def raw_names(path: Path, called: str) -> dict[str, Path]:
+    """The files of a raw path by their places in a data set's folder of raw files.
+
+    Args:
+        path: See `raw_files`.
+        called: What the raw file, or the folder of raw files, is called there.
+
+    Raises:
+        DataError: There is none.
+    """
+    files = raw_files(path)
+    if files == [path]:
+        return {called: path}
+    if path.is_dir():
+        return {f"{called}/{file.relative_to(path).as_posix()}": file for file in files}
+    return {file.name: file for file in files}
 
 
 def _has_header(entry: DatasetParams) -> bool:
@@ -284,29 +285,14 @@ def _pieces(
                 separator=form.separator,
                 header=form.header,
                 quoted=form.quoted,
+                missing=entry.missing,
                 by_place=by_place,
             )
         case NetflixFormat() as form:
-            return read_netflix(file, read_blocks(file, block_bytes), names=form.columns)
+            blocks = read_blocks(file, block_bytes)
+            return read_netflix(file, blocks, names=form.columns, missing=entry.missing)
         case ParquetFormat():
-            return _parquet_pieces(entry, file, block_bytes)
-
-
-def _parquet_pieces(entry: DatasetParams, file: Path, block_bytes: int) -> Iterator[TablePiece]:
-    wanted = used_columns(entry)
-    try:
-        with pq.ParquetFile(file) as opened:
-            names = [name for name in opened.schema_arrow.names if name in wanted]
-            _no_column_lacks(file, wanted, opened.schema_arrow.names)
-            first = 1
-            rows = max(1, block_bytes // PARQUET_ROW_BYTES)
-            for batch in opened.iter_batches(batch_size=rows, columns=names):
-                lines = np.arange(first, first + batch.num_rows, dtype=np.int64)
-                first += batch.num_rows
-                if len(lines):
-                    yield TablePiece(pa.table(batch), lines, first - 1)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{file} is not a whole Parquet file: {error}.") from error
+            return parquet_pieces(file, used_columns(entry), block_bytes)
 
 
 def used_columns(entry: DatasetParams) -> list[str]:
@@ -315,22 +301,17 @@ def used_columns(entry: DatasetParams) -> list[str]:
     return names if entry.time is None or entry.time in names else [*names, entry.time]
 
 
-def _no_column_lacks(file: Path, wanted: list[str], found: list[str]) -> None:
-    if missing := [name for name in wanted if name not in found]:
-        raise DataError(f"{file} lacks the columns {listed(missing)}. It has: {listed(found)}.")
-
-
 def _checked(
     reading: Reading, table: pa.Table
 ) -> tuple[dict[str, pa.Array], list[tuple[np.ndarray, str, str]]]:
     """Typed columns, and which rows of which column break which rule."""
     entry = reading.entry
     wanted = used_columns(entry)
-    _no_column_lacks(reading.file, wanted, table.column_names)
+    no_column_lacks(reading.file, wanted, table.column_names)
     columns: dict[str, pa.Array] = {}
     faults: list[tuple[np.ndarray, str, str]] = []
     for name in wanted:
-        raw = values.plain(table[name])
+        raw = words.without_missing(values.plain(table[name]), entry.missing)
         if name in entry.categorical:
             columns[name] = values.coded(raw) if reading.coded else values.categories(raw)
             limit = f"at most {values.LONGEST_CATEGORY:,} characters are allowed"
@@ -342,9 +323,17 @@ def _checked(
             limit = f"at most {values.LONGEST_CATEGORY:,} characters a category are allowed"
             faults.append((_too_long_inside(columns[name], separator), name, limit))
             required = False
+        elif name == entry.label and entry.positive:
+            found = words.label_numbers(raw, entry.positive, entry.negative)
+            columns[name], wrong = found
+            shown = listed([*entry.positive, *entry.negative])
+            faults.append((wrong, name, f"one of {shown} is expected"))
+            required = True
         else:
-            columns[name], wrong = values.numbers(raw, dates=name == entry.time)
-            kind = "a number or an ISO date" if name == entry.time else "a finite number"
+            is_time = name == entry.time
+            plain = raw if is_time else words.plain_numbers(raw, entry.decimal)
+            columns[name], wrong = values.numbers(plain, dates=is_time)
+            kind = "a number or an ISO date" if is_time else _number(entry)
             faults.append((wrong, name, f"{kind} is expected"))
             required = name in (entry.label, entry.time)
         if required and columns[name].null_count:
@@ -356,6 +345,12 @@ def _checked(
         shown = ", ".join(f"{value:g}" for value in allowed)
         faults.append((wrong, entry.label, f"allowed: {shown}"))
     return columns, faults
+
+
+def _number(entry: DatasetParams) -> str:
+    return (
+        f"a number with the decimal sign {entry.decimal!r}" if entry.decimal else "a finite number"
+    )
 
 
 def _too_long_inside(cells: pa.Array, separator: str) -> np.ndarray:

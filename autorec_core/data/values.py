@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from autorec_core.data.kinds import common_kind, seconds
+
 LONGEST_CATEGORY = 10_000
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
@@ -18,7 +20,8 @@ def plain(column: pa.ChunkedArray | pa.Array) -> pa.Array:
         column = column.combine_chunks()
         if isinstance(column, pa.ChunkedArray):  # no chunk at all
             column = pa.array([], column.type)
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    return common_kind(column)
 
 
 def categories(column: pa.Array) -> pa.Array:
@@ -59,8 +62,9 @@ def joined(column: pa.Array, separator: str) -> pa.Array:
     """Cells of several categories as text; a column of real lists is joined by `separator`."""
     kind = column.type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        inner = pc.fill_null(categories(column.flatten()), "")
         offsets = column.offsets.cast(pa.int32())
+        start, stop = offsets[0].as_py(), offsets[-1].as_py()
+        inner = pc.fill_null(categories(plain(column.values.slice(start, stop - start))), "")
         lists = pa.ListArray.from_arrays(
             pc.subtract(offsets, offsets[0]), inner, mask=column.is_null()
         )
@@ -97,6 +101,8 @@ def numbers(column: pa.Array, *, dates: bool = False) -> tuple[pa.Array, np.ndar
     """
     if pa.types.is_float64(column.type) and pc.all(pc.is_finite(column)).as_py() is not False:
         return column, np.zeros(len(column), dtype=bool)
+    if pa.types.is_duration(column.type) or pa.types.is_time(column.type):
+        column = seconds(column)
     if pa.types.is_temporal(column.type):
         column = pc.divide(pc.cast(pc.cast(column, pa.timestamp("ms")), pa.int64()), 1000)
     if pa.types.is_large_string(column.type):

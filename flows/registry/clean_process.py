@@ -75,6 +75,7 @@ class CleanProcess:
             raise
         self.columns: list[str] = about["columns"]
         self.numeric = frozenset[str](about["numeric"])
+        self.missing: list[str] = about["missing"]
 
     def score(self, rows: pa.Table) -> np.ndarray:
         """Scores raw rows; as the model gives them, shape (rows,).

@@ -107,8 +107,12 @@ def _load(uri: str, expected: str, folder: Path) -> tuple[Any, bytes]:
 
     model = mlflow.pyfunc.load_model(str(fetch(uri, folder, expected)))
     columns = model.metadata.get_input_schema().input_names()
-    numeric = model.unwrap_python_model().scorer.preprocessor.schema.numeric
-    about = {"columns": columns, "numeric": [name for name in columns if name in numeric]}
+    schema = model.unwrap_python_model().scorer.preprocessor.schema
+    about = {
+        "columns": columns,
+        "numeric": [name for name in columns if name in schema.numeric],
+        "missing": getattr(schema, "missing", ()),  # older versions have none
+    }
     return model, json.dumps(about).encode()
 
 

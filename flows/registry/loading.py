@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -42,6 +42,10 @@ class RowScorer(Protocol):
     def numeric(self) -> frozenset[str]:
         """Those of them that hold numbers; the others hold categories."""
 
+    @property
+    def missing(self) -> Sequence[str]:
+        """The words that mean "missing" in any of them."""
+
     def score_table(self, table: pa.Table) -> np.ndarray:
         """Scores raw rows given as an Arrow table; see `Scorer.score_table`."""
 
@@ -65,6 +69,7 @@ class DistantScorer:
         self._lock = threading.Lock()
         self._process = CleanProcess(version, root)
         self.columns, self.numeric = self._process.columns, self._process.numeric
+        self.missing = self._process.missing
 
     def score_table(self, table: pa.Table) -> np.ndarray:
         """Scores raw rows given as an Arrow table.

@@ -44,7 +44,8 @@ class Live:
     @cached_property
     def requests(self) -> TypeAdapter[Any]:
         """What checks a request's body: `{"rows": [{column: value, ...}, ...]}`."""
-        return TypeAdapter(request_model(self.scorer.columns, self.scorer.numeric))
+        scorer = self.scorer
+        return TypeAdapter(request_model(scorer.columns, scorer.numeric, scorer.missing))
 
     def score(self, rows: list[Any]) -> np.ndarray:
         """Scores checked rows; float32, shape (rows,)."""
@@ -59,16 +60,20 @@ class Live:
             self.scorer.score_lists({name: [None] * count for name in self.scorer.columns})
 
 
-def request_model(names: Sequence[str], numeric: Collection[str]) -> type[BaseModel]:
+def request_model(
+    names: Sequence[str], numeric: Collection[str], missing: Sequence[str] = ()
+) -> type[BaseModel]:
     """The shape of a request for a model: rows with its columns, all of them, null for missing.
 
     Args:
         names: The columns.
         numeric: Those of them that hold numbers; the others hold categories.
+        missing: The words that mean the same as null in any column.
     """
+    number: Any = Number | Literal[tuple(missing)] if missing else Number
     columns: dict[str, Any] = {
         f"column_{at}": (
-            Number if name in numeric else Category,
+            number if name in numeric else Category,
             # A column may be called anything; an attribute may not.
             Field(alias=name, title=name, description="null where missing"),
         )
