@@ -32,10 +32,10 @@ run: install  ## Fetch, check, split, search, evaluate, register DATASET (moviel
 	@$(BIN)/autorec run $(DATASET)
 
 up: install  ## Start Prefect, MLflow and a worker on loopback; deploy prefect.yaml.
-	@$(BIN)/python -m flows.services up
+	@$(BIN)/python -m flows.processes.services up
 
 down: install  ## Stop exactly these.
-	@$(BIN)/python -m flows.services down
+	@$(BIN)/python -m flows.processes.services down
 
 test: lint typecheck  ## Lint, types, import rules and every test.
 	$(BIN)/python -m pytest -n $(TESTERS) --dist loadscope

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from autorec_core.data.numeric import LIMIT, QUANTILES, NumericTransform
+from autorec_core.data.encoding.numeric import LIMIT, QUANTILES, NumericTransform
+from autorec_core.data.encoding.vocabulary import UNKNOWN, Vocabulary
 from autorec_core.data.schema import ListField
-from autorec_core.data.vocabulary import UNKNOWN, Vocabulary
-from autorec_core.data.words import missing_numbers
+from autorec_core.data.spelled import missing_numbers
 from autorec_core.files import whole_folder
 from autorec_core.scorer import MODEL_FILE, Scorer
 from autorec_core.training.prediction import model_inputs

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from autorec_core.data import few, values
-from autorec_core.data.preprocessor import Preprocessor
+from autorec_core.data import values
+from autorec_core.data.encoding import few
+from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.errors import DataError
 from autorec_core.files import whole_folder, write_json
 from autorec_core.registration import register_layers

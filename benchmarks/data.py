@@ -26,9 +26,9 @@ from typing import Any
 
 import numpy as np
 
-from autorec_core.config import Params
-from autorec_core.data.generator import generate
+from autorec_core.data.synthetic.generator import generate
 from autorec_core.files import write_json
+from flows.config import Params
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "data.json"
@@ -89,7 +89,7 @@ def described(name: str) -> Any:
 
 def prepare_rows(name: str, rows: int, out: Path, address: str | None = None) -> dict[str, float]:
     from autorec_core.data.compute import compute_at
-    from autorec_core.data.prepare import prepare
+    from autorec_core.data.preparing.prepare import prepare
 
     params, entry = Params.load(ROOT / "params.yaml"), described(name)
     raw = rows_of(name, rows)
@@ -106,7 +106,7 @@ def prepare_rows(name: str, rows: int, out: Path, address: str | None = None) ->
 
 
 def check_rows(name: str, rows: int, prepared: Path) -> dict[str, float]:
-    from flows.checks import check_raw, check_splits
+    from flows.data_checks.checks import check_raw, check_splits
     from flows.environment import prepare_environment
 
     prepare_environment()
@@ -259,7 +259,7 @@ def _on_workers(workers: int) -> dict[str, float]:
 
 def _warm() -> None:
     """Imports are no part of the work."""
-    import autorec_core.data.prepare  # noqa: F401
+    import autorec_core.data.preparing.prepare  # noqa: F401
 
 
 STEPS = {

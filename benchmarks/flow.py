@@ -26,19 +26,19 @@ from typing import Any
 
 import httpx
 
-from autorec_core.config import Params
 from autorec_core.files import write_json
+from flows.config import Params
 from flows.environment import prepare_environment
-from flows.services import addresses, down, up
+from flows.processes.services import addresses, down, up
 
 RESULT = Path(__file__).parent / "results" / "flow.json"
 REGISTER = """
 import sys
 from flows.environment import prepare_environment
 prepare_environment()
-from autorec_core.config import Params
-from flows.paths import Places
-from flows.registering import register_winner
+from flows.config import Params
+from flows.workspace import Places
+from flows.orchestration.register_winner import register_winner
 print(register_winner(Params.load(), Places(sys.argv[1])))
 """
 

@@ -28,11 +28,11 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from autorec_core.data.store import load_rows
+from autorec_core.data.preparing.store import load_rows
 from autorec_core.files import write_json
 from flows.environment import prepare_environment
-from flows.paths import Places
-from flows.registry.store import LIVE, aliased, client, list_versions, model_name
+from flows.registry.versions import LIVE, aliased, client, list_versions, model_name
+from flows.workspace import Places
 
 ASKED = 500
 CLIENTS = 64

@@ -9,11 +9,11 @@ import pandas as pd
 
 from autorec_core import zoo
 from autorec_core.config import DatasetParams, PreprocessParams, SplitParams
-from autorec_core.data.guess import propose
-from autorec_core.data.prepare import prepare
-from autorec_core.data.preprocessor import Preprocessor
-from autorec_core.data.store import load_examples, load_schema
-from autorec_core.evaluation import evaluate
+from autorec_core.data.encoding.preprocessor import Preprocessor
+from autorec_core.data.preparing.prepare import prepare
+from autorec_core.data.preparing.store import load_examples, load_schema
+from autorec_core.data.reading.guess import propose
+from autorec_core.evaluation.figures import evaluate
 from autorec_core.scorer import Scorer
 from autorec_core.search import run_search
 from autorec_core.training import Budget, Rows, predict

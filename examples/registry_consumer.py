@@ -22,12 +22,12 @@ def publish(dataset: str) -> None:
 
     from autorec_core import zoo
     from autorec_core.config import DatasetParams, PreprocessParams
-    from autorec_core.data.guess import propose
-    from autorec_core.data.preprocessor import Preprocessor
+    from autorec_core.data.encoding.preprocessor import Preprocessor
+    from autorec_core.data.reading.guess import propose
     from autorec_core.scorer import Scorer
     from autorec_core.training import Budget, Rows, train
     from flows.registry.register import register
-    from flows.registry.store import LIVE, client, model_name
+    from flows.registry.versions import LIVE, client, model_name
 
     random = np.random.default_rng(0)
     user, item = random.integers(0, 50, 3000), random.integers(0, 30, 3000)

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
+from project import ROOT
 
 from flows.environment import prepare_environment
 
-ROOT = Path(__file__).parents[1]
 PARTS = ("autorec_core", "flows", "dvc.yaml", "params.yaml", ".dvc/config", ".dvcignore")
 
 

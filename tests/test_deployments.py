@@ -11,15 +11,15 @@ import pytest
 import sqlalchemy
 import yaml
 from prefect.client.schemas.schedules import CronSchedule
+from project import ROOT
 
-from autorec_core.config import Params
-from flows.services import POOL
+from flows.config import Params
+from flows.processes.services import POOL
 
-ROOT = Path(__file__).parents[1]
 FLOWS = {
-    "flows/train.py:autorec",
-    "flows/batch_score.py:batch_score",
-    "flows/data_check.py:data_check",
+    "flows/orchestration/train.py:autorec",
+    "flows/orchestration/batch_score.py:batch_score",
+    "flows/orchestration/watch_source.py:data_check",
 }
 
 
@@ -52,7 +52,11 @@ def test_a_deployment_gives_its_flow_what_it_takes(deployment):
 
 
 def test_the_data_check_triggers_a_deployment_that_exists():
-    trained = {one["name"] for one in DEPLOYMENTS if one["entrypoint"] == "flows/train.py:autorec"}
+    trained = {
+        one["name"]
+        for one in DEPLOYMENTS
+        if one["entrypoint"] == "flows/orchestration/train.py:autorec"
+    }
     watched = {one["parameters"]["dataset"] for one in DEPLOYMENTS}
 
     assert trained == watched

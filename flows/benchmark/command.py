@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from autorec_core.config import Params
 from autorec_core.errors import ConfigError, DataError
 from flows.benchmark import thesis
+from flows.config import Params
 
 DATASETS = ("movielens-100k", "netflix", "movielens-1m", "avazu", "criteo")
 SEEDS = (1, 2, 3)
@@ -103,7 +103,7 @@ def benchmark(wanted: Wanted, output: Path, *, known_truth: bool, only_tables: b
 
 
 def _run(wanted: Wanted, output: Path) -> None:
-    from flows.benchmark.outside import NEEDS, available
+    from flows.benchmark.other_libraries import NEEDS, available
     from flows.benchmark.plan import SPACES, Settings, find_data, groups
     from flows.benchmark.run import run_cells
 

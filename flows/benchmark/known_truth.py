@@ -18,18 +18,18 @@ import numpy as np
 from rich.console import Console
 
 from autorec_core import zoo
-from autorec_core.baselines import predict_biases, predict_mean
 from autorec_core.block import candidates
-from autorec_core.config import Params
-from autorec_core.data.planted import STRUCTURES, Planted, plant
 from autorec_core.data.schema import Examples, Schema
+from autorec_core.data.synthetic.planted import STRUCTURES, Planted, plant
+from autorec_core.evaluation.baselines import predict_biases, predict_mean
 from autorec_core.interactors.hyper import HyperInteraction
 from autorec_core.recommender import Recommender
 from autorec_core.search.store import code_hash
 from autorec_core.search.workers import processors
 from autorec_core.training import Budget
 from flows.benchmark.cells import search_and_test
-from flows.benchmark.lines import (
+from flows.benchmark.plan import Settings
+from flows.benchmark.result_lines import (
     ALONE,
     TRUTH,
     TRUTH_RUNS,
@@ -40,9 +40,9 @@ from flows.benchmark.lines import (
     read_lines,
     versions,
 )
-from flows.benchmark.plan import Settings
 from flows.benchmark.run import trial_processes
 from flows.benchmark.truth_table import interactors
+from flows.config import Params
 
 AS_IT_STANDS = {"refit": False, "ensemble": 1}
 """Of an interactor by itself the best trial is tested, nothing made of several."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from autorec_core.errors import DataError
 from autorec_core.files import write_text
-from flows.benchmark.lines import ALONE, CELLS, RUNS, TRUTH, TRUTH_RUNS, read_lines
+from flows.benchmark.result_lines import ALONE, CELLS, RUNS, TRUTH, TRUTH_RUNS, read_lines
 from flows.benchmark.tables import data_table, runs_said, sections, summary_table
 from flows.benchmark.truth_table import (
     alone_table,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autorec_core.files import whole_file
-from flows.benchmark.lines import Line
+from flows.benchmark.result_lines import Line
 from flows.benchmark.tables import OUTSIDE, TITLES, metric, rows_said
 
 COLOURS = {"outside": "#8a8f98", "thesis": "#c2571a", "extended": "#3f51b5"}

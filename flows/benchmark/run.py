@@ -13,13 +13,23 @@ from typing import Any
 
 from rich.console import Console
 
-from autorec_core.config import Params
-from autorec_core.data.prepare import prepare
+from autorec_core.data.preparing.prepare import prepare
 from autorec_core.errors import SearchError
 from autorec_core.search.store import code_hash
 from autorec_core.search.workers import processors
-from flows.benchmark.lines import CELLS, RUNS, Line, append, key, machine, now, read_lines, versions
 from flows.benchmark.plan import OUTSIDE, Group, Settings, is_whole, split_name
+from flows.benchmark.result_lines import (
+    CELLS,
+    RUNS,
+    Line,
+    append,
+    key,
+    machine,
+    now,
+    read_lines,
+    versions,
+)
+from flows.config import Params
 
 SPLITS = Path("data") / "benchmark"
 """Where encoded splits lie, so that a run that goes on need not make them again."""

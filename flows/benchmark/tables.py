@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from flows.benchmark import thesis
-from flows.benchmark.lines import Line
+from flows.benchmark.result_lines import Line
 
 TITLES = {
     "mean": "predict the mean",

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flows.benchmark.lines import Line
+from flows.benchmark.result_lines import Line
 from flows.benchmark.tables import markdown
 
 NAMES = {"fm": "pairs (FM-like)", "cross": "products of three (cross-like)", "mlp": "perceptron"}

@@ -20,8 +20,8 @@ import numpy as np
 import pyarrow as pa
 
 from autorec_core.errors import DataError
-from flows.registry import host
-from flows.registry.store import RegistryError, Version, client, model_uri
+from flows.processes import model_process
+from flows.registry.versions import RegistryError, Version, client, model_uri
 
 
 class EndedError(RegistryError):
@@ -61,7 +61,7 @@ class CleanProcess:
         place = tempfile.mkdtemp(prefix="autorec-model-")
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-B", host.__file__, self.uri, registered, place],
+            [sys.executable, "-I", "-B", model_process.__file__, self.uri, registered, place],
             env=_environment(root),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -69,7 +69,7 @@ class CleanProcess:
         )
         self.close = weakref.finalize(self, _end, self._process, place)
         try:
-            about = json.loads(self._answer(host.READY))
+            about = json.loads(self._answer(model_process.READY))
         except BaseException:
             self.close()
             raise
@@ -84,7 +84,9 @@ class CleanProcess:
             DataError: A number is no number.
             RegistryError: The model fails, or its process has ended.
         """
-        with pa.ipc.open_stream(self._ask(host.SCORE, host.stream_of(rows), host.SCORES)) as stream:
+        with pa.ipc.open_stream(
+            self._ask(model_process.SCORE, model_process.stream_of(rows), model_process.SCORES)
+        ) as stream:
             scores = stream.read_all()["score"].to_numpy()
         if len(scores) != rows.num_rows:
             raise RegistryError(f"{self.uri} gives {len(scores)} scores for {rows.num_rows} rows.")
@@ -97,27 +99,29 @@ class CleanProcess:
             `scores`, as MLflow's `predict` gives them; `recorded`, those of its registration;
             `milliseconds`, the median time of one row, without the way to the process and back.
         """
-        return json.loads(self._ask(host.EXAMPLE, b"", host.DONE))
+        return json.loads(self._ask(model_process.EXAMPLE, b"", model_process.DONE))
 
     def export(self, folder: Path) -> None:
         """Has it write itself for Keras and TensorFlow Serving; see `export_scorer`."""
-        self._ask(host.EXPORT, json.dumps(str(folder.resolve())).encode(), host.DONE)
+        self._ask(
+            model_process.EXPORT, json.dumps(str(folder.resolve())).encode(), model_process.DONE
+        )
 
     def _ask(self, kind: bytes, content: bytes | memoryview, wanted: bytes) -> bytes:
         assert self._process.stdin is not None
         with self._lock:
             # Where the process has ended, the answer that does not come says so.
             with suppress(BrokenPipeError, ValueError):
-                host.send(self._process.stdin, kind, content)
+                model_process.send(self._process.stdin, kind, content)
             return self._answer(wanted)
 
     def _answer(self, wanted: bytes) -> bytes:
         assert self._process.stdout is not None
-        frame = host.receive(self._process.stdout)
+        frame = model_process.receive(self._process.stdout)
         if frame is None:
             raise EndedError(f"{self.uri}: {_last_word(self._process)}")
         kind, content = frame
-        if kind == host.WRONG_ROWS:
+        if kind == model_process.WRONG_ROWS:
             raise DataError(content.decode())
         if kind != wanted:
             raise RegistryError(f"{self.uri}: {content.decode().rstrip('.')}.")

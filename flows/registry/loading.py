@@ -22,13 +22,13 @@ import pyarrow as pa
 
 import autorec_core
 from autorec_core.data import values
+from autorec_core.data.preparing.learned_rows import LearnedRows
 from autorec_core.errors import DataError
-from autorec_core.learned import LearnedRows
 from autorec_core.scorer import MANIFEST, Scorer
-from flows.registry import host
+from flows.processes import model_process
 from flows.registry.clean_process import CleanProcess, EndedError, clean_process, fingerprint_of
 from flows.registry.register import LEARNED
-from flows.registry.store import RegistryError, Version, client, model_uri
+from flows.registry.versions import RegistryError, Version, client, model_uri
 
 
 class RowScorer(Protocol):
@@ -114,7 +114,7 @@ def rows_of(columns: Mapping[str, list[Any]]) -> pa.Table:
         if array is None:
             array, about = (
                 pa.array([json.dumps(value) for value in column]),
-                {host.JSON_COLUMN: b""},
+                {model_process.JSON_COLUMN: b""},
             )
         arrays.append(array)
         fields.append(pa.field(name, array.type, metadata=about))
@@ -179,12 +179,12 @@ def export_version(version: Version, target: Path, root: Path = Path()) -> None:
 
 def made_by_this_code(folder: Path) -> bool:
     """Whether the code that travels with a version's files is the code that runs here."""
-    return host.fingerprint(folder.joinpath(*host.CODE)) == _running_code()
+    return model_process.fingerprint(folder.joinpath(*model_process.CODE)) == _running_code()
 
 
 @cache  # once: what runs here stays, whatever becomes of the files it was read from
 def _running_code() -> str:
-    return host.fingerprint(Path(autorec_core.__file__).parent)
+    return model_process.fingerprint(Path(autorec_core.__file__).parent)
 
 
 def _loaded(version: Version, folder: Path) -> Scorer:
@@ -209,7 +209,7 @@ def fetched(version: Version, root: Path = Path()) -> Iterator[Path]:
     uri = model_uri(version.dataset, version.number)
     with tempfile.TemporaryDirectory() as copy:
         try:
-            folder = host.fetch(uri, Path(copy), fingerprint_of(version))
+            folder = model_process.fetch(uri, Path(copy), fingerprint_of(version))
         except (MlflowException, OSError, ValueError) as error:
             raise RegistryError(f"{uri} cannot be loaded: {error}.") from error
         yield folder

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 
 import autorec_core
+from autorec_core.data.preparing.learned_rows import LearnedRows
 from autorec_core.files import write_json
-from autorec_core.learned import LearnedRows
-from flows import tracking
-from flows.registry.host import fingerprint
-from flows.registry.store import FIGURES, client, model_name
+from flows.processes.model_process import fingerprint
+from flows.registry.versions import FIGURES, client, model_name
+from flows.tracking import mlflow_runs
 
 REQUIREMENTS = ("tensorflow", "keras", "numpy", "pandas", "pyarrow", "pydantic", "pyyaml")
 EXAMPLE_ROWS = 5
@@ -58,7 +58,7 @@ def register(
     import mlflow
 
     registry, name = client(root), model_name(dataset)
-    tracking.open_experiment(root, dataset)
+    mlflow_runs.open_experiment(root, dataset)
     with (
         tempfile.TemporaryDirectory() as folder,
         mlflow.start_run(run_id=run, run_name=None if run else "register") as active,

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autorec_core.config import Params
 from autorec_core.files import write_text
-from flows import tracking
-from flows.paths import Places
+from flows.config import Params
+from flows.tracking import mlflow_runs
+from flows.workspace import Places
 
 if TYPE_CHECKING:
     from flows.report.facts import Run
@@ -46,7 +46,7 @@ def report_run(places: Places) -> None:
         page = _build(places, facts)
         card = page.with_name(CARD)
         number = facts.version.number if facts.version else None
-        tracking.attempt(lambda: _publish(places, number, page, card))
+        mlflow_runs.attempt(lambda: _publish(places, number, page, card))
     except Exception as error:
         logger.warning("The report was not built (%s: %s).", type(error).__name__, error)
 
@@ -72,14 +72,14 @@ def _build(places: Places, run: Run) -> Path:
 
 def _publish(places: Places, number: int | None, page: Path, card: Path) -> None:
     """Adds page and card to the search's MLflow run, and the card to the version's description."""
-    from flows.registry.store import client, describe
+    from flows.registry.versions import client, describe
 
     if number is not None:
         text = card.read_text(encoding="utf-8")
         describe(client(places.root), places.dataset, number, text)
-    run = tracking.search_run(places)
+    run = mlflow_runs.search_run(places)
     if run is not None:
-        tracking.log_figures(places.root, run, {}, [page, card])
+        mlflow_runs.log_figures(places.root, run, {}, [page, card])
 
 
 def open_report(dataset: str, *, browser: bool) -> Path:

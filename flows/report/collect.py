@@ -8,17 +8,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from autorec_core.breakdown import ActivityRow, CalibrationRow, ResidualRow
-from autorec_core.config import Params
-from autorec_core.data.split import PARTS
-from autorec_core.data.store import load_schema
+from autorec_core.data.preparing.split import PARTS
+from autorec_core.data.preparing.store import load_schema
 from autorec_core.errors import DataError
-from autorec_core.intervals import Interval
-from flows import tracking
-from flows.decision import Decision
-from flows.lineage import in_brief, lineage
-from flows.paths import Places
-from flows.registry.store import Version, list_versions
+from autorec_core.evaluation.breakdown import ActivityRow, CalibrationRow, ResidualRow
+from autorec_core.evaluation.intervals import Interval
+from flows.config import Params
+from flows.registry.decision import Decision
+from flows.registry.lineage import in_brief, lineage
+from flows.registry.versions import Version, list_versions
 from flows.report.facts import (
     CurvePoint,
     Expectation,
@@ -30,6 +28,8 @@ from flows.report.facts import (
     Winner,
 )
 from flows.results import TITLES, test_figures
+from flows.tracking import mlflow_runs
+from flows.workspace import Places
 
 
 def collect(params: Params, places: Places) -> Run:
@@ -206,7 +206,7 @@ def _registered(
     places: Places, model: str
 ) -> tuple[tuple[Registered, ...], Registered | None, Mapping[str, str]]:
     """The versions that matter, this run's and its tags; nothing where no registry answers."""
-    versions = tracking.attempt(lambda: list_versions(places.dataset, places.root)) or []
+    versions = mlflow_runs.attempt(lambda: list_versions(places.dataset, places.root)) or []
     own = next((one for one in versions if one.tags.get("dvc.model") == model), None)
     kept = tuple(_version(one) for one in versions if one.aliases or one is own)
     if own is None:

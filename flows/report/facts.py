@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autorec_core.breakdown import ActivityRow, CalibrationRow, ResidualRow
-from autorec_core.intervals import Interval
-from flows.decision import TEST_ROWS, Check, Decision
+from autorec_core.evaluation.breakdown import ActivityRow, CalibrationRow, ResidualRow
+from autorec_core.evaluation.intervals import Interval
+from flows.registry.decision import TEST_ROWS, Check, Decision
 
 
 @dataclass(frozen=True)

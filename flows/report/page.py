@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from flows.decision import COLUMNS
+from flows.registry.decision import COLUMNS
 from flows.report import words
 from flows.report.charts.theme import CONFIG
 from flows.report.diagram import draw

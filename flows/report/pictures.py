@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autorec_core.breakdown import ActivityRow
+from autorec_core.evaluation.breakdown import ActivityRow
 from flows.report.charts import outcome, trials
 from flows.report.charts.theme import Spec
 from flows.report.facts import Run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autorec_core.breakdown import ActivityRow
+from autorec_core.evaluation.breakdown import ActivityRow
 from flows.report.facts import Figures, Run
 
 FEWEST_ROWS = 30

@@ -16,12 +16,12 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.openapi.utils import get_openapi
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from autorec_core.config import ServeParams
 from autorec_core.errors import DataError
-from flows.registry.store import RegistryError, model_name
-from flows.serving.body import parse_rows, read_body
-from flows.serving.live import Champion, Live
-from flows.serving.measures import Measured, Measures
+from flows.config import ServeParams
+from flows.registry.versions import RegistryError, model_name
+from flows.serving.live_model import Champion, Live
+from flows.serving.prometheus import Measured, Measures
+from flows.serving.request_body import parse_rows, read_body
 
 PATHS = ("/score", "/health", "/model", "/metrics", "/docs", "/openapi.json")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import keras
 import keras_tuner
@@ -12,14 +11,13 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 import yaml
+from project import ROOT
 
 from autorec_core import zoo
-from autorec_core.config import Params
-from autorec_core.data.preprocessor import Preprocessor
+from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.export import export_scorer
 from autorec_core.scorer import Scorer
-
-ROOT = Path(__file__).parents[2]
+from flows.config import Params
 
 
 def table(rows, seed):

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from autorec_core.errors import ConfigError
-from autorec_core.metrics import METRICS, calibration_curve, objective_metric, task_metrics
+from autorec_core.metrics import (
+    METRICS,
+    calibration_curve,
+    objective_metric,
+    task_metrics,
+)
 
 LABELS = np.array([1.0, 0.0, 1.0, 0.0])
 CLICKS = np.array([0.8, 0.2, 0.4, 0.4])

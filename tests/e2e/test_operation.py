@@ -20,9 +20,9 @@ import httpx
 import psutil
 import pytest
 from pages import surroundings
+from project import ROOT
 from team import Shell, eventually, furnish, make_small, write_ratings
 
-ROOT = Path(__file__).parents[2]
 DATASET = "tiny"
 
 pytestmark = [
@@ -199,7 +199,7 @@ CHECKS = """
 import sys
 from flows.environment import prepare_environment
 prepare_environment()
-from flows.data_check import data_check
+from flows.orchestration.watch_source import data_check
 path, dataset = sys.argv[1:]
 for row in ("", "59\\t29\\t3\\t1\\n", ""):
     with open(path, "a") as file:

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from project import ROOT
 
 if TYPE_CHECKING:
-    from autorec_core.learned import LearnedRows
+    from autorec_core.data.preparing.learned_rows import LearnedRows
 
-ROOT = Path(__file__).parents[2]
 DATASET = "small"
 USERS, ITEMS = 40, 25
 
@@ -64,10 +64,10 @@ def models(small_params: Path, tmp_path_factory: pytest.TempPathFactory) -> Mode
     import keras_tuner
 
     from autorec_core import zoo
-    from autorec_core.config import Params
-    from autorec_core.data.preprocessor import Preprocessor
+    from autorec_core.data.encoding.preprocessor import Preprocessor
     from autorec_core.scorer import Scorer
     from autorec_core.training import Budget, Rows, train
+    from flows.config import Params
 
     params = Params.load(small_params)
     rows, test = ratings(3000, 0), ratings(400, 1)
@@ -127,7 +127,7 @@ def _replace(path: Path, pattern: str, by: str) -> None:
 
 
 def _no_rows() -> LearnedRows:
-    from autorec_core.learned import LearnedRows
+    from autorec_core.data.preparing.learned_rows import LearnedRows
 
     columns = {"user_id": "text", "item_id": "text", "rating": "number"}
     return LearnedRows(np.zeros(0, np.uint64), 0, 0, columns)
@@ -146,7 +146,7 @@ class Registry:
 
     @property
     def client(self):
-        from flows.registry.store import client
+        from flows.registry.versions import client
 
         return client(self.root)
 
@@ -203,13 +203,13 @@ class Registry:
 
     def champion(self, alias: str = "champion") -> int | None:
         """The version that an alias points to."""
-        from flows.registry.store import alias_of
+        from flows.registry.versions import alias_of
 
         return alias_of(self.client, DATASET, alias)
 
     def version(self, number: int):
         """A version as it is now."""
-        from flows.registry.store import get_version
+        from flows.registry.versions import get_version
 
         return get_version(DATASET, number, self.root)
 

@@ -9,10 +9,11 @@ import pytest
 from distributed import LocalCluster
 
 from autorec_core.config import PreprocessParams
-from autorec_core.data import raw, store
 from autorec_core.data.compute import HERE, ahead, compute_at
-from autorec_core.data.generator import generate
-from autorec_core.data.prepare import prepare
+from autorec_core.data.preparing import store
+from autorec_core.data.preparing.prepare import prepare
+from autorec_core.data.reading import raw
+from autorec_core.data.synthetic.generator import generate
 from autorec_core.errors import DataError, UnreachableError
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dask_data")]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from project import ROOT
 
 from autorec_core.errors import DataError
-from flows.benchmark.lines import CELLS, RUNS, TRUTH, TRUTH_RUNS, append, read_lines
 from flows.benchmark.pages import COMMITTED, PAGES, filled, tables
+from flows.benchmark.result_lines import CELLS, RUNS, TRUTH, TRUTH_RUNS, append, read_lines
 
-ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / COMMITTED
 
 

@@ -16,13 +16,13 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
-from autorec_core.config import Params
 from autorec_core.data.schema import Field, Schema
-from flows.decision import Decision
+from flows.config import Params
 from flows.environment import prepare_environment
-from flows.registry import gatekeeper
-from flows.registry.gatekeeper import Evidence, hold_gate
-from flows.registry.probing import Probed
+from flows.registry import run_gate
+from flows.registry.decision import Decision
+from flows.registry.run_gate import Evidence, hold_gate
+from flows.registry.smoke_test import Probed
 
 DATASET = "small"
 SCHEMA = Schema("rating", "rating", (Field("user_id", 3),), (), "user_id", None, (1.0, 5.0))
@@ -42,10 +42,10 @@ def judge(root: Path, scores: Path, number: int) -> Decision:
     def probed(version, rows=None, root=None):
         return Probed(known[version.number], 1.0)
 
-    soon = functools.partial(gatekeeper.exclusive, seconds=LEASE)
+    soon = functools.partial(run_gate.exclusive, seconds=LEASE)
     with (
-        mock.patch.object(gatekeeper, "smoke_test", probed),
-        mock.patch.object(gatekeeper, "exclusive", soon),
+        mock.patch.object(run_gate, "smoke_test", probed),
+        mock.patch.object(run_gate, "exclusive", soon),
     ):
         return hold_gate(DATASET, number, evidence, policy, seed=0, root=root)
 
@@ -55,9 +55,9 @@ def die_at(instant: str) -> None:
     from mlflow import MlflowClient
 
     place, name = {
-        "version created": (gatekeeper, "_judge"),
-        "lock taken": (gatekeeper, "clean_up"),
-        "decision noted": (gatekeeper, "move"),
+        "version created": (run_gate, "_judge"),
+        "lock taken": (run_gate, "clean_up"),
+        "decision noted": (run_gate, "move"),
         "previous moved": (MlflowClient, "set_registered_model_alias"),
     }[instant]
     real = getattr(place, name)

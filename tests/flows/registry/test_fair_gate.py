@@ -12,15 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autorec_core.config import Params
-from autorec_core.data.prepare import prepare
-from autorec_core.data.store import load_rows, load_schema
-from autorec_core.learned import LearnedRows
-from flows import gate
-from flows.registry import gatekeeper
-from flows.registry.gatekeeper import Evidence, hold_gate
+from autorec_core.data.preparing.learned_rows import LearnedRows
+from autorec_core.data.preparing.prepare import prepare
+from autorec_core.data.preparing.store import load_rows, load_schema
+from flows.config import Params
+from flows.registry import gate, run_gate
 from flows.registry.loading import learned_rows
-from flows.registry.probing import Probed
+from flows.registry.run_gate import Evidence, hold_gate
+from flows.registry.smoke_test import Probed
 
 pytestmark = pytest.mark.slow
 DATASET = "small"
@@ -91,7 +90,7 @@ def hold(registry, monkeypatch):
     def held(number, night, **changes):
         scores = {1: night.champion, 2: night.challenger} | changes.pop("scores", {})
         monkeypatch.setattr(
-            gatekeeper, "smoke_test", lambda version, *_: Probed(scores[version.number], 1.0)
+            run_gate, "smoke_test", lambda version, *_: Probed(scores[version.number], 1.0)
         )
         evidence = dataclasses.replace(night.evidence, **changes)
         return hold_gate(DATASET, number, evidence, night.policy, seed=0, root=registry.root)
@@ -147,7 +146,7 @@ def test_most_rows_of_the_next_split_are_rows_the_champion_learned_from(nights):
 def test_a_champion_without_a_record_is_judged_on_all_rows_and_the_table_says_so(
     registry, champion, challenger, nights, hold, monkeypatch
 ):
-    monkeypatch.setattr(gatekeeper, "learned_rows", lambda version, root: None)
+    monkeypatch.setattr(run_gate, "learned_rows", lambda version, root: None)
 
     decision = hold(challenger, nights[1], data="without a record")
 

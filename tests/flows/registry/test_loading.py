@@ -13,19 +13,20 @@ import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 
-import flows.scoring
-from autorec_core.config import Params
+import flows.serving.score_files
 from autorec_core.errors import DataError
 from autorec_core.scorer import Scorer
-from flows.registry import gatekeeper, host, loading
-from flows.registry.gatekeeper import Evidence, hold_gate
+from flows.config import Params
+from flows.processes import model_process
+from flows.registry import loading, run_gate
 from flows.registry.loading import DistantScorer, export_version, load_scorer
-from flows.registry.probing import Probed, smoke_test
-from flows.registry.store import RegistryError
-from flows.scoring import score_file
+from flows.registry.run_gate import Evidence, hold_gate
+from flows.registry.smoke_test import Probed, smoke_test
+from flows.registry.versions import RegistryError
 from flows.serving.app import make_app
-from flows.serving.live import Champion
-from flows.serving.measures import Measures
+from flows.serving.live_model import Champion
+from flows.serving.prometheus import Measures
+from flows.serving.score_files import score_file
 
 pytestmark = pytest.mark.slow
 DATASET = "small"
@@ -86,10 +87,10 @@ def test_what_our_code_made_is_loaded_here(registry):
 def test_a_file_is_scored_by_it_chunk_by_chunk(
     registry, number, distant, rows, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(flows.scoring, "load_scorer", lambda version, root: distant)
+    monkeypatch.setattr(flows.serving.score_files, "load_scorer", lambda version, root: distant)
     many = pd.concat([rows] * 30, ignore_index=True)
     many.to_csv(tmp_path / "rows.csv", index=False)
-    monkeypatch.setattr(flows.scoring, "BLOCK_BYTES", 20_000)
+    monkeypatch.setattr(flows.serving.score_files, "BLOCK_BYTES", 20_000)
 
     version = score_file(
         DATASET, tmp_path / "rows.csv", tmp_path / "scores.parquet", root=registry.root
@@ -143,7 +144,7 @@ def test_the_gate_holds_a_challenger_against_what_it_scores(registry, number, ro
         there = version.number == challenger
         return Probed(scores, 1.0) if there else smoke_test(version, *arguments)
 
-    monkeypatch.setattr(gatekeeper, "smoke_test", tested)
+    monkeypatch.setattr(run_gate, "smoke_test", tested)
     evidence = Evidence(schema, test, {"all": np.ones(len(test), bool)}, (4, 4), "data-1")
 
     decision = hold_gate(DATASET, challenger, evidence, easy, seed=0, root=registry.root)
@@ -205,14 +206,18 @@ class Model:
 @pytest.mark.parametrize(
     ("error", "kind", "said"),
     [
-        (DataError("Row 3: age is 'x';\n a number is expected."), host.WRONG_ROWS, "Row 3: age"),
-        (MemoryError(), host.FAILED, "MemoryError"),
+        (
+            DataError("Row 3: age is 'x';\n a number is expected."),
+            model_process.WRONG_ROWS,
+            "Row 3: age",
+        ),
+        (MemoryError(), model_process.FAILED, "MemoryError"),
     ],
 )
 def test_wrong_rows_are_told_apart_from_a_model_that_fails(error, kind, said):
     rows = bytes(loading.rows_of({"a": [1]}).schema.serialize())
 
-    answered, content = host._answer(Model(error), host.SCORE, rows)
+    answered, content = model_process._answer(Model(error), model_process.SCORE, rows)
 
     assert answered == kind
     assert content.decode().startswith(said)

@@ -12,7 +12,7 @@ import pytest
 
 from autorec_core.scorer import Scorer
 from flows.registry.loading import load_scorer
-from flows.registry.store import RegistryError
+from flows.registry.versions import RegistryError
 
 pytestmark = pytest.mark.slow
 

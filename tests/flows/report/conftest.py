@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autorec_core.breakdown import ActivityRow, calibration, residuals
-from autorec_core.intervals import Interval
-from flows.decision import Check, Decision, Grounds
+from autorec_core.evaluation.breakdown import ActivityRow, calibration, residuals
+from autorec_core.evaluation.intervals import Interval
+from flows.registry.decision import Check, Decision, Grounds
 from flows.report.facts import (
     CurvePoint,
     Expectation,

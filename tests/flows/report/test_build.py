@@ -7,8 +7,8 @@ import logging
 import pytest
 
 from autorec_core.errors import DataError
-from flows.paths import Places
 from flows.report.build import build_report, report_run
+from flows.workspace import Places
 
 
 @pytest.fixture

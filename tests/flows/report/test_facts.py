@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from flows.decision import TEST_ROWS, Check
+from flows.registry.decision import TEST_ROWS, Check
 
 
 def test_a_champion_judged_on_some_rows_is_not_drawn_beside_figures_of_all(rating_run):

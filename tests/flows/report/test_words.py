@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from autorec_core.intervals import Interval
+from autorec_core.evaluation.intervals import Interval
 from flows.report import words
 from flows.report.importance import importances, varied
 from flows.report.model_card import MOST_LENGTH, model_card

@@ -1,0 +1,1 @@
+"""Encoding: raw cells to ids and numbers, with what the training rows taught."""

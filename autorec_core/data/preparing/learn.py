@@ -1,0 +1,81 @@
+"""The second pass: what the training rows teach, some columns at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from autorec_core.config import DatasetParams, PreprocessParams
+from autorec_core.data.encoding.preprocessor import NumberStatistics, countable, vocabulary_file
+from autorec_core.data.encoding.vocabulary import VocabularyCounter
+from autorec_core.data.preparing.scratch import Scratch
+from autorec_core.data.preparing.store import windows
+from autorec_core.data.values import plain
+
+TRAIN = 0
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What is known of a vocabulary that stands in a file.
+
+    Args:
+        size: Number of ids, "unknown" included.
+        is_empty: Whether the column had gaps and nothing else.
+    """
+
+    size: int
+    is_empty: bool
+
+
+def learn(
+    entry: DatasetParams,
+    settings: PreprocessParams,
+    folder: Path,
+    scratch: Scratch,
+    names: Sequence[str],
+) -> dict[str, Learned] | NumberStatistics:
+    """What the training rows teach of some columns of categories, or, of none, of all numbers.
+
+    Vocabularies go to their files, and the codes of each partition's categories to the scratch.
+    A function of its own: it can run anywhere.
+
+    Args:
+        entry: The data set's entry in params.yaml.
+        settings: How columns become ids and numbers.
+        folder: Where the vocabularies go.
+        scratch: The rows.
+        names: The columns of categories.
+    """
+    if not names:
+        return _numbers(entry, settings, scratch)
+    counters = {name: VocabularyCounter(numbered=name in entry.categorical) for name in names}
+    for table, parts in scratch.tables(names):
+        trained = parts == TRAIN
+        for name, counter in counters.items():
+            column = table[name].chunk(0)
+            if name in entry.multi_valued:
+                counter.update(countable(entry, name, column.filter(pa.array(trained))))
+            else:
+                counter.update(column, trained)
+    learned = {}
+    for name, counter in counters.items():
+        vocabulary = counter.finish(settings.min_count, settings.max_vocabulary)
+        vocabulary.save(vocabulary_file(folder, name))
+        scratch.save_words(name, counter, vocabulary)
+        learned[name] = Learned(vocabulary.size, vocabulary.is_empty)
+    return learned
+
+
+def _numbers(
+    entry: DatasetParams, settings: PreprocessParams, scratch: Scratch
+) -> NumberStatistics:
+    statistics = NumberStatistics(entry, settings)
+    names = list(dict.fromkeys((entry.label, *entry.numeric)))
+    trained = (table.filter(pa.array(parts == TRAIN)) for table, parts in scratch.tables(names))
+    for table in windows(trained, scratch.window):
+        statistics.update({name: plain(table[name]) for name in names})
+    return statistics

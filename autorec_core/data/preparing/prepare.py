@@ -1,0 +1,206 @@
+"""From a raw file of any size to encoded splits: split, fit on train, encode."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from autorec_core.config import DatasetParams, PreprocessParams, SplitParams
+from autorec_core.data.compute import HERE, Compute
+from autorec_core.data.encoding.numeric import NumericTransform
+from autorec_core.data.encoding.preprocessor import NumberStatistics, described, save_described
+from autorec_core.data.preparing import store
+from autorec_core.data.preparing.encode import write_split
+from autorec_core.data.preparing.learn import Learned, learn
+from autorec_core.data.preparing.scratch import Scratch, write_partition
+from autorec_core.data.preparing.split import PARTS, stratified_sample
+from autorec_core.data.preparing.survey import Seen, Survey, look, survey
+from autorec_core.data.reading.bad_rows import BadRows
+from autorec_core.data.reading.raw import RawRows, bad_rows_of, map_chunks, raw_files, used_columns
+from autorec_core.data.schema import Schema
+from autorec_core.files import whole_folder, write_json
+
+GROUPS = 32
+"""About how many tasks the columns make, for as many workers at most."""
+_log = logging.getLogger(__name__)
+
+
+def prepare(
+    entry: DatasetParams,
+    split: SplitParams,
+    preprocess: PreprocessParams,
+    seed: int,
+    raw: Path,
+    out: Path,
+    compute: Compute = HERE,
+) -> dict[str, Any]:
+    """Writes encoded splits, raw rows of each split, schema, vocabularies and a profile.
+
+    The raw file is read once, in chunks, seen to be right, and put aside as typed columns; then
+    each column is learned from the rows of train, and each split's files are written. All three
+    are functions of a chunk, a column or a file, which run beside each other. What is kept in
+    memory of every row meanwhile is a byte or two.
+
+    Args:
+        entry: The data set's entry in params.yaml.
+        split: How rows are divided.
+        preprocess: How columns become ids and numbers.
+        seed: Seeds the split, and the sample where the entry asks for one.
+        raw: The raw file, or a pattern for several.
+        out: The folder to appear; an earlier one is replaced at the end, or stays.
+        compute: Where this is done; here, if not all of it sees the raw file and `out`.
+
+    Returns:
+        The profile, as written to `profile.json`.
+
+    Raises:
+        DataError: The raw file is not what the entry says, or `out` cannot be written.
+    """
+    with whole_folder(out) as folder:
+        aside = folder.absolute().parent / "scratch"
+        aside.mkdir()
+        folder = folder.absolute()
+        if not compute.reaches(aside, raw_files(raw)):
+            _log.warning("Not all workers see %s and %s: data are prepared here.", raw, out.parent)
+            compute = HERE
+        bad = bad_rows_of(entry)
+        found, scratch = _spool(entry, split, seed, raw, aside, bad, compute)
+        scratch.save_parts(found.parts(split, seed))
+        schema, numeric = _learn(entry, preprocess, folder, scratch, compute)
+        profile: dict[str, Any] = {
+            "split": {"strategy": split.strategy, "ratios": split.ratios, "seed": seed},
+            "bad_rows": len(bad.rows),
+            "splits": _write(entry, schema, numeric, folder, scratch, compute),
+        }
+        if bad.rows:
+            pyarrow.csv.write_csv(bad.table(), folder / "bad_rows.csv")
+        write_json(folder / "profile.json", profile)
+    return profile
+
+
+def _spool(
+    entry: DatasetParams,
+    split: SplitParams,
+    seed: int,
+    raw: Path,
+    aside: Path,
+    bad: BadRows,
+    compute: Compute,
+) -> tuple[Survey, Scratch]:
+    """Reads the raw file; its rows, or a sample of them, are put aside."""
+    chosen: list[np.ndarray] | None = None
+    if entry.sample is not None:
+        counts: list[int] = []
+        chunks = map_chunks(
+            see,
+            entry,
+            raw,
+            bad=bad_rows_of(entry),
+            coded=True,
+            compute=compute,
+            settings=lambda _: (entry, split, raw),
+        )
+        with closing(chunks):
+            labels = survey(entry, split, _counted(chunks, counts), raw).labels
+        mask = stratified_sample(labels, entry.sample, seed)
+        chosen = np.split(mask, np.cumsum(counts)[:-1])
+
+    def settings(place: int) -> tuple[Any, ...]:
+        return entry, split, raw, aside, place, None if chosen is None else chosen[place]
+
+    counts = []
+    chunks = map_chunks(spool, entry, raw, bad=bad, coded=True, compute=compute, settings=settings)
+    with closing(chunks):
+        found = survey(entry, split, _counted(chunks, counts), raw)
+    partitions = tuple((place, rows) for place, rows in enumerate(counts) if rows)
+    return found, Scratch(aside, partitions, store.CHUNK_ROWS, tuple(used_columns(entry)))
+
+
+def _counted(seen: Iterator[Seen], counts: list[int]) -> Iterator[Seen]:
+    for one in seen:
+        counts.append(one.rows)
+        yield one
+
+
+def see(entry: DatasetParams, split: SplitParams, place: Path, rows: RawRows) -> Seen:
+    """What is to be known of some rows. A function of one partition: it can run anywhere."""
+    return look(entry, split, place, rows.table)
+
+
+def spool(
+    entry: DatasetParams,
+    split: SplitParams,
+    place: Path,
+    aside: Path,
+    number: int,
+    chosen: np.ndarray | None,
+    rows: RawRows,
+) -> Seen:
+    """Puts some rows, or those chosen, aside. A function of one partition: it can run anywhere."""
+    table = rows.table.append_column(store.ROW_NUMBER, pa.array(rows.numbers))
+    if chosen is not None:
+        table = table.filter(pa.array(chosen))
+    write_partition(aside, number, table)
+    return look(entry, split, place, table)
+
+
+def _learn(
+    entry: DatasetParams,
+    preprocess: PreprocessParams,
+    folder: Path,
+    scratch: Scratch,
+    compute: Compute,
+) -> tuple[Schema, NumericTransform]:
+    """Learns vocabularies and statistics from the rows of train, and writes them."""
+    (folder / "vocabulary").mkdir()
+    groups = [(), *_column_groups(entry, scratch)]
+    calls = ((entry, preprocess, folder, scratch, names) for names in groups)
+    numbers, *learned = compute.map(learn, calls)
+    of_column: dict[str, Learned] = {name: one for some in learned for name, one in some.items()}
+    assert isinstance(numbers, NumberStatistics)
+    schema, numeric = described(
+        entry,
+        preprocess,
+        {name: one.size for name, one in of_column.items()},
+        [name for name in (*entry.categorical, *entry.multi_valued) if of_column[name].is_empty],
+        numbers,
+    )
+    save_described(folder, schema, numeric)
+    return schema, numeric
+
+
+def _column_groups(entry: DatasetParams, scratch: Scratch) -> list[tuple[str, ...]]:
+    """Columns of categories: large ones alone and first, small ones together."""
+    first = scratch.table(scratch.partitions[0][0])
+    sizes = {name: first[name].nbytes for name in (*entry.categorical, *entry.multi_valued)}
+    groups: list[tuple[str, ...]] = []
+    room = 0.0
+    for name in sorted(sizes, key=lambda name: sizes[name], reverse=True):
+        room -= sizes[name]
+        if not groups or room < 0:
+            groups.append(())
+            room = sum(sizes.values()) / GROUPS - sizes[name]
+        groups[-1] += (name,)
+    return groups
+
+
+def _write(
+    entry: DatasetParams,
+    schema: Schema,
+    numeric: NumericTransform,
+    folder: Path,
+    scratch: Scratch,
+    compute: Compute,
+) -> dict[str, dict[str, Any]]:
+    """Writes each split's rows, raw and encoded; returns the profiles."""
+    files = [(part, encoded) for part in PARTS for encoded in (True, False)]
+    calls = ((entry, schema, numeric, scratch, folder, *file) for file in files)
+    profiles = list(compute.map(write_split, calls))
+    return {part: one for (part, encoded), one in zip(files, profiles, strict=True) if encoded}

@@ -1,0 +1,131 @@
+"""What a split holds, in figures that name no one: shares, counts, quantiles."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from autorec_core.data import values
+from autorec_core.data.encoding.preprocessor import Preprocessor
+from autorec_core.data.encoding.vocabulary import UNKNOWN
+from autorec_core.data.schema import ListField
+
+TOP = 10
+HISTOGRAM_LABELS = 100
+QUANTILES = (0.0, 0.01, 0.25, 0.5, 0.75, 0.99, 1.0)
+SAMPLE_ROWS = 200_000
+
+
+class PartProfile:
+    """Collects the profile of one split, chunk by chunk.
+
+    Args:
+        preprocessor: What encoded the split.
+    """
+
+    def __init__(self, preprocessor: Preprocessor) -> None:
+        self._preprocessor = preprocessor
+        self._rows = 0
+        self._label_sum = 0.0
+        self._labels: dict[float, int] = {}
+        self._ids = {
+            field.name: np.zeros(field.vocabulary_size, dtype=np.int64)
+            for field in (*preprocessor.schema.categorical, *preprocessor.schema.lists)
+        }
+        self._filled = {one.name: 0 for one in preprocessor.schema.lists}
+        names = preprocessor.numeric.names
+        self._missing = dict.fromkeys(names, 0)
+        self._samples: dict[str, list[np.ndarray]] = {name: [] for name in names}
+
+    def update(self, columns: Mapping[str, pa.Array], encoded: pa.Table) -> None:
+        """Takes in one chunk: its raw numbers and lists, and what all of it was encoded to.
+
+        Args:
+            columns: The raw numeric and multi-valued columns.
+            encoded: The encoded rows, as they are written.
+        """
+        schema = self._preprocessor.schema
+        label = encoded[schema.label].to_numpy()
+        self._rows += len(label)
+        self._label_sum += float(label.sum(dtype=np.float64))
+        if len(self._labels) <= HISTOGRAM_LABELS:
+            found, counts = np.unique(label, return_counts=True)
+            for value, count in zip(found.tolist(), counts.tolist(), strict=True):
+                self._labels[value] = self._labels.get(value, 0) + count
+        for name in (field.name for field in schema.categorical):
+            self._count(name, encoded[name].to_numpy())
+        for one in schema.lists:
+            first = schema.first_place(one)
+            names = schema.id_columns[first : first + one.length]
+            for name in names:
+                self._count(one.name, encoded[name].to_numpy())
+            # Places behind a list's end have id 0 too, but are no unknown categories.
+            filled = _filled(columns[one.name], one)
+            self._ids[one.name][UNKNOWN] -= len(label) * len(names) - filled
+            self._filled[one.name] += filled
+        for name in self._missing:
+            self._missing[name] += columns[name].null_count
+            if sum(map(len, self._samples[name])) < SAMPLE_ROWS:
+                known = columns[name].drop_null()
+                self._samples[name].append(known.to_numpy(zero_copy_only=False))
+
+    def _count(self, name: str, ids: np.ndarray) -> None:
+        self._ids[name] += np.bincount(ids, minlength=len(self._ids[name]))
+
+    def finish(self) -> dict[str, Any]:
+        """The profile as JSON's types; categories appear as hashes only."""
+        rows = max(self._rows, 1)
+        few = len(self._labels) <= HISTOGRAM_LABELS
+        return {
+            "rows": self._rows,
+            "label_mean": self._label_sum / rows,
+            "label_counts": {f"{value:g}": self._labels[value] for value in sorted(self._labels)}
+            if few
+            else {},
+            "categories": {name: int((ids > 0).sum()) for name, ids in self._ids.items()},
+            "unknown_rate": {
+                name: float(ids[UNKNOWN] / max(ids.sum(), 1)) for name, ids in self._ids.items()
+            },
+            "list_length": {name: count / rows for name, count in self._filled.items()},
+            "top": {name: self._top(name, ids) for name, ids in self._ids.items()},
+            "missing_rate": {name: count / rows for name, count in self._missing.items()},
+            "quantiles": {name: self._quantiles(name) for name in self._missing},
+        }
+
+    def _top(self, name: str, ids: np.ndarray) -> list[dict[str, Any]]:
+        """The most frequent categories: a hash of each, and its share of the rows."""
+        known = ids[1:]
+        first = np.argsort(-known, kind="stable")[:TOP]
+        of_place = self._preprocessor.vocabularies[name].values
+        total = max(int(ids.sum()), 1)
+        return [
+            {"hash": _hashed(name, of_place[int(place)].as_py()), "share": known[place] / total}
+            for place in first
+            if known[place]
+        ]
+
+    def _quantiles(self, name: str) -> dict[str, float]:
+        sample = np.concatenate(self._samples[name]) if self._samples[name] else np.zeros(0)
+        if not len(sample):
+            return {}
+        found = np.quantile(sample, QUANTILES)
+        return {f"{q:g}": float(value) for q, value in zip(QUANTILES, found, strict=True)}
+
+
+def _filled(column: pa.Array, one: ListField) -> int:
+    """How many ids the cells of a multi-valued column have, "missing" included."""
+    cells = values.joined(column, one.separator)
+    _, rows = values.several(cells, one.separator)
+    lengths = np.bincount(rows, minlength=len(cells))
+    return int(np.minimum(lengths, one.length).sum()) + cells.null_count
+
+
+def _hashed(name: str, category: str | None) -> str:
+    """A short name for a category that does not give it away at a glance."""
+    if category is None:
+        return "missing"
+    return hashlib.sha256(f"{name}={category}".encode()).hexdigest()[:12]

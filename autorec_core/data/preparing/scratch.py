@@ -1,0 +1,141 @@
+"""All rows between the passes over them: checked, typed, each category a code of its partition.
+
+A partition is a file of plain Arrow memory, so what a task does not ask for is never read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from autorec_core.data.encoding.vocabulary import Vocabulary, VocabularyCounter
+from autorec_core.data.values import plain
+
+PARTS_FILE = "parts.npy"
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """Where the rows are; small, so that every task can have one.
+
+    Args:
+        folder: The folder of the partitions, on a disk that all tasks see.
+        partitions: Number and rows of each partition that has rows, in order.
+        window: How many rows are taken at a time where a result depends on it.
+        columns: The columns of the rows.
+    """
+
+    folder: Path
+    partitions: tuple[tuple[int, int], ...]
+    window: int
+    columns: tuple[str, ...]
+
+    def save_parts(self, parts: np.ndarray) -> None:
+        """Keeps which part each row belongs to: int8, shape (rows,)."""
+        np.save(self.folder / PARTS_FILE, parts)
+
+    def tables(self, columns: Sequence[str]) -> Iterator[tuple[pa.Table, np.ndarray]]:
+        """The rows of each partition, and which part each belongs to.
+
+        Args:
+            columns: The columns to be given.
+        """
+        parts = np.load(self.folder / PARTS_FILE, mmap_mode="r")
+        start = 0
+        for number, rows in self.partitions:
+            yield self.table(number).select(columns), parts[start : start + rows]
+            start += rows
+
+    def table(self, number: int) -> pa.Table:
+        """The rows of one partition, where they stand on disk; gone from memory after use."""
+        return _read(self.folder / f"{number}.arrow")
+
+    def save_words(self, name: str, counter: VocabularyCounter, vocabulary: Vocabulary) -> None:
+        """Keeps what `words` gives of a column."""
+        at = self._at(name)
+        _write(self.folder / f"words_{at}.arrow", pa.table({"value": counter.words}))
+        known = {"value": vocabulary.values, "count": vocabulary.counts}
+        _write(self.folder / f"known_{at}.arrow", pa.table(known))
+        np.save(self.folder / f"ids_{at}.npy", counter.ids)
+        counter.codes().tofile(self.folder / f"codes_{at}")
+
+    def words(self, name: str) -> Words:
+        """What is known of a column's categories, where it stands on disk."""
+        at = self._at(name)
+        ids = np.asarray(np.load(self.folder / f"ids_{at}.npy", mmap_mode="r"))
+        found = _read(self.folder / f"words_{at}.arrow")["value"]
+        known = _read(self.folder / f"known_{at}.arrow").combine_chunks()
+        return Words(
+            found.combine_chunks(),
+            Vocabulary(plain(known["value"]), plain(known["count"])),
+            ids,
+            self.folder / f"codes_{at}",
+        )
+
+    def _at(self, name: str) -> int:
+        """A column may be called anything; a file may not."""
+        return self.columns.index(name)
+
+
+@dataclass
+class Words:
+    """The categories of one column over all partitions, to be gone through in their order.
+
+    Args:
+        all: Every category, in the order of their codes.
+        vocabulary: Those that training rows taught.
+        ids: int32, the id of each code, and of "missing" behind.
+        codes: The file with the codes of each partition's dictionary, and of "missing" behind
+            each: int32.
+        start: Where in it the next partition's stand.
+    """
+
+    all: pa.Array
+    vocabulary: Vocabulary
+    ids: np.ndarray
+    codes: Path
+    start: int = 0
+
+    def next(self, column: pa.DictionaryArray, chosen: np.ndarray) -> np.ndarray:
+        """The codes of the chosen rows of the next partition; of missing ones, `len(self.all)`.
+
+        Args:
+            column: The partition's column.
+            chosen: Places of rows.
+
+        Returns:
+            int32, shape (chosen rows,).
+        """
+        missing = len(column.dictionary)
+        of_words = np.fromfile(self.codes, np.int32, missing + 1, offset=self.start)
+        self.start += of_words.nbytes
+        codes = pc.fill_null(column.indices, missing).to_numpy(zero_copy_only=False)
+        return of_words[codes[chosen]]
+
+    def strings(self, codes: np.ndarray) -> pa.DictionaryArray:
+        """The categories of codes; the dictionary holds what occurs, in order of appearance."""
+        is_missing = codes == len(self.all)
+        column = pa.array(codes, mask=is_missing if is_missing.any() else None)
+        used = column.dictionary_encode()
+        return pa.DictionaryArray.from_arrays(used.indices, self.all.take(used.dictionary))
+
+
+def write_partition(folder: Path, number: int, table: pa.Table) -> None:
+    """Writes one partition's rows, if there are any."""
+    if table.num_rows:
+        _write(folder / f"{number}.arrow", table)
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    table = table.combine_chunks()
+    with path.open("wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+def _read(path: Path) -> pa.Table:
+    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()

@@ -1,0 +1,175 @@
+"""The first pass over a raw file: rows are seen to be right, and what the split needs is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from autorec_core.config import DatasetParams, SplitParams
+from autorec_core.data.preparing.split import stratified_split, time_split, user_split
+from autorec_core.data.values import numbers, plain
+from autorec_core.errors import ConfigError, DataError
+
+MOST_LABELS = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What is known of all rows after the first pass.
+
+    Args:
+        label_values: float64, the labels that occur, in order, shape (labels,).
+        labels: Places in `label_values`, shape (rows,).
+        times: float64 times, shape (rows,), where the split needs them.
+        users: int32 codes of the users, shape (rows,), where the split needs them.
+    """
+
+    label_values: np.ndarray
+    labels: np.ndarray
+    times: np.ndarray | None
+    users: np.ndarray | None
+
+    def parts(self, split: SplitParams, seed: int) -> np.ndarray:
+        """Which part each row belongs to: int8, shape (rows,).
+
+        Raises:
+            DataError: The rows cannot be split in this way.
+        """
+        if split.strategy == "by_time" and self.times is not None:
+            return time_split(self.times, split.ratios)
+        if split.strategy == "by_user" and self.users is not None:
+            return user_split(self.users, self.times)
+        return stratified_split(self.labels, split.ratios, seed, values=self.label_values)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the first pass must know of some rows.
+
+    Args:
+        rows: How many there are.
+        labels: The labels that occur, and each row's place among them.
+        filled: The columns that hold anything.
+        times: float64 times, shape (rows,), where the split needs them.
+        users: As `labels`, of the users, where the split needs them.
+    """
+
+    rows: int
+    labels: tuple[np.ndarray, np.ndarray]
+    filled: frozenset[str]
+    times: np.ndarray | None
+    users: tuple[np.ndarray, np.ndarray] | None
+
+
+def look(entry: DatasetParams, split: SplitParams, place: Path, table: pa.Table) -> Seen:
+    """What `survey` must know of some rows. A function of one partition: it can run anywhere.
+
+    Args:
+        entry: The data set's entry in params.yaml.
+        split: How rows will be divided.
+        place: The raw file, for messages.
+        table: The rows, as `read_chunks` gives them.
+
+    Raises:
+        DataError: The split needs times, and a row has none.
+    """
+    times = users = None
+    if entry.time is not None and split.strategy != "stratified":
+        times = _times(place, entry.time, plain(table[entry.time]))
+    if split.strategy == "by_user":
+        found = plain(table[entry.user]).to_numpy(zero_copy_only=False)
+        users = _coded(np.asarray(found, dtype=object))
+    return Seen(
+        table.num_rows,
+        _coded(table[entry.label].to_numpy()),
+        frozenset(name for name in entry.features if table[name].null_count < table.num_rows),
+        times,
+        users,
+    )
+
+
+def survey(entry: DatasetParams, split: SplitParams, seen: Iterable[Seen], place: Path) -> Survey:
+    """Puts together what was seen of all rows.
+
+    Args:
+        entry: The data set's entry in params.yaml.
+        split: How rows will be divided.
+        seen: What was seen of the rows, in their order.
+        place: The raw file, for messages.
+
+    Raises:
+        DataError: The label is constant or takes too many values, or a column is all empty.
+        ConfigError: The split needs a column that the entry does not name.
+    """
+    if split.strategy == "by_time" and entry.time is None:
+        raise ConfigError("`split.strategy` by_time needs a `time` column in the data set's entry.")
+    if split.strategy == "by_user" and entry.user is None:
+        raise ConfigError("`split.strategy` by_user needs a `user` column in the data set's entry.")
+    labels, users = _Codes(), _Codes()
+    times: list[np.ndarray] = []
+    filled: set[str] = set()
+    for rows in seen:
+        filled |= rows.filled
+        labels.add(*rows.labels)
+        if len(labels.codes) > MOST_LABELS and split.strategy == "stratified":
+            raise DataError(
+                f"{place}: {entry.label} takes more than {MOST_LABELS:,} values; a stratified "
+                "split needs labels that repeat."
+            )
+        if rows.times is not None:
+            times.append(rows.times)
+        if rows.users is not None:
+            users.add(*rows.users)
+    if empty := [name for name in entry.features if name not in filled]:
+        raise DataError(
+            f"{place}: the column {empty[0]} is empty in every row; list it as `ignored`."
+        )
+    values, codes = labels.ordered()
+    if len(values) < 2:
+        raise DataError(f"{place}: {entry.label} is {values[0]:g} in every row; nothing to learn.")
+    return Survey(
+        values,
+        codes,
+        np.concatenate(times) if times else None,
+        users.ordered()[1] if users.codes else None,
+    )
+
+
+def _times(place: Path, name: str, column: pa.Array) -> np.ndarray:
+    """A time column's numbers, even where it serves as a category too."""
+    found, wrong = numbers(column, dates=True)
+    if wrong.any() or found.null_count:
+        raise DataError(f"{place}: {name} holds values that are no number and no ISO date.")
+    return found.to_numpy(zero_copy_only=False)
+
+
+def _coded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The values that occur, and each row's place among them, in as few bytes as it takes."""
+    found, places = np.unique(values, return_inverse=True)
+    return found, places.reshape(-1).astype(np.min_scalar_type(len(found)))
+
+
+class _Codes:
+    """Small numbers for values, given out as the values come."""
+
+    def __init__(self) -> None:
+        self.codes: dict[object, int] = {}
+        self._parts: list[np.ndarray] = []
+
+    def add(self, found: np.ndarray, places: np.ndarray) -> None:
+        """Codes one chunk: the values in it, and each row's place among them."""
+        codes = [self.codes.setdefault(value, len(self.codes)) for value in found.tolist()]
+        kind = np.min_scalar_type(len(self.codes))
+        self._parts.append(np.asarray(codes, dtype=kind)[places])
+
+    def ordered(self) -> tuple[np.ndarray, np.ndarray]:
+        """The values in order, and each row's place among them, whatever the chunks were."""
+        values = np.array(list(self.codes))
+        order = np.argsort(values, kind="stable")
+        rank = np.empty(len(order), dtype=np.min_scalar_type(max(len(order), 1)))
+        rank[order] = np.arange(len(order))
+        return values[order], rank[np.concatenate(self._parts)]

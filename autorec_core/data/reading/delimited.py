@@ -1,0 +1,369 @@
+"""Delimited text, block by block: fast where all is well, line by line where something is not."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from autorec_core.data.reading.bad_rows import BadRows
+from autorec_core.data.reading.lines import Block, Span
+from autorec_core.errors import DataError, listed
+
+# Arrow splits at one byte only; a longer separator is first replaced by this one.
+MARK = "\x1f"
+
+
+@dataclass(frozen=True)
+class TextRows:
+    """Rows of a text file before their columns have types.
+
+    Args:
+        table: Every column as strings, nothing null yet; or all numbers as float64, null where
+            nothing stands.
+        lines: int64 line numbers, shape (rows,).
+    """
+
+    table: pa.Table
+    lines: np.ndarray
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the fields of a line stand in it.
+
+    Args:
+        file: The file, for messages.
+        names: The columns.
+        separator: What stands between two fields.
+        quoted: Whether a field may stand in double quotes, to hold the separator.
+        missing: What stands in a field, other than nothing, where a value is missing.
+    """
+
+    file: Path
+    names: tuple[str, ...]
+    separator: str
+    quoted: bool
+    missing: tuple[str, ...] = ()
+
+    def parse(
+        self,
+        content: bytes | bytearray,
+        lines: np.ndarray,
+        bad: BadRows,
+        numbers: Collection[str] = (),
+    ) -> TextRows:
+        """The fields of whole lines.
+
+        Args:
+            content: The lines, each ending with a line feed.
+            lines: Their int64 numbers in the file, shape (lines,).
+            bad: Receives the lines that do not have the columns they should.
+            numbers: Columns to be given as numbers at once, if all they hold are finite numbers.
+        """
+        table = self._with_numbers(content, len(lines), numbers) if numbers else None
+        if table is None:
+            table = self._table(content, len(lines))
+        if table is not None:
+            return TextRows(table, lines)
+        texts = bytes(content).split(b"\n")[:-1]
+        kept = []
+        for place, text in enumerate(texts):
+            if reason := self._fault(text):
+                bad.add(self.file, int(lines[place]), reason, text.decode("utf-8", "replace"))
+            else:
+                kept.append(place)
+        content = b"".join(texts[place] + b"\n" for place in kept)
+        table = self._table(content, len(kept))
+        if table is None:
+            raise DataError(
+                f"{self.file}, lines {lines[0]} to {lines[-1]}: quotes do not match up."
+            )
+        return TextRows(table, lines[kept])
+
+    def fields(self, text: str) -> list[str]:
+        """The fields of one line."""
+        if self.quoted and len(self.separator) == 1:
+            return next(csv.reader([text], delimiter=self.separator), [])
+        return text.split(self.separator)
+
+    def _with_numbers(
+        self, content: bytes | bytearray, count: int, numbers: Collection[str]
+    ) -> pa.Table | None:
+        """All lines at once, with numbers; None where any needs a closer look."""
+        # Arrow takes white space off numbers; here a number with white space is none.
+        if not count or b" " in content or (self.separator != "\t" and b"\t" in content):
+            return None
+        table = self._table(content, count, numbers)
+        if table is None:
+            return None
+        finite = (
+            pc.all(pc.is_finite(table[name])).as_py() for name in self.names if name in numbers
+        )
+        return table if all(one is not False for one in finite) else None
+
+    def _table(
+        self, content: bytes | bytearray, count: int, numbers: Collection[str] = ()
+    ) -> pa.Table | None:
+        """All lines at once; None where any of them needs a closer look."""
+        if not count:
+            return pa.table({name: pa.array([], pa.string()) for name in self.names})
+        if any(mark in content for mark in (b"\0", b"\r")):
+            return None
+        separator = self.separator
+        if len(separator) > 1:
+            if MARK.encode() in content:
+                return None
+            content = content.replace(separator.encode(), MARK.encode())
+            separator = MARK
+        try:
+            table = pyarrow.csv.read_csv(
+                pa.BufferReader(content),
+                # One thread: whoever calls this has others of its own.
+                read_options=pyarrow.csv.ReadOptions(column_names=self.names, use_threads=False),
+                parse_options=pyarrow.csv.ParseOptions(
+                    delimiter=separator,
+                    quote_char='"' if self.quoted else False,
+                    ignore_empty_lines=False,
+                ),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    column_types={
+                        name: pa.float64() if name in numbers else pa.string()
+                        for name in self.names
+                    },
+                    null_values=["", *self.missing],
+                    strings_can_be_null=False,
+                ),
+            )
+        except pa.ArrowInvalid:
+            return None
+        # For Arrow an empty line is a row of gaps; to search for one takes longer than all else.
+        if not any(table[name].null_count == 0 for name in self.names if name in numbers) and (
+            content.startswith(b"\n") or b"\n\n" in content
+        ):
+            return None
+        return table if table.num_rows == count else None
+
+    def _fault(self, text: bytes) -> str | None:
+        """What is wrong with a line, if anything is."""
+        if not text:
+            return f"an empty line; {self._expected()}"
+        if b"\0" in text:
+            return "a NUL byte; text is expected"
+        if b"\r" in text:
+            return "a carriage return inside the line; lines end with a line feed"
+        try:
+            line = text.decode("utf-8")
+        except UnicodeDecodeError:
+            return "not UTF-8 text"
+        if len(self.separator) > 1 and MARK in line:
+            return "a control character (0x1f); text is expected"
+        try:
+            count = self._count(line)
+        except csv.Error:
+            return "a quote that is not closed on its line"
+        if count != len(self.names):
+            return f"{count} column{'s' * (count != 1)}; {self._expected()}"
+        return None
+
+    def _count(self, line: str) -> int:
+        if not (self.quoted and '"' in line and len(self.separator) == 1):
+            return line.count(self.separator) + 1
+        try:
+            return len(next(csv.reader([line], delimiter=self.separator, strict=True)))
+        except csv.Error as error:
+            if "unexpected end" in str(error):
+                raise
+            return len(self.fields(line))
+
+    def _expected(self) -> str:
+        shown = ", ".join(self.names[:6]) + (", ..." if len(self.names) > 6 else "")
+        return f"{len(self.names)}, separated by {self.separator!r}, are expected ({shown})"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Whole lines that are still to be divided into fields.
+
+    Args:
+        layout: How their fields stand in them.
+        content: The lines, each ending with a line feed, or where they stand.
+        lines: Their numbers in the file: all of a range, or int64, shape (lines,).
+        last_line: The number of the last line before the next piece.
+    """
+
+    layout: Layout
+    content: bytes | bytearray | Span
+    lines: range | np.ndarray
+    last_line: int
+
+    @property
+    def nbytes(self) -> int:
+        """How much it takes to send the piece elsewhere."""
+        return 0 if isinstance(self.content, Span) else len(self.content)
+
+    def rows(self, bad: BadRows, numbers: Collection[str] = ()) -> TextRows:
+        """The rows.
+
+        Args:
+            bad: Receives the lines that do not have the columns they should.
+            numbers: See `Layout.parse`.
+        """
+        content = self.content.read() if isinstance(self.content, Span) else self.content
+        lines = self.lines
+        if isinstance(lines, range):
+            lines = np.arange(lines.start, lines.stop, dtype=np.int64)
+        return self.layout.parse(content, lines, bad, numbers)
+
+
+@dataclass(frozen=True)
+class MoviePiece(Piece):
+    """Lines of a Netflix Prize file, from which the movies' own lines have been taken.
+
+    Args:
+        name: What to call the movie.
+        heads: The int64 numbers of the movies' lines, shape (movies,).
+        movies: The movie above the first of them, if any, and then that of each.
+        no_movies: Number and text of lines that look like a movie's but are not.
+    """
+
+    name: str
+    heads: np.ndarray
+    movies: tuple[str | None, ...]
+    no_movies: tuple[tuple[int, str], ...]
+
+    def rows(self, bad: BadRows, numbers: Collection[str] = ()) -> TextRows:
+        """The rows; `bad` receives the lines that are neither a movie's nor a rating's."""
+        file = self.layout.file
+        for line, text in self.no_movies:
+            bad.add(file, line, "a line that ends in ':' but is no movie number", text)
+        parsed = super().rows(bad, numbers)
+        above = np.searchsorted(self.heads, parsed.lines)
+        if self.movies[0] is None and (orphans := above == 0).any():
+            for line in parsed.lines[orphans]:
+                bad.add(file, int(line), "a rating above the first movie line")
+            parsed = TextRows(parsed.table.filter(pa.array(~orphans)), parsed.lines[~orphans])
+            above = above[~orphans]
+        column = pa.array(self.movies, pa.string()).take(pa.array(above))
+        return TextRows(parsed.table.add_column(0, self.name, column), parsed.lines)
+
+
+def read_delimited(
+    file: Path,
+    blocks: Iterator[Block],
+    *,
+    names: Sequence[str],
+    separator: str,
+    header: bool,
+    quoted: bool,
+    missing: Sequence[str] = (),
+    by_place: bool = False,
+) -> Iterator[Piece]:
+    """The rows of a delimited text file, in pieces.
+
+    Args:
+        file: The file, for messages.
+        blocks: Its lines.
+        names: Its columns; with a header they may be left out, and must agree with it otherwise.
+        separator: What stands between two fields.
+        header: Whether the first line names the columns.
+        quoted: Whether a field may stand in double quotes.
+        missing: What stands in a field, other than nothing, where a value is missing.
+        by_place: Whether pieces say, where they can, only where their lines stand.
+
+    Raises:
+        DataError: The header is not what it should be.
+    """
+    layout = Layout(file, tuple(names), separator, quoted, tuple(missing))
+    for block in blocks:
+        content, first = block.content, block.first_line
+        place = block.span if by_place else None
+        lines = range(first, first + block.lines)
+        if first == 1 and separator_line(content) == separator:
+            _, _, content = content.partition(b"\n")
+            lines, place = lines[1:], None
+        if header and first == 1:
+            head, _, content = content.partition(b"\n")
+            layout = replace(layout, names=_header(layout, head))
+            lines, place = lines[1:], None
+        if lines:
+            yield Piece(layout, place or content, lines, lines[-1])
+
+
+def separator_line(content: bytes | bytearray) -> str | None:
+    """The separator that a first line such as `sep=;` names, as Excel writes it; None without."""
+    found = re.match(rb'"?sep=(.)"?\n', content, re.IGNORECASE)
+    return found[1].decode("latin-1") if found else None
+
+
+def read_netflix(
+    file: Path, blocks: Iterator[Block], *, names: Sequence[str], missing: Sequence[str] = ()
+) -> Iterator[MoviePiece]:
+    """The rows of a Netflix Prize file, in pieces.
+
+    `movie:` lines stand each above its `user,rating,date` rows.
+
+    Args:
+        file: The file, for messages.
+        blocks: Its lines.
+        names: What to call movie, user, rating and date.
+        missing: What stands in a field, other than nothing, where a value is missing.
+    """
+    layout = Layout(file, tuple(names[1:]), ",", quoted=False, missing=tuple(missing))
+    movie: str | None = None
+    for block in blocks:
+        content = block.content
+        buffer = np.frombuffer(content, dtype=np.uint8)
+        ends = np.flatnonzero(buffer == ord("\n"))
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        lines = np.arange(block.first_line, block.first_line + len(ends), dtype=np.int64)
+        heads = np.flatnonzero((ends > starts) & (buffer[ends - 1] == ord(":")))
+        movies: list[str | None] = [movie]
+        no_movies: list[tuple[int, str]] = []
+        for head in heads:
+            text = content[starts[head] : ends[head] - 1]
+            if text.isdigit():
+                movie = text.decode("ascii")
+            else:
+                no_movies.append((int(lines[head]), text.decode("utf-8", "replace")))
+            movies.append(movie)
+        is_row = np.ones(len(ends), dtype=bool)
+        is_row[heads] = False
+        cuts = [0, *(edge for head in heads for edge in (starts[head], ends[head] + 1)), None]
+        rows = b"".join(content[cuts[i] : cuts[i + 1]] for i in range(0, len(cuts), 2))
+        yield MoviePiece(
+            layout,
+            rows,
+            lines[is_row],
+            int(lines[-1]),
+            names[0],
+            lines[heads],
+            tuple(movies),
+            tuple(no_movies),
+        )
+
+
+def _header(layout: Layout, head: bytes | bytearray) -> tuple[str, ...]:
+    """The columns that the header line names, held against those the entry names."""
+    try:
+        found = tuple(layout.fields(head.decode("utf-8")))
+    except UnicodeDecodeError as error:
+        raise DataError(f"{layout.file}, line 1: the header is not UTF-8 text.") from error
+    if doubled := {name for name in found if found.count(name) > 1}:
+        raise DataError(
+            f"{layout.file}, line 1: the header names {listed(doubled)} twice; give each column a "
+            "name of its own."
+        )
+    if layout.names and found != layout.names:
+        raise DataError(
+            f"{layout.file}, line 1: the header has {', '.join(found)}; "
+            f"{', '.join(layout.names)} is expected, separated by {layout.separator!r}."
+        )
+    return found

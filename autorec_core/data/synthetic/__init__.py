@@ -1,0 +1,1 @@
+"""Made-up data: files in the benchmark formats, and ratings with a known structure."""

@@ -1,0 +1,179 @@
+"""Where a model errs: its test loss by what is known of a row, its residuals, its calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from autorec_core.data.encoding.vocabulary import UNKNOWN
+from autorec_core.data.schema import Examples, Schema
+from autorec_core.evaluation.intervals import mean_intervals
+from autorec_core.metrics import calibration_curve
+
+STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000)
+RESIDUAL_BINS = 40
+CALIBRATION_BINS = 20
+MANY_LABELS = 12
+
+
+@dataclass(frozen=True)
+class ActivityRow:
+    """The loss of those test rows whose user, or item, was met about as often in training.
+
+    Args:
+        by: The column that is counted; "unknown values" where a data set names neither user nor
+            item, and the unknown ids of a row are counted.
+        least: The fewest training rows (or unknown values); 0 stands for unknown ids alone.
+        most: The most of them; None for no bound.
+        rows: Test rows.
+        ids: Different ids among them, 0 where they are unknown.
+        loss: The model's mean loss.
+        low: The lower end of its interval.
+        high: Its upper end.
+        baselines: Each baseline's mean loss on the same rows.
+    """
+
+    by: str
+    least: int
+    most: int | None
+    rows: int
+    ids: int
+    loss: float
+    low: float
+    high: float
+    baselines: Mapping[str, float]
+
+
+def activity(
+    losses: Mapping[str, np.ndarray], known: Examples, test: Examples, schema: Schema, seed: int
+) -> list[ActivityRow]:
+    """Splits the test loss by how often a row's user and item were met, unknown ids apart.
+
+    Args:
+        losses: For "model" and each baseline, the loss of each test row, shape (rows,).
+        known: The encoded rows the model was trained on.
+        test: The encoded test rows.
+        schema: The schema of both.
+        seed: Seeds the intervals.
+    """
+    found: list[ActivityRow] = []
+    for column in (schema.user, schema.item):
+        if column is None:
+            continue
+        place = schema.position(column)
+        met = np.bincount(known.categorical[:, place], minlength=test.categorical.max() + 1)
+        met[UNKNOWN] = 0
+        ids = test.categorical[:, place]
+        found += _by_count(column, met[ids], ids, losses, seed)
+    if not found and schema.categorical:
+        # Without the places of lists: id 0 also stands where a list has ended.
+        unknown = (test.categorical[:, : len(schema.categorical)] == UNKNOWN).sum(axis=1)
+        found += _by_count("unknown values", unknown, None, losses, seed)
+    return found
+
+
+def _by_count(
+    by: str,
+    counts: np.ndarray,
+    ids: np.ndarray | None,
+    losses: Mapping[str, np.ndarray],
+    seed: int,
+) -> Iterator[ActivityRow]:
+    """One row for each step of the counts that has test rows."""
+    bounds = [0, *STEPS]
+    for least, after in zip(bounds, [*bounds[1:], None], strict=True):
+        chosen = (counts >= least) & (True if after is None else counts < after)
+        if not chosen.any():
+            continue
+        model = mean_intervals(losses["model"][chosen], seed)[0]
+        yield ActivityRow(
+            by=by,
+            least=least,
+            most=None if after is None else after - 1,
+            rows=int(chosen.sum()),
+            ids=0 if ids is None else int(np.sum(np.unique(ids[chosen]) != UNKNOWN)),
+            loss=model.mean,
+            low=model.low,
+            high=model.high,
+            baselines={
+                name: float(values[chosen].mean())
+                for name, values in losses.items()
+                if name != "model"
+            },
+        )
+
+
+@dataclass(frozen=True)
+class ResidualRow:
+    """How many test rows of one label have a residual (label minus score) in one bin.
+
+    Args:
+        label: The label; None where labels are too many to be told apart.
+        low: The bin's lower end.
+        high: Its upper end.
+        rows: Test rows.
+    """
+
+    label: float | None
+    low: float
+    high: float
+    rows: int
+
+
+def residuals(labels: np.ndarray, scores: np.ndarray) -> list[ResidualRow]:
+    """The histogram of label minus score, for each label where there are few; both (rows,)."""
+    labels, scores = np.asarray(labels, np.float64), np.asarray(scores, np.float64)
+    residual = labels - scores
+    edges = np.histogram_bin_edges(residual, RESIDUAL_BINS)
+    values = np.unique(labels)
+    groups: list[tuple[float | None, np.ndarray]] = (
+        [(float(value), residual[labels == value]) for value in values]
+        if len(values) <= MANY_LABELS
+        else [(None, residual)]
+    )
+    return [
+        ResidualRow(label, float(low), float(high), int(count))
+        for label, chosen in groups
+        for low, high, count in zip(
+            edges[:-1], edges[1:], np.histogram(chosen, edges)[0], strict=True
+        )
+        if count
+    ]
+
+
+@dataclass(frozen=True)
+class CalibrationRow:
+    """Mean prediction beside mean outcome of test rows with predictions of one size.
+
+    Args:
+        predicted: The mean score.
+        observed: The mean label.
+        low: The lower end of the mean label's interval.
+        high: Its upper end.
+        rows: Test rows.
+    """
+
+    predicted: float
+    observed: float
+    low: float
+    high: float
+    rows: int
+
+
+def calibration(labels: np.ndarray, scores: np.ndarray, seed: int) -> list[CalibrationRow]:
+    """Predictions beside outcomes in bins of equally many rows, by rising prediction."""
+    labels = np.asarray(labels, np.float64)
+    order = np.argsort(np.asarray(scores, np.float64), kind="stable")
+    parts = [part for part in np.array_split(order, CALIBRATION_BINS) if len(part)]
+    curve = zip(*calibration_curve(labels, scores, CALIBRATION_BINS), strict=True)
+    found = []
+    for part, (predicted, observed, rows) in zip(parts, curve, strict=True):
+        interval = mean_intervals(labels[part], seed)[0]
+        found.append(
+            CalibrationRow(
+                float(predicted), float(observed), interval.low, interval.high, int(rows)
+            )
+        )
+    return found

@@ -1,0 +1,146 @@
+"""Baselines that are not AutoRec's: this project's simple ones, and other libraries' models.
+
+Every one learns from train and valid together and predicts test, as AutoRec's winner does in the
+extended space; LightGBM alone needs valid to know when to stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autorec_core.data.preparing.store import load_examples, load_schema
+from autorec_core.data.schema import Examples, Schema
+from autorec_core.evaluation.baselines import predict_biases, predict_logistic, predict_mean
+
+NEEDS: Mapping[str, str] = {"lightgbm": "lightgbm", "svd": "surprise", "svdpp": "surprise"}
+"""The module that a baseline needs beyond AutoRec's own; the extra `bench` brings them."""
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The rows of one split seed.
+
+    Args:
+        folder: Where `prepare` has put them.
+    """
+
+    folder: Path
+
+    @cached_property
+    def schema(self) -> Schema:
+        """What the encoded rows look like."""
+        return load_schema(self.folder)
+
+    @cached_property
+    def train(self) -> Examples:
+        """The encoded rows to learn from."""
+        return load_examples(self.folder, "train")
+
+    @cached_property
+    def valid(self) -> Examples:
+        """The encoded rows to choose by."""
+        return load_examples(self.folder, "valid")
+
+    @cached_property
+    def test(self) -> Examples:
+        """The encoded rows to judge by."""
+        return load_examples(self.folder, "test")
+
+    @cached_property
+    def known(self) -> Examples:
+        """Train and valid together."""
+        both = (self.train, self.valid)
+        names = ("categorical", "numeric", "label")
+        return Examples(*(np.concatenate([getattr(one, name) for one in both]) for name in names))
+
+    def raw(self, part: str, columns: list[str]) -> Any:
+        """Columns of a part's raw rows, in the order of its encoded ones, as a pandas frame."""
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self.folder / f"rows_{part}.parquet", columns=columns).to_pandas()
+
+
+def available(name: str) -> bool:
+    """Whether what a baseline needs is installed."""
+    return name not in NEEDS or find_spec(NEEDS[name]) is not None
+
+
+def _mean(splits: Splits, seed: int) -> np.ndarray:
+    return predict_mean(splits.known, splits.test)
+
+
+def _bias(splits: Splits, seed: int) -> np.ndarray:
+    return predict_biases(splits.known, splits.test, splits.schema)
+
+
+def _logistic(splits: Splits, seed: int) -> np.ndarray:
+    return predict_logistic(splits.known, splits.test, splits.schema, seed)
+
+
+def _lightgbm(splits: Splits, seed: int) -> np.ndarray:
+    import lightgbm
+
+    columns = splits.train.categorical.shape[1]
+    parts = [
+        lightgbm.Dataset(
+            np.hstack([part.categorical.astype(np.float64), part.numeric]),
+            part.label,
+            categorical_feature=list(range(columns)),
+            free_raw_data=False,
+        )
+        for part in (splits.train, splits.valid)
+    ]
+    settings = {
+        "objective": "binary",
+        "learning_rate": 0.05,
+        "seed": seed,
+        "deterministic": True,
+        "num_threads": 1,
+        "verbose": -1,
+    }
+    model = lightgbm.train(
+        settings,
+        parts[0],
+        num_boost_round=2000,
+        valid_sets=[parts[1]],
+        callbacks=[lightgbm.early_stopping(50, verbose=False)],
+    )
+    features = np.hstack([splits.test.categorical.astype(np.float64), splits.test.numeric])
+    return np.asarray(model.predict(features, num_threads=1))
+
+
+def _surprise(kind: str) -> Callable[[Splits, int], np.ndarray]:
+    def predict(splits: Splits, seed: int) -> np.ndarray:
+        import pandas as pd
+        import surprise
+
+        schema = splits.schema
+        columns = [str(schema.user), str(schema.item), schema.label]
+        # The raw ids: Surprise keeps a vocabulary of its own, of train and valid.
+        train, valid, test = (splits.raw(part, columns) for part in ("train", "valid", "test"))
+        reader = surprise.Reader(rating_scale=schema.label_range)
+        known = surprise.Dataset.load_from_df(pd.concat([train, valid]), reader)
+        model = getattr(surprise, kind)(random_state=seed).fit(known.build_full_trainset())
+        asked = zip(*(test[name] for name in columns[:2]), strict=True)
+        return np.array([model.predict(user, item).est for user, item in asked])
+
+    return predict
+
+
+BASELINES: dict[str, dict[str, Callable[[Splits, int], np.ndarray]]] = {
+    "rating": {
+        "mean": _mean,
+        "bias": _bias,
+        "svd": _surprise("SVD"),
+        "svdpp": _surprise("SVDpp"),
+    },
+    "ctr": {"mean": _mean, "logistic": _logistic, "lightgbm": _lightgbm},
+}
+"""By task and name: splits and a seed in, float64 predictions of the test rows out."""

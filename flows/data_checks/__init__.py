@@ -1,0 +1,1 @@
+"""The data checks: Great Expectations suites on raw rows and splits, and their pages."""

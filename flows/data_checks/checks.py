@@ -1,0 +1,376 @@
+"""The gate: suites written from a data set's entry, held against raw rows and splits.
+
+Raw rows pass in chunks; what only all rows together can tell is counted meanwhile and checked at
+the end. The first failed expectation that is not a warning is what stops the pipeline.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from autorec_core.config import DatasetParams
+from autorec_core.data.compute import HERE, Here, ahead
+from autorec_core.data.preparing.split import PARTS
+from autorec_core.data.preparing.store import ROW_NUMBER, load_schema, opened, read_tables
+from autorec_core.data.preparing.tally import Counted, RawTally, count, drifts
+from autorec_core.data.reading.raw import (
+    RawRows,
+    bad_rows_of,
+    map_chunks,
+    read_chunks,
+    used_columns,
+)
+from autorec_core.data.schema import Schema
+from autorec_core.data.values import plain
+from autorec_core.errors import DataError, listed
+from autorec_core.files import write_json
+from flows.data_checks.expectations import Expectation, Outcome, Validator, validator
+
+CHUNK_ROWS = 500_000
+EDGES_BYTES = 4 << 20
+"""The rows in about so many bytes say where the bins of a column of numbers end."""
+
+
+def check_raw(
+    name: str,
+    entry: DatasetParams,
+    raw: Path,
+    results: Path,
+    docs: Path,
+    previous: Mapping[str, Any] | None = None,
+) -> list[str]:
+    """Checks the raw rows: columns, types, ranges, gaps, duplicates, size, drift.
+
+    Args:
+        name: The data set's name.
+        entry: Its entry in params.yaml.
+        raw: The raw file.
+        results: The JSON file to appear.
+        docs: The folder of the Data Docs page to appear.
+        previous: The tally of the previous version of the data, where there is one.
+
+    Returns:
+        A sentence for each warning.
+
+    Raises:
+        DataError: The file is malformed, or an expectation failed.
+    """
+    tally = RawTally(entry, previous)
+    of_values = value_suite(entry)
+    looked_at = list(dict.fromkeys(one.settings["column"] for one in of_values))
+    rows: Counter[pa.Schema] = Counter()
+    seen: list[pa.Schema] = []
+    frames = _frames(entry, raw, tally, rows, looked_at)
+    with ahead(frames) as next_frames, validator(name, docs) as gate:
+        for frame in next_frames:
+            gate.validate("raw rows", frame, of_values)
+            for schema in [one for one in list(rows) if one not in seen]:
+                seen.append(schema)
+                _check_columns(gate, entry, schema, rows)
+        found = tally.finish()
+        _check_whole(gate, entry, found, previous)
+    return _conclude(name, gate, results, docs, {"tally": found})
+
+
+def check_splits(
+    name: str, entry: DatasetParams, prepared: Path, results: Path, docs: Path
+) -> list[str]:
+    """Checks the splits: no row in two, labels in equal shares, ids inside their vocabularies.
+
+    Args:
+        name: The data set's name.
+        entry: Its entry in params.yaml.
+        prepared: The folder that `prepare` wrote.
+        results: The JSON file to appear.
+        docs: The folder of the Data Docs page to appear.
+
+    Returns:
+        A sentence for each warning.
+
+    Raises:
+        DataError: A file is missing, or an expectation failed.
+    """
+    schema = load_schema(prepared)
+    with validator(name, docs) as gate:
+        gate.validate(
+            "all splits", _row_numbers(prepared), [_between("in_two_splits", 0, 0), _filled("rows")]
+        )
+        if _is_stratified(prepared):
+            shares = _label_shares(prepared, schema.label)
+            gate.validate("label shares", shares, [_between("excess", -1, 1)])
+        encoded = pd.concat([encoded_columns(prepared, part, schema) for part in PARTS])
+        gate.validate(_title(encoded), encoded, _ENCODED)
+    return _conclude(name, gate, results, docs, {})
+
+
+def column_suite(entry: DatasetParams) -> list[Expectation]:
+    """What must hold of the columns of raw rows, whatever stands in them."""
+    named = Expectation("ExpectTableColumnsToMatchSet", {"column_set": used_columns(entry)})
+    text = {*entry.categorical, *entry.multi_valued}
+    kinds = {name: "str" if name in text else "float64" for name in used_columns(entry)}
+    return [named, *(_of_type(name, kind) for name, kind in kinds.items())]
+
+
+def value_suite(entry: DatasetParams) -> list[Expectation]:
+    """What must hold of each chunk of raw rows."""
+    facts = entry.facts
+    suite = [Expectation("ExpectColumnValuesToNotBeNull", {"column": entry.label})]
+    if facts.label_values is not None:
+        allowed = {"column": entry.label, "value_set": facts.label_values}
+        suite.append(Expectation("ExpectColumnValuesToBeInSet", allowed))
+    for role in (entry.user, entry.item):
+        if role is not None:
+            suite.append(Expectation("ExpectColumnValuesToNotBeNull", {"column": role}))
+    for column, (low, high) in facts.ranges.items():
+        suite.append(_between(column, low, high, warn="ranges" in facts.warn_only))
+    return suite
+
+
+def _frames(
+    entry: DatasetParams,
+    raw: Path,
+    tally: RawTally,
+    rows: Counter[pa.Schema],
+    columns: Sequence[str],
+) -> Generator[pd.DataFrame]:
+    """Some columns of the raw rows, about `CHUNK_ROWS` at a time.
+
+    Args:
+        entry: The data set's entry in params.yaml.
+        raw: The raw file.
+        tally: Takes in all rows.
+        rows: Takes in how many rows come with which columns.
+        columns: The columns to be given.
+    """
+    # Where bad rows are set aside, a label that is not allowed makes a row bad.
+    quarantine = entry.on_bad_rows == "quarantine"
+    _learn_edges(entry, raw, tally, check_labels=quarantine)
+    found = map_chunks(
+        _counted,
+        entry,
+        raw,
+        bad=bad_rows_of(entry),
+        check_labels=quarantine,
+        settings=lambda _: (entry, columns, tally.edges),
+    )
+    waiting: list[pa.Table] = []
+    with closing(found):
+        for table, schema, counted in found:
+            tally.add(counted)
+            rows[schema] += table.num_rows
+            waiting.append(table)
+            if sum(table.num_rows for table in waiting) >= CHUNK_ROWS:
+                yield pa.concat_tables(waiting).to_pandas()
+                waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting).to_pandas()
+
+
+def _learn_edges(entry: DatasetParams, raw: Path, tally: RawTally, *, check_labels: bool) -> None:
+    """Has the tally learn its edges from the first rows, and more while any column shows none."""
+    chunks = read_chunks(
+        entry,
+        raw,
+        bad=bad_rows_of(entry),
+        check_labels=check_labels,
+        block_bytes=EDGES_BYTES,
+        compute=Here(1),
+    )
+    with closing(chunks):
+        while not tally.has_edges and (chunk := next(chunks, None)) is not None:
+            tally.learn(chunk.table)
+
+
+def _counted(
+    entry: DatasetParams,
+    columns: Sequence[str],
+    edges: Mapping[str, Sequence[float]],
+    rows: RawRows,
+) -> tuple[pa.Table, pa.Schema, Counted]:
+    """The columns asked for, without dictionaries; the types of all; the rows' tally."""
+    table = rows.table
+    fields = [(one.name, getattr(one.type, "value_type", one.type)) for one in table.schema]
+    looked_at = pa.table({name: plain(table[name]) for name in columns})
+    return looked_at, pa.schema(fields), count(entry, edges, table)
+
+
+def _check_columns(
+    gate: Validator, entry: DatasetParams, schema: pa.Schema, rows: Counter[pa.Schema]
+) -> None:
+    """Checks the columns: an Arrow column has one type, so what holds of it holds of all rows."""
+    empty = schema.empty_table().to_pandas()
+    gate.validate("raw columns", empty, column_suite(entry), rows=lambda: rows[schema])
+
+
+def _check_whole(
+    gate: Validator,
+    entry: DatasetParams,
+    tally: Mapping[str, Any],
+    previous: Mapping[str, Any] | None,
+) -> None:
+    """Checks what only all rows together can tell."""
+    facts = entry.facts
+    whole = pd.DataFrame([{key: tally[key] for key in ("rows", "label_mean", "duplicates")}])
+    suite = [_between("rows", facts.min_rows, None, warn="min_rows" in facts.warn_only)]
+    if facts.label_mean is not None:
+        suite.append(
+            _between("label_mean", *facts.label_mean, warn="label_mean" in facts.warn_only)
+        )
+    if facts.unique:
+        suite.append(_between("duplicates", 0, 0, warn="unique" in facts.warn_only))
+    gate.validate("whole data", whole, suite)
+    if previous is not None and facts.max_psi is not None:
+        drift = drifts(previous, tally)
+        gate.validate(
+            "drift against the previous version",
+            pd.DataFrame([{name: one.beyond_chance for name, one in drift.items()}]),
+            [
+                _between(column, None, facts.max_psi, warn="max_psi" in facts.warn_only)
+                for column in drift
+            ],
+        )
+
+
+def _between(
+    column: str, low: float | None, high: float | None, *, warn: bool = False
+) -> Expectation:
+    settings = {"column": column, "min_value": low, "max_value": high}
+    kind = "ExpectColumnValuesToBeBetween"
+    return Expectation(kind, {key: v for key, v in settings.items() if v is not None}, warn)
+
+
+def _of_type(column: str, kind: str) -> Expectation:
+    return Expectation("ExpectColumnValuesToBeOfType", {"column": column, "type_": kind})
+
+
+def _filled(column: str) -> Expectation:
+    return _between(column, 1, None)
+
+
+_FAULTS = ["missing", "below", "above", "wrong_type"]
+_ENCODED = [_filled("rows"), *(_between(fault, 0, 0) for fault in _FAULTS)]
+
+
+def _title(encoded: pd.DataFrame) -> str:
+    """What to call the encoded columns: with the names of those in which anything is wrong."""
+    wrong = encoded[(encoded[_FAULTS] > 0).any(axis=1)]
+    names = [f"{column} of {part}" for column, part in wrong[["column", "split"]].values]
+    return f"encoded columns ({listed(names)})" if names else "encoded columns"
+
+
+def encoded_columns(prepared: Path, part: str, schema: Schema) -> pd.DataFrame:
+    """A row a column of an encoded split: its rows, gaps, and ids outside its vocabulary."""
+    sizes = [field.vocabulary_size for field in schema.categorical]
+    sizes += [one.vocabulary_size for one in schema.lists for _ in range(one.length)]
+    size_of = dict(zip(schema.id_columns, sizes, strict=True))
+    names = [*schema.id_columns, *schema.numeric, schema.label]
+    path = prepared / f"{part}.parquet"
+    with opened(path) as file:
+        groups = file.num_row_groups
+    counts = {name: dict.fromkeys(_COUNTED, 0) for name in names}
+    calls = ((path, size_of, names, group) for group in range(groups))
+    for found in HERE.map(_count_group, calls):
+        for name, of_group in found.items():
+            for key, number in of_group.items():
+                counts[name][key] += number
+    columns = pd.DataFrame.from_dict(counts, orient="index").reset_index(names="column")
+    return columns.assign(split=part)
+
+
+def _count_group(
+    path: Path, size_of: Mapping[str, int], names: Sequence[str], group: int
+) -> dict[str, dict[str, int]]:
+    """What `encoded_columns` counts, in one row group."""
+    with opened(path) as file:
+        table = file.read_row_group(group)
+    counts = {name: dict.fromkeys(_COUNTED, 0) for name in names}
+    for name, found in counts.items():
+        column = table[name]
+        is_id = name in size_of
+        found["rows"] = len(column)
+        found["missing"] = column.null_count
+        found["wrong_type"] = int(column.type != (pa.int32() if is_id else pa.float32()))
+        if not is_id:
+            found["missing"] += _true(pc.invert(pc.is_finite(column)))
+        elif not _is_inside(column, size_of[name]):
+            found["below"] = _true(pc.less(column, 0))
+            found["above"] = _true(pc.greater_equal(column, size_of[name]))
+    return counts
+
+
+_COUNTED = ("rows", *_FAULTS)
+
+
+def _is_inside(ids: pa.ChunkedArray, size: int) -> bool:
+    """Whether all ids are of a vocabulary: the quick answer, which it nearly always is."""
+    ends = pc.min_max(ids).as_py()
+    return bool(ends["min"] is None or (ends["min"] >= 0 and ends["max"] < size))
+
+
+def _true(column: pa.ChunkedArray) -> int:
+    return int(pc.sum(column).as_py() or 0)
+
+
+def _row_numbers(prepared: Path) -> pd.DataFrame:
+    """How many rows the splits have, and how many of them stand in two."""
+    numbers = [
+        table[ROW_NUMBER].to_numpy()
+        for part in PARTS
+        for table in read_tables(prepared / f"rows_{part}.parquet", columns=[ROW_NUMBER])
+    ]
+    together = np.sort(np.concatenate(numbers))
+    twice = int((together[1:] == together[:-1]).sum())
+    return pd.DataFrame([{"rows": len(together), "in_two_splits": twice}])
+
+
+def _is_stratified(prepared: Path) -> bool:
+    """Whether the splits were made to have each label in equal shares."""
+    profile = json.loads((prepared / "profile.json").read_text(encoding="utf-8"))
+    return profile["split"]["strategy"] == "stratified"
+
+
+def _label_shares(prepared: Path, label: str) -> pd.DataFrame:
+    """For each split and label, how many rows it has beyond its share of that label's rows."""
+    counted = {part: _label_counts(prepared, part, label) for part in PARTS}
+    counts = pd.DataFrame(counted).fillna(0)
+    share = counts.sum() / counts.to_numpy().sum()
+    excess = counts - np.outer(counts.sum(axis=1), share)
+    # Rounding in every label adds up in a split's share; half a row a label is not a fault.
+    slack = np.maximum(np.abs(excess) - 0.5 * len(counts) * share, 0) * np.sign(excess)
+    return slack.reset_index(names="label").melt("label", var_name="split", value_name="excess")
+
+
+def _label_counts(prepared: Path, part: str, label: str) -> pd.Series:
+    tables = read_tables(prepared / f"{part}.parquet", columns=[label])
+    counts = [table[label].to_pandas().value_counts() for table in tables]
+    return pd.concat(counts).groupby(level=0).sum()
+
+
+def _conclude(
+    name: str, gate: Validator, results: Path, docs: Path, more: Mapping[str, Any]
+) -> list[str]:
+    """Writes the results, raises what failed, returns what is only to be reported."""
+    outcomes = gate.outcomes()
+    errors, warnings = (
+        [one for one in outcomes if not one.success and one.severity == severity]
+        for severity in ("error", "warning")
+    )
+    content = {"success": not errors, "checked": len(outcomes), "warnings": len(warnings)}
+    write_json(results, {**content, "expectations": [vars(one) for one in outcomes], **more})
+    if errors:
+        raise DataError("\n".join(_said(name, one, docs) for one in errors))
+    return [_said(name, one, docs) for one in warnings]
+
+
+def _said(name: str, outcome: Outcome, docs: Path) -> str:
+    return f"{name}, {outcome.sentence(docs)}."

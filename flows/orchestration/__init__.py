@@ -1,0 +1,1 @@
+"""What Prefect runs: flows, notifications, the DVC client that builds stages."""

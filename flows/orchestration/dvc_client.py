@@ -1,0 +1,175 @@
+"""Builds stages of dvc.yaml: the one way flows and commands build data sets."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from autorec_core.errors import AutoRecError, UnreachableError
+from flows.orchestration.dvc_worker import ANSWER_MARK
+from flows.stages.messages import ERROR_MARK, UNREACHABLE_CODE
+
+GRACE_SECONDS = 10.0
+
+
+class StageError(AutoRecError):
+    """A stage of the pipeline failed; the message is what the stage itself said."""
+
+
+class Builder:
+    """Runs DVC in a process of its own, loaded once for as many stages as a run has.
+
+    The process leads its own session. Interrupted, its stages are asked to end; when this process
+    dies, however suddenly, it and all its stages die too.
+
+    Args:
+        root: The workspace.
+        busy_wait: Seconds to wait while another process is building the same stage.
+    """
+
+    def __init__(self, root: Path, *, busy_wait: float = 600.0) -> None:
+        self._root = root
+        self._busy_wait = busy_wait
+        self._process: subprocess.Popen[str] | None = None
+        self._logged = self._working = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stop()
+
+    def start(self, *, logged: bool) -> None:
+        """Begins to load DVC in the background.
+
+        Args:
+            logged: Whether `build` will be given a `log`: then all output comes here.
+        """
+        if self._process is not None and self._process.poll() is None and logged == self._logged:
+            return
+        self._stop()
+        self._logged = logged
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "flows.orchestration.dvc_worker"],
+            cwd=self._root,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE if logged else None,
+            stderr=subprocess.STDOUT if logged else subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+
+    def build(
+        self,
+        stage: str,
+        dataset: str,
+        *,
+        force: bool = False,
+        log: Callable[[str], None] | None = None,
+    ) -> None:
+        """Brings one stage of one data set, and all before it, up to date as `dvc repro` does.
+
+        Args:
+            stage: A stage's name in dvc.yaml.
+            dataset: A data set of `pipeline.datasets`.
+            force: Run this stage even where nothing has changed, and none before it.
+            log: Receives each line the stages print; without it they print to this terminal, and
+                can draw their progress there.
+
+        Raises:
+            StageError: The stage, or one before it, failed.
+            UnreachableError: It failed because something outside did not answer.
+        """
+        request: dict[str, Any] = {"target": f"{stage}@{dataset}", "force": force}
+        deadline = time.monotonic() + self._busy_wait
+        while True:
+            answer, said = self._ask(request, log)
+            if answer["ok"]:
+                return
+            if not answer["busy"] or time.monotonic() > deadline:
+                raise _failure(answer, said, request["target"])
+            time.sleep(2)
+
+    def _ask(
+        self, request: dict[str, Any], log: Callable[[str], None] | None
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Sends a request; returns the answer and the last lines that came before it."""
+        self.start(logged=log is not None)
+        process = self._process
+        assert process is not None
+        assert process.stdin is not None
+        kept: deque[str] = deque(maxlen=200)
+        self._working = True
+        try:
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+            for line in map(str.rstrip, _output(process)):
+                if line.startswith(ANSWER_MARK):
+                    self._working = False
+                    return json.loads(line.removeprefix(ANSWER_MARK)), list(kept)
+                kept.append(line)
+                if log and line:
+                    log(line)
+        except BrokenPipeError:
+            pass
+        except BaseException:
+            self._stop()
+            raise
+        code = process.wait()
+        self._working = False
+        said = f"DVC's process ended with code {code}: {kept[-1] if kept else 'it said nothing'}"
+        return {"ok": False, "busy": False, "said": said}, list(kept)
+
+    def _stop(self) -> None:
+        """Ends the process; a stage that is running is asked to end first."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None
+        if self._working:
+            process.terminate()
+        else:
+            process.stdin.close()
+        self._working = False
+        try:
+            process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                with suppress(BrokenPipeError):
+                    stream.close()
+
+
+def _output(process: subprocess.Popen[str]) -> IO[str]:
+    stream = process.stdout or process.stderr
+    assert stream is not None
+    return stream
+
+
+def _failure(answer: dict[str, Any], said: list[str], target: str) -> AutoRecError:
+    """The error that a failed stage itself told of, without what DVC says about it."""
+    lines = [line for line in said if line.startswith(ERROR_MARK)]
+    message = "\n".join(line.removeprefix(ERROR_MARK) for line in lines)
+    if f"exited with {UNREACHABLE_CODE}" in answer["said"]:
+        return UnreachableError(message)
+    return StageError(message or f"{target}: {answer['said']}.")

@@ -1,0 +1,87 @@
+"""Registers what the pipeline made: the scorer with its lineage, then the gate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from autorec_core.data.encoding.preprocessor import Preprocessor
+from autorec_core.data.preparing.learned_rows import LearnedRows
+from autorec_core.data.preparing.store import load_examples, load_rows
+from autorec_core.evaluation.segments import segments
+from autorec_core.files import write_text
+from autorec_core.scorer import Scorer
+from flows.config import Params
+from flows.registry.decision import Decision
+from flows.registry.lineage import binding_checks, in_brief, lineage
+from flows.registry.register import EXAMPLE_ROWS, register
+from flows.registry.run_gate import Evidence, hold_gate
+from flows.registry.versions import list_versions
+from flows.results import test_figures
+from flows.tracking import mlflow_runs, outbox
+from flows.workspace import Places
+
+
+@mlflow_runs.answered()
+def register_winner(params: Params, places: Places) -> Decision:
+    """Registers the evaluated scorer and holds it against the champion.
+
+    A scorer that is registered already is not registered again.
+
+    Returns:
+        The decision, which is also noted on the version and in `Places.decision`.
+
+    Raises:
+        DataError: The pipeline has not evaluated a model yet.
+        RegistryError: The new version does not pass its smoke test.
+        UnreachableError: MLflow does not answer.
+    """
+    told = outbox.settle(places)  # what waits since a server was away: now it is needed anyway
+    document = lineage(params, places)
+    tags = in_brief(document)
+    preprocessor = Preprocessor.load(places.prepared)
+    schema = preprocessor.schema
+    rows = load_rows(places.prepared, "test")
+    number = _registered(places, tags["dvc.model"])
+    if number is None:
+        features = rows[schema.columns].head(EXAMPLE_ROWS)
+        number = register(
+            places.dataset,
+            places.model,
+            features,
+            Scorer.load(places.model).score(features),
+            run=mlflow_runs.search_run(places) if told else None,
+            tags=tags,
+            lineage=document,
+            metrics=test_figures(places)["model"],
+            learned=LearnedRows.of(learned_from(places)),
+            root=places.root,
+        )
+    ids = load_examples(places.prepared, "test").categorical
+    evidence = Evidence(
+        schema,
+        rows,
+        segments(preprocessor, ids, min_rows=params.registry.min_segment_rows),
+        binding_checks(document),
+        tags["dvc.prepared"],
+    )
+    decision = hold_gate(
+        places.dataset, number, evidence, params.registry, seed=params.seed, root=places.root
+    )
+    write_text(places.decision, decision.to_json() + "\n")
+    return decision
+
+
+def learned_from(places: Places) -> list[Path]:
+    """The files of the raw rows that the winner was trained on."""
+    result = json.loads((places.search / "winner" / "result.json").read_text(encoding="utf-8"))
+    parts = ("train", "valid") if result["refit_on_train_and_valid"] else ("train",)
+    return [places.prepared / f"rows_{part}.parquet" for part in parts]
+
+
+def _registered(places: Places, model_hash: str) -> int | None:
+    """The version that holds this very scorer, if there is one."""
+    for version in list_versions(places.dataset, places.root):
+        if version.tags.get("dvc.model") == model_hash:
+            return version.number
+    return None

@@ -1,0 +1,137 @@
+"""What a run shows on its Prefect page: data checks, trials, gate, result, links to more."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
+
+from flows.registry.decision import Decision
+from flows.results import TITLES, leaderboard_rows, test_figures
+from flows.tracking import mlflow_runs
+from flows.workspace import Places
+
+
+def publish_checks(places: Places) -> None:
+    """Shows what the data checks found, as far as they came."""
+    rows = [
+        row
+        for stage in ("raw", "splits")
+        if (found := _read(places.checks / f"{stage}.json")) is not None
+        for row in check_rows(stage, found)
+    ]
+    if rows:
+        create_table_artifact(
+            key=_key(places, "data-checks"),
+            table=rows,
+            description=f"Data checks of {places.dataset}: expectations by table",
+        )
+
+
+def check_rows(stage: str, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row a checked table: how many expectations there were, which failed, which only warn."""
+    tables: dict[str, list[dict[str, Any]]] = {}
+    for one in found["expectations"]:
+        tables.setdefault(one["table"], []).append(one)
+    return [
+        {
+            "stage": stage,
+            "table": table,
+            "expectations": len(expectations),
+            "failed": _unmet(expectations, "error"),
+            "warnings": _unmet(expectations, "warning"),
+        }
+        for table, expectations in tables.items()
+    ]
+
+
+def _unmet(expectations: list[dict[str, Any]], severity: str) -> str:
+    unmet = [
+        f"{one['expectation']}({one['column']})"
+        for one in expectations
+        if not one["success"] and one["severity"] == severity
+    ]
+    return ", ".join(unmet) or "none"
+
+
+def publish_trials(places: Places) -> None:
+    """Shows the trials of the search, best first."""
+    create_table_artifact(
+        key=_key(places, "leaderboard"),
+        table=leaderboard_rows(places),
+        description=f"Trials of {places.dataset}, best first",
+    )
+
+
+def publish_result(places: Places, decision: Decision) -> None:
+    """Shows the gate's table, the test figures with the decision, and links to more.
+
+    Args:
+        places: Where the data set's results lie.
+        decision: What became of the model.
+    """
+    create_table_artifact(
+        key=_key(places, "gate"),
+        table=decision.rows() or [{"check": "none was needed", "detail": str(decision)}],
+        description=str(decision),
+    )
+    run = mlflow_runs.attempt(lambda: mlflow_runs.run_address(places))
+    if run is not None and run.startswith("http"):
+        create_link_artifact(
+            link=run,
+            link_text=f"MLflow run of the search on {places.dataset}",
+            key=_key(places, "mlflow-run"),
+            description="Parameters, trials, curves and test figures",
+        )
+    create_markdown_artifact(
+        key=_key(places, "result"),
+        markdown=result_markdown(places, decision=str(decision)) + _links(places, run),
+        description=f"Test figures of {places.dataset} and what became of the model",
+    )
+
+
+def _links(places: Places, run: str | None) -> str:
+    pages = {
+        "Report": places.report,
+        "Checks of the raw rows": places.reports / "raw" / "index.html",
+        "Checks of the splits": places.reports / "splits" / "index.html",
+    }
+    lines = [f"- MLflow run: {run}"] if run else []
+    lines += [f"- {title}: <{p.resolve().as_uri()}>" for title, p in pages.items() if p.exists()]
+    return "\n## More\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def _key(places: Places, what: str) -> str:
+    """An artifact's key: Prefect allows no underscore in it."""
+    return f"{places.dataset.replace('_', '-')}-{what}"
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def result_markdown(places: Places, *, decision: str) -> str:
+    """A run's result as Markdown: test figures beside the baselines, winner, decision."""
+    figures = test_figures(places)
+    winner = json.loads((places.search / "winner" / "result.json").read_text("utf-8"))
+    metrics = list(figures["model"])
+    lines = [
+        f"# {places.dataset}",
+        "",
+        "| test | " + " | ".join(metric.upper() for metric in metrics) + " |",
+        "|---|" + "---:|" * len(metrics),
+    ]
+    for name, values in figures.items():
+        cells = " | ".join(
+            f"{values[metric]:.4f}" if metric in values else "" for metric in metrics
+        )
+        lines.append(f"| {TITLES.get(name, name)} | {cells} |")
+    lines += ["", f"**{decision}**", "", "| winning hyperparameter | value |", "|---|---|"]
+    lines += [f"| `{name}` | {value} |" for name, value in winner["hyperparameters"].items()]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,159 @@
+"""The training flow: preprocess, search, evaluate, register.
+
+The first three bring stages of dvc.yaml up to date, so a scheduled run did by construction what
+`dvc repro` rebuilds. Registering is not a function of its inputs alone and happens here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed, State
+
+from autorec_core.errors import AutoRecError, UnreachableError
+from flows.config import Params
+from flows.orchestration.crashed_runs import mark_crashed
+from flows.orchestration.dvc_client import Builder
+from flows.orchestration.hooks import tell
+from flows.orchestration.run_artifacts import publish_checks, publish_result, publish_trials
+from flows.orchestration.source_changes import own_file_moved
+from flows.processes.locks import OccupiedError, Presence, at_work, exclusive
+from flows.report.build import report_run
+from flows.workspace import Places
+
+HOUR = 3600
+OUT_OF_REACH = "OutOfReach"
+LEFT = "Left"
+"""The state of a run that left the data set to another one."""
+
+
+def out_of_reach(_task: Any, _run: Any, state: State[Any]) -> bool:
+    """Whether a retry can help: something outside did not answer; all else would fail again."""
+    return state.name == OUT_OF_REACH
+
+
+STEP: dict[str, Any] = {
+    "retries": 1,
+    "retry_delay_seconds": 5,
+    "retry_condition_fn": out_of_reach,
+    "cache_policy": NO_CACHE,  # DVC knows what is up to date
+    "persist_result": False,
+}
+
+
+def to_state(act: Callable[[], str]) -> State[Any]:
+    """Does a step's work; what went wrong becomes the state's message, not a traceback."""
+    try:
+        return Completed(message=act())
+    except UnreachableError as error:
+        return Failed(name=OUT_OF_REACH, message=str(error))
+    except AutoRecError as error:
+        return Failed(message=str(error))
+
+
+def bring_up_to_date(builder: Builder, stage: str, places: Places, *, force: bool = False) -> str:
+    """Builds one stage; its lines go to the run's log, or it draws on this terminal."""
+    log = None if sys.stdout.isatty() else get_run_logger().info
+    builder.build(stage, places.dataset, force=force, log=log)
+    return f"{stage}@{places.dataset} is up to date"
+
+
+@task(name="preprocess", **STEP, timeout_seconds=6 * HOUR)
+def preprocess(builder: Builder, params: Params, places: Places, refetch: bool) -> State[Any]:
+    """Fetch, check, split and encode; the data checks stop what must not pass."""
+
+    def act() -> str:
+        if refetch or own_file_moved(params.dataset(places.dataset), places):
+            bring_up_to_date(builder, "fetch", places, force=True)
+        return bring_up_to_date(builder, "check_splits", places)
+
+    state = to_state(act)
+    publish_checks(places)
+    return state
+
+
+@task(name="search", **STEP, timeout_seconds=48 * HOUR)
+def search(builder: Builder, places: Places) -> State[Any]:
+    """Search for the best recommender; finished trials survive a crash."""
+    state = to_state(lambda: bring_up_to_date(builder, "search", places))
+    if state.is_completed():
+        publish_trials(places)
+    return state
+
+
+@task(name="evaluate", **STEP, timeout_seconds=6 * HOUR)
+def evaluate(builder: Builder, places: Places) -> State[Any]:
+    """Score the untouched test rows once, beside the baselines."""
+    return to_state(lambda: bring_up_to_date(builder, "evaluate", places))
+
+
+@task(name="register", **STEP, timeout_seconds=HOUR)
+def register(params: Params, places: Places) -> State[Any]:
+    """Register the winner, compare it with the champion, move the alias if it has won."""
+    from flows.orchestration.register_winner import register_winner
+
+    def act() -> str:
+        decision = register_winner(params, places)
+        report_run(places)
+        publish_result(places, decision)
+        return str(decision)
+
+    return to_state(act)
+
+
+@flow(
+    name="autorec",
+    flow_run_name="{dataset}",
+    persist_result=False,
+    on_failure=[tell],
+    on_crashed=[tell],
+    on_cancellation=[tell],
+)
+def autorec(dataset: str, root: str = ".", refetch: bool = False) -> State[Any]:
+    """Searches, evaluates, registers and, if it has won, promotes a model of one data set.
+
+    Args:
+        dataset: A data set of `pipeline.datasets` in params.yaml.
+        root: The workspace: the folder that holds dvc.yaml.
+        refetch: Fetch the raw data again even where its source has not visibly moved.
+    """
+    places, logger = Places(dataset, Path(root)), get_run_logger()
+    me = Presence.here(str(flow_run.id), str(flow_run.name))
+    try:
+        params = Params.load(places.root / "params.yaml")
+        params.buildable(dataset)
+        with at_work(places.root, me):
+            for dead in mark_crashed(places.root):
+                logger.warning("Marked as crashed: %s is gone.", dead)
+            on_busy = params.pipeline.on_busy
+            with (
+                exclusive(places.root, dataset, me, on_busy=on_busy, say=logger.info),
+                Builder(places.root) as builder,
+            ):
+                builder.start(logged=not sys.stdout.isatty())
+                return _steps(builder, params, places, refetch)
+    except OccupiedError as occupied:
+        logger.info("%s", occupied)
+        return Completed(name=LEFT, message=str(occupied))
+    except AutoRecError as error:
+        return Failed(message=str(error))
+
+
+def _steps(builder: Builder, params: Params, places: Places, refetch: bool) -> State[Any]:
+    """The four steps in order; the first that does not complete ends the run."""
+    for step, arguments in (
+        (preprocess, (builder, params, places, refetch)),
+        (search, (builder, places)),
+        (evaluate, (builder, places)),
+        (register, (params, places)),
+    ):
+        state: State[Any] = step(*arguments, return_state=True)
+        if not state.is_completed():
+            return Failed(message=f"{step.name}: {state.message}")
+    return Completed(message=state.message)

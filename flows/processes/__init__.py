@@ -1,0 +1,1 @@
+"""Processes: servers, watchdog, locks, a registered model in a process of its own."""

@@ -1,0 +1,78 @@
+"""A Prefect server for one run, where none is running.
+
+Prefect would start one by itself, but only once it is needed, with two lines of log, and a run that
+is killed leaves it behind for ever. This one starts while Prefect is still being imported, is not
+waited for at the end, and cannot outlive the run.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+import httpx
+
+from autorec_core.errors import UnreachableError
+from flows.processes.services import prefect_database
+
+SECONDS = 180.0
+_ENVIRONMENT = {
+    "PREFECT__SERVER_EPHEMERAL": "1",
+    "PREFECT__SERVER_FINAL": "1",
+    "PREFECT_UI_ENABLED": "0",
+}
+
+
+def start_temporary_server(root: Path) -> None:
+    """Starts a server on loopback and points Prefect at it; to be called before Prefect's import.
+
+    It ends after this process has sent its last logs, and with this process however that ends.
+
+    Args:
+        root: The workspace, which keeps what the server knows.
+
+    Raises:
+        UnreachableError: The server does not come up.
+    """
+    port = _free_port()
+    spec = find_spec("prefect")
+    assert spec is not None
+    assert spec.origin is not None
+    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(Path(spec.origin).parent)]
+    command += ["--factory", "prefect.server.api.server:create_app", "--lifespan", "on"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.processes.watchdog", *command],
+        env={**os.environ, **prefect_database(root), **_ENVIRONMENT},
+        stdin=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    # Prefect sends its last logs before this: Python ends threads first.
+    atexit.register(process.stdin.close)
+    os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+    import prefect  # noqa: F401  takes a while, and so does the server
+
+    _await(process, os.environ["PREFECT_API_URL"])
+
+
+def _await(process: subprocess.Popen[bytes], api: str) -> None:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(httpx.TransportError):
+            if httpx.get(f"{api}/health").status_code == httpx.codes.OK:
+                return
+        time.sleep(0.1)
+    raise UnreachableError(f"The temporary Prefect server did not come up on {api}.")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

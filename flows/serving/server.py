@@ -1,0 +1,47 @@
+"""Runs the HTTP API for one data set's champion."""
+
+from __future__ import annotations
+
+import uvicorn
+
+from flows.config import Params
+from flows.registry.loading import load_scorer
+from flows.registry.versions import LIVE, aliased
+from flows.serving.app import make_app
+from flows.serving.live_model import Champion
+from flows.serving.prometheus import Measures
+
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection stays open. With uvicorn's 5 s a client that pauses for so long, on a
+busy machine in the midst of its work, sends its next request into a connection that just closed."""
+
+
+def serve(dataset: str, *, host: str | None = None, port: int | None = None) -> None:
+    """Serves until it is told to stop.
+
+    Args:
+        dataset: The data set.
+        host: Where to listen, in place of `serve.host`.
+        port: The port, in place of `serve.port`.
+
+    Raises:
+        ConfigError: The data set is unknown or has no champion.
+        RegistryError: The champion cannot be loaded.
+    """
+    params = Params.load()
+    params.dataset(dataset)
+    settings, measures = params.serve, Measures()
+    champion = Champion(
+        find=lambda: aliased(dataset, LIVE),
+        load=load_scorer,
+        seconds=settings.refresh_seconds,
+        told=measures.looked,
+    )
+    uvicorn.run(
+        make_app(champion, settings, measures),
+        host=settings.host if host is None else host,
+        port=settings.port if port is None else port,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        log_level="warning",
+        access_log=False,
+    )

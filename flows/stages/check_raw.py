@@ -1,0 +1,25 @@
+"""The check_raw stage: Great Expectations on the raw rows."""
+
+from __future__ import annotations
+
+from flows.config import Params
+from flows.data_checks.checks import check_raw
+from flows.stages.messages import print_warnings
+from flows.stages.previous_outputs import previous_json
+from flows.workspace import Places
+
+
+def run(params: Params, places: Places) -> None:
+    """Checks the raw rows; a failed expectation ends the pipeline here."""
+    entry = params.dataset(places.dataset)
+    results = places.checks / "raw.json"
+    before = previous_json(places.root, results) or {}
+    warnings = check_raw(
+        places.dataset,
+        entry,
+        places.raw / entry.file,
+        results,
+        places.reports / "raw",
+        before.get("tally"),
+    )
+    print_warnings(warnings)

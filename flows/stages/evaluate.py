@@ -1,0 +1,99 @@
+"""The evaluate stage: winner and preprocessing become a scorer, which meets the test rows once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from autorec_core.data.encoding.preprocessor import Preprocessor
+from autorec_core.data.preparing.store import load_examples, load_rows
+from autorec_core.data.schema import Examples
+from autorec_core.evaluation.breakdown import activity, calibration, residuals
+from autorec_core.evaluation.figures import evaluate as evaluate_scores
+from autorec_core.evaluation.figures import loss_intervals
+from autorec_core.files import write_json, write_text
+from autorec_core.registration import register_layers
+from autorec_core.scorer import Scorer
+from flows.config import Params
+from flows.tracking import mlflow_runs, outbox
+from flows.workspace import Places
+
+logger = logging.getLogger(__name__)
+
+
+def run(params: Params, places: Places) -> None:
+    """Writes the scorer and its test figures.
+
+    The rows are scored as a consumer would: raw, through the scorer as it was saved.
+    """
+    register_layers()
+    import keras
+
+    preprocessor = Preprocessor.load(places.prepared)
+    winner = places.search / "winner" / "model.keras"
+    model = keras.saving.load_model(winner, compile=False, safe_mode=True)
+    Scorer(preprocessor, model).save(places.model)
+
+    scorer, schema = Scorer.load(places.model), preprocessor.schema
+    train, valid = (load_examples(places.prepared, part) for part in ("train", "valid"))
+    known = joined(train, valid) if params.train.refit else train
+    test = load_examples(places.prepared, "test")
+    scores = scorer.score(load_rows(places.prepared, "test")[schema.columns])
+    outcome = evaluate_scores(scores, known, test, schema, params.seed)
+    if outcome.warning:
+        logger.warning(outcome.warning)
+    breakdown: dict[str, Sequence[Any]] = {
+        "calibration": calibration(test.label, scores, params.seed),
+        "residuals": residuals(test.label, scores),
+        "activity": activity(outcome.losses, known, test, schema, params.seed),
+    }
+    _write_breakdown(places, outcome.losses, breakdown)
+    intervals = loss_intervals(schema.task, outcome.losses, params.seed)
+    write_json(places.evaluation / "intervals.json", intervals)
+    write_json(places.evaluation / "metrics.json", outcome.figures)
+    _track(places, outcome.figures)
+
+
+def joined(first: Examples, second: Examples) -> Examples:
+    """The rows of both."""
+    return Examples(
+        np.concatenate([first.categorical, second.categorical]),
+        np.concatenate([first.numeric, second.numeric]),
+        np.concatenate([first.label, second.label]),
+    )
+
+
+def _write_breakdown(
+    places: Places, losses: Mapping[str, np.ndarray], breakdown: Mapping[str, Sequence[Any]]
+) -> None:
+    """Writes each table of the breakdown as CSV, a baseline a column where it has them."""
+    baselines = [name for name in losses if name != "model"]
+    for name, rows in breakdown.items():
+        plain = [asdict(row) for row in rows]
+        for row in plain:
+            found = row.pop("baselines", {})
+            row |= {f"loss_{baseline}": found[baseline] for baseline in baselines if found}
+        table = pd.DataFrame(plain).to_csv(index=False, lineterminator="\n")
+        write_text(places.evaluation / f"{name}.csv", table)
+
+
+def _track(places: Places, figures: dict[str, dict[str, float]]) -> None:
+    """Adds the test figures to the run of the search, where MLflow has one."""
+    run = mlflow_runs.search_run(places) if outbox.settle(places) else None
+    if run is None:
+        return
+    flat = {
+        f"test_{metric}" if name == "model" else f"test_{metric}_{name}": value
+        for name, values in figures.items()
+        for metric, value in values.items()
+    }
+    mlflow_runs.attempt(
+        lambda: mlflow_runs.log_figures(
+            places.root, run, flat, [places.evaluation / "metrics.json"]
+        )
+    )

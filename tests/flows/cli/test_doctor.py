@@ -1,0 +1,144 @@
+"""`autorec doctor` finds what is wrong in a real workspace, says what to do, and exits by it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from flows.cli import doctor
+from flows.cli.doctor import Finding, examine, show
+
+DATASET = "movielens-100k"
+
+
+@pytest.fixture(scope="module")
+def built(make_workspace) -> Path:
+    """A workspace as it is before its first run."""
+    return make_workspace(lambda params: None)
+
+
+@pytest.fixture
+def workspace(built, monkeypatch) -> Path:
+    for variable in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(built)
+    return built
+
+
+def found(workspace: Path) -> dict[str, Finding]:
+    return {finding.area: finding for finding in examine(workspace)}
+
+
+def test_a_new_workspace_is_well_and_told_how_to_begin(workspace):
+    findings = found(workspace)
+
+    assert {finding.health for finding in findings.values()} <= {"well", "note"}
+    assert findings["git"].health == findings["dvc"].health == "well"
+    assert findings[DATASET].found == "nothing here yet"
+    assert findings[DATASET].remedy == f"`autorec run {DATASET}`"
+    assert show(findings.values())
+
+
+def test_an_empty_folder_needs_mending(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    findings = found(tmp_path)
+
+    assert findings["dvc"].health == "mend"
+    assert findings["params"].health == "mend"
+    assert "cannot be read" in findings["params"].found
+    assert not show(findings.values())
+
+
+def test_packages_are_held_against_the_lock(tmp_path):
+    lock = tmp_path / "requirements.lock"
+    lock.write_text(
+        "numpy==0.1 \\\n    --hash=sha256:00\n    # via somebody\n"
+        "no-such-package-at-all==1.0\n"
+        "pywin32==312 ; sys_platform == 'win32' \\\n    --hash=sha256:00\n",
+        encoding="utf-8",
+    )
+
+    missing, other = doctor._versions(lock)
+
+    assert missing.health == other.health == "mend"
+    assert missing.found == "missing: no-such-package-at-all"
+    assert other.found.startswith("another version: numpy ")
+    assert other.found.endswith("(lock: 0.1)")
+    assert "make install" in other.remedy
+
+
+class Health(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path in ("/health", "/api/health") else 404)
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), Health) as served:
+        thread = threading.Thread(target=served.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{served.server_port}"
+        served.shutdown()
+        thread.join()
+
+
+def test_servers_that_answer_are_well(workspace, server, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    monkeypatch.setenv("PREFECT_API_URL", f"{server}/api")
+
+    findings = found(workspace)
+
+    assert findings["mlflow"].health == findings["prefect"].health == "well"
+
+
+def test_a_server_that_does_not_answer_needs_mending(workspace, monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        monkeypatch.setenv("PREFECT_API_URL", f"{address}/api")
+
+        findings = found(workspace)
+
+    for service in ("mlflow", "prefect"):
+        assert findings[service].health == "mend"
+        assert "unset" in findings[service].remedy
+
+
+def test_a_server_that_is_something_else_needs_mending(workspace, server, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", f"{server}/elsewhere")
+
+    assert "HTTP 404" in found(workspace)["prefect"].found
+
+
+def test_failed_data_checks_need_mending_and_name_their_page(workspace):
+    results = workspace / "data" / "checks" / DATASET / "raw.json"
+    results.parent.mkdir(parents=True)
+    results.write_text(json.dumps({"success": False, "expectations": []}), encoding="utf-8")
+    try:
+        finding = found(workspace)[DATASET]
+    finally:
+        results.unlink()
+        results.parent.rmdir()
+
+    assert finding.health == "mend"
+    assert finding.found == "data checks failed: raw"
+    assert "index.html" in finding.remedy
+
+
+@pytest.mark.parametrize(("free", "health"), [(2**29, "mend"), (2**31, "note"), (2**40, "well")])
+def test_a_full_disk_is_noticed(tmp_path, monkeypatch, free, health):
+    usage = type("Usage", (), {"free": free})
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _path: usage)
+
+    assert doctor._disk(tmp_path).health == health

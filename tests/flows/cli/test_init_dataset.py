@@ -1,0 +1,75 @@
+"""A table of one's own comes into params.yaml, and nothing else there changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from project import PARAMS_FILE
+
+from autorec_core.errors import ConfigError
+from flows.cli.init_dataset import init_dataset
+from flows.cli.params_file import build_too
+from flows.config import Params
+
+PARAMS = PARAMS_FILE.read_text(encoding="utf-8")
+ROWS = "user,item,rating\n" + "".join(f"{n % 7},{n % 11},{n % 5 + 1}\n" for n in range(100))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "params.yaml").write_text(PARAMS, encoding="utf-8")
+    (tmp_path / "My Table.csv").write_text(ROWS, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_proposal_is_printed_as_yaml_and_nothing_is_written(folder, capsys):
+    init_dataset(Path("My Table.csv"), None, None, write=False)
+    printed = yaml.safe_load(capsys.readouterr().out)
+
+    assert printed["my-table"]["label"] == "rating"
+    assert printed["my-table"]["user"] == "user"
+    assert (folder / "params.yaml").read_text(encoding="utf-8") == PARAMS
+
+
+def test_written_it_stands_beside_what_stood_there_with_every_comment(folder):
+    init_dataset(Path("My Table.csv"), "mine", None, write=True)
+    text = (folder / "params.yaml").read_text(encoding="utf-8")
+    params = Params.load(folder / "params.yaml")
+
+    assert params.dataset("mine").sources[0].path == "My Table.csv"
+    assert params.pipeline.datasets == ["movielens-100k", "mine"]
+    for line in PARAMS.splitlines():
+        assert line.replace("[movielens-100k]", "[movielens-100k, mine]") in text.splitlines()
+
+
+def test_a_taken_name_is_refused(folder):
+    with pytest.raises(ConfigError, match="has a data set 'netflix' already"):
+        init_dataset(Path("My Table.csv"), "netflix", None, write=True)
+
+
+def test_a_name_that_is_not_allowed_leaves_the_file_as_it_was(folder):
+    with pytest.raises(ConfigError, match="Not Allowed"):
+        init_dataset(Path("My Table.csv"), "Not Allowed", None, write=True)
+
+    assert (folder / "params.yaml").read_text(encoding="utf-8") == PARAMS
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("[movielens-100k]", "[movielens-100k, avazu]"),
+        ("\n    - movielens-100k", "\n    - movielens-100k\n    - avazu"),
+    ],
+)
+def test_any_known_data_set_can_be_put_on_the_list(folder, written, expected):
+    changed = PARAMS.replace("[movielens-100k]", written, 1)
+    (folder / "params.yaml").write_text(changed, encoding="utf-8")
+
+    assert build_too("avazu")
+    assert not build_too("avazu")
+
+    text = (folder / "params.yaml").read_text(encoding="utf-8")
+    assert text == PARAMS.replace("[movielens-100k]", expected, 1)
