@@ -52,6 +52,7 @@ class Schema:
         label_range: The least and the greatest label of the training split.
         flags: How many of the numeric columns are such 0/1 columns, which raw rows do not have.
         lists: The multi-valued columns, whose ids stand behind those of the categorical columns.
+        time: The numeric column that holds times, where there is one; it counts seconds since 1970.
     """
 
     task: Literal["rating", "ctr"]
@@ -63,6 +64,7 @@ class Schema:
     label_range: tuple[float, float]
     flags: int = 0
     lists: tuple[ListField, ...] = ()
+    time: str | None = None
 
     @property
     def columns(self) -> list[str]:

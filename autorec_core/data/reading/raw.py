@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from autorec_core.config import DatasetParams, DelimitedFormat, NetflixFormat, ParquetFormat
-from autorec_core.data import values
+from autorec_core.data import times, values
 from autorec_core.data.compute import HERE, Compute
 from autorec_core.data.reading.bad_rows import BadRows
 from autorec_core.data.reading.delimited import (
@@ -316,6 +316,8 @@ def used_columns(entry: DatasetParams) -> list[str]:
 
 
 def _no_column_lacks(file: Path, wanted: list[str], found: list[str]) -> None:
+    if doubled := [name for name in wanted if found.count(name) > 1]:
+        raise DataError(f"{file} has more than one column {listed(doubled)}.")
     if missing := [name for name in wanted if name not in found]:
         raise DataError(f"{file} lacks the columns {listed(missing)}. It has: {listed(found)}.")
 
@@ -332,20 +334,22 @@ def _checked(
     for name in wanted:
         raw = values.plain(table[name])
         if name in entry.categorical:
-            columns[name] = values.coded(raw) if reading.coded else values.categories(raw)
+            read = values.coded if reading.coded else values.categories
+            columns[name] = _of_column(reading.file, name, read, raw)
             limit = f"at most {values.LONGEST_CATEGORY:,} characters are allowed"
             faults.append((values.too_long(columns[name]), name, limit))
             required = name in (entry.user, entry.item)
         elif name in entry.multi_valued:
             separator = entry.multi_valued[name].separator
-            columns[name] = values.joined(raw, separator)
+            columns[name] = _of_column(reading.file, name, values.joined, raw, separator)
             limit = f"at most {values.LONGEST_CATEGORY:,} characters a category are allowed"
             faults.append((_too_long_inside(columns[name], separator), name, limit))
             required = False
         else:
-            columns[name], wrong = values.numbers(raw, dates=name == entry.time)
-            kind = "a number or an ISO date" if name == entry.time else "a finite number"
-            faults.append((wrong, name, f"{kind} is expected"))
+            read = values.moments if name == entry.time else values.numbers
+            columns[name], wrong = _of_column(reading.file, name, read, raw)
+            rule = times.EXPECTED if name == entry.time else "a finite number is expected"
+            faults.append((wrong, name, rule))
             required = name in (entry.label, entry.time)
         if required and columns[name].null_count:
             empty = columns[name].is_null().to_numpy(zero_copy_only=False)
@@ -356,6 +360,14 @@ def _checked(
         shown = ", ".join(f"{value:g}" for value in allowed)
         faults.append((wrong, entry.label, f"allowed: {shown}"))
     return columns, faults
+
+
+def _of_column(file: Path, name: str, read: Callable[..., Any], *arguments: Any) -> Any:
+    """What `read` makes of a column; an error names file and column."""
+    try:
+        return read(*arguments)
+    except DataError as error:
+        raise DataError(f"{file}: {name}: {error}") from error
 
 
 def _too_long_inside(cells: pa.Array, separator: str) -> np.ndarray:
