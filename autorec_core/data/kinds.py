@@ -5,8 +5,6 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_UNITS = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}
-
 
 def common_kind(column: pa.Array) -> pa.Array:
     """A column as text, numbers, dates, or a plain list of them, where it can be one of these.
@@ -40,13 +38,6 @@ def is_list_of_scalars(kind: pa.DataType) -> bool:
     """Whether a cell of this kind is a list of categories or numbers."""
     is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
     return is_list and is_scalar(kind.value_type)
-
-
-def seconds(column: pa.Array) -> pa.Array:
-    """A duration, or a time of day since midnight, in seconds: float64."""
-    kind = column.type
-    whole = pa.int32() if pa.types.is_time32(kind) else pa.int64()
-    return pc.divide(pc.cast(pc.cast(column, whole), pa.float64()), _UNITS[kind.unit])
 
 
 def _is_bytes(kind: pa.DataType) -> bool:

@@ -56,6 +56,7 @@ class Schema:
         positive: The labels of raw rows that are 1, where labels are words.
         negative: Those that are 0; if there are none, all others.
         decimal: The decimal sign of raw numbers that are not plainly written.
+        time: The numeric column that holds times, where there is one; it counts seconds since 1970.
     """
 
     task: Literal["rating", "ctr"]
@@ -71,6 +72,7 @@ class Schema:
     positive: tuple[str, ...] = ()
     negative: tuple[str, ...] = ()
     decimal: str | None = None
+    time: str | None = None
 
     @property
     def columns(self) -> list[str]:

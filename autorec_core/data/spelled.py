@@ -24,7 +24,7 @@ def without_missing(column: pa.Array, missing: Sequence[str]) -> pa.Array:
         return column
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        is_missing = pc.is_in(column, value_set=pa.array(missing, kind))
+        is_missing = pc.is_in(pc.utf8_trim_whitespace(column), value_set=pa.array(missing, kind))
         return pc.if_else(is_missing, None, column) if pc.any(is_missing).as_py() else column
     is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     if is_number and (numbers := missing_numbers(missing)):

@@ -122,7 +122,7 @@ def _list_columns(preprocessor: Preprocessor, rows: pa.Table) -> dict[str, pa.Ar
     schema = preprocessor.schema
     found: dict[str, pa.Array] = {}
     for one in schema.lists:
-        ids = list_ids(plain(rows[one.name]), one, preprocessor.vocabularies[one.name])
+        ids, _ = list_ids(plain(rows[one.name]), one, preprocessor.vocabularies[one.name])
         first = schema.first_place(one)
         names = schema.id_columns[first : first + one.length]
         found |= {name: pa.array(ids[:, place]) for place, name in enumerate(names)}

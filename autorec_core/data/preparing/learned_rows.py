@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from autorec_core.data import values
@@ -87,7 +88,7 @@ class LearnedRows:
         """
         if missing := [name for name in self.columns if name not in rows]:
             raise DataError(f"The rows lack the columns {', '.join(missing)}.")
-        table = pa.Table.from_pandas(rows[list(self.columns)], preserve_index=False)
+        table = pa.table({name: values.of_series(rows[name]) for name in self.columns})
         found = row_hashes(table, self.columns)
         sampled = _sampled(found, self.bits)
         return sampled, sampled & np.isin(found, self.hashes)
@@ -157,7 +158,11 @@ def _text(column: pa.Array) -> np.ndarray:
 
 def _numbers(column: pa.Array) -> np.ndarray:
     """A hash of each number; 0 where none stands."""
-    numbers, _ = values.numbers(values.plain(column), dates=True)
+    plain = values.plain(column)
+    numbers, wrong = values.numbers(plain)
+    if wrong.any():  # a time as it stands in a raw file
+        seconds, _ = values.moments(plain)
+        numbers = pc.if_else(pa.array(wrong), seconds, numbers)
     return _where(numbers, mixed(bits(numbers)))
 
 

@@ -15,7 +15,12 @@ import pyarrow.csv
 from autorec_core.config import DatasetParams, PreprocessParams, SplitParams
 from autorec_core.data.compute import HERE, Compute
 from autorec_core.data.encoding.numeric import NumericTransform
-from autorec_core.data.encoding.preprocessor import NumberStatistics, described, save_described
+from autorec_core.data.encoding.preprocessor import (
+    UNKNOWN_RATE,
+    NumberStatistics,
+    described,
+    save_described,
+)
 from autorec_core.data.preparing import store
 from autorec_core.data.preparing.encode import write_split
 from autorec_core.data.preparing.learn import Learned, learn
@@ -79,6 +84,7 @@ def prepare(
             "bad_rows": len(bad.rows),
             "splits": _write(entry, schema, numeric, folder, scratch, compute),
         }
+        write_json(folder / UNKNOWN_RATE, profile["splits"]["test"]["unknown_rate"])
         if bad.rows:
             pyarrow.csv.write_csv(bad.table(), folder / "bad_rows.csv")
         write_json(folder / "profile.json", profile)

@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from autorec_core.config import DatasetParams, SplitParams
 from autorec_core.data.preparing.split import stratified_split, time_split, user_split
-from autorec_core.data.values import numbers, plain
+from autorec_core.data.times import EXPECTED
+from autorec_core.data.values import moments, plain
 from autorec_core.errors import ConfigError, DataError
 
 MOST_LABELS = 10_000
@@ -141,9 +142,12 @@ def survey(entry: DatasetParams, split: SplitParams, seen: Iterable[Seen], place
 
 def _times(place: Path, name: str, column: pa.Array) -> np.ndarray:
     """A time column's numbers, even where it serves as a category too."""
-    found, wrong = numbers(column, dates=True)
+    if pa.types.is_floating(column.type):
+        return column.to_numpy(zero_copy_only=False)  # seconds since it was read
+    found, wrong = moments(column)
     if wrong.any() or found.null_count:
-        raise DataError(f"{place}: {name} holds values that are no number and no ISO date.")
+        at = int(np.flatnonzero(wrong | found.is_null().to_numpy(zero_copy_only=False))[0])
+        raise DataError(f"{place}: {name} is {column[at].as_py()!r} in a row; {EXPECTED}.")
     return found.to_numpy(zero_copy_only=False)
 
 

@@ -56,10 +56,6 @@ def parquet_pieces(file: Path, wanted: Sequence[str], block_bytes: int) -> Itera
             found = opened.schema_arrow.names
             names = [name for name in found if name in wanted]
             no_column_lacks(file, wanted, [*found, *below])
-            if doubled := {name for name in names if names.count(name) > 1}:
-                raise DataError(
-                    f"{file} has {listed(doubled)} twice; give each column a name of its own."
-                )
             first = 1
             rows = max(1, block_bytes // ROW_BYTES)
             for batch in opened.iter_batches(batch_size=rows, columns=names):
@@ -72,12 +68,14 @@ def parquet_pieces(file: Path, wanted: Sequence[str], block_bytes: int) -> Itera
         raise DataError(f"{file} is not a whole Parquet file: {error}.") from error
 
 
-def no_column_lacks(file: Path, wanted: Sequence[str], found: Sequence[str]) -> None:
-    """Sees that no column is missing.
+def no_column_lacks(file: Path, wanted: Sequence[str], found: list[str]) -> None:
+    """Sees that each column is there once.
 
     Raises:
-        DataError: One is.
+        DataError: One is, or there are several of its name.
     """
+    if doubled := [name for name in wanted if found.count(name) > 1]:
+        raise DataError(f"{file} has more than one column {listed(doubled)}.")
     if missing := [name for name in wanted if name not in found]:
         raise DataError(f"{file} lacks the columns {listed(missing)}. It has: {listed(found)}.")
 

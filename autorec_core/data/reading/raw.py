@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from autorec_core.config import DatasetParams, DelimitedFormat, NetflixFormat, ParquetFormat
-from autorec_core.data import spelled, values
+from autorec_core.data import spelled, times, values
 from autorec_core.data.compute import HERE, Compute
 from autorec_core.data.reading.bad_rows import BadRows
 from autorec_core.data.reading.delimited import (
@@ -318,13 +318,14 @@ def _checked(
     for name in wanted:
         raw = spelled.without_missing(values.plain(table[name]), entry.missing)
         if name in entry.categorical:
-            columns[name] = values.coded(raw) if reading.coded else values.categories(raw)
+            read = values.coded if reading.coded else values.categories
+            columns[name] = _of_column(reading.file, name, read, raw)
             limit = f"at most {values.LONGEST_CATEGORY:,} characters are allowed"
             faults.append((values.too_long(columns[name]), name, limit))
             required = name in (entry.user, entry.item)
         elif name in entry.multi_valued:
             separator = entry.multi_valued[name].separator
-            columns[name] = values.joined(raw, separator)
+            columns[name] = _of_column(reading.file, name, values.joined, raw, separator)
             limit = f"at most {values.LONGEST_CATEGORY:,} characters a category are allowed"
             faults.append((_too_long_inside(columns[name], separator), name, limit))
             required = False
@@ -335,11 +336,13 @@ def _checked(
             faults.append((wrong, name, f"one of {shown} is expected"))
             required = True
         else:
-            is_time = name == entry.time
-            plain = raw if is_time else spelled.plain_numbers(raw, entry.decimal)
-            columns[name], wrong = values.numbers(plain, dates=is_time)
-            kind = "a number or an ISO date" if is_time else _number(entry)
-            faults.append((wrong, name, f"{kind} is expected"))
+            if name == entry.time:
+                read, rule = values.moments, times.EXPECTED
+            else:
+                read, rule = values.numbers, f"{_number(entry)} is expected"
+                raw = spelled.plain_numbers(raw, entry.decimal)
+            columns[name], wrong = _of_column(reading.file, name, read, raw)
+            faults.append((wrong, name, rule))
             required = name in (entry.label, entry.time)
         if required and columns[name].null_count:
             empty = columns[name].is_null().to_numpy(zero_copy_only=False)
@@ -356,6 +359,14 @@ def _number(entry: DatasetParams) -> str:
     return (
         f"a number with the decimal sign {entry.decimal!r}" if entry.decimal else "a finite number"
     )
+
+
+def _of_column(file: Path, name: str, read: Callable[..., Any], *arguments: Any) -> Any:
+    """What `read` makes of a column; an error names file and column."""
+    try:
+        return read(*arguments)
+    except DataError as error:
+        raise DataError(f"{file}: {name}: {error}") from error
 
 
 def _too_long_inside(cells: pa.Array, separator: str) -> np.ndarray:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from autorec_core.data import spelled, values
+from autorec_core.data import canonical, spelled, values
 from autorec_core.data.kinds import is_scalar
 from autorec_core.data.reading.guessing.spelling import decimal_of_column, is_missing_word
 from autorec_core.errors import DataError, listed
@@ -94,7 +94,7 @@ def numbers_of(column: pa.Array) -> np.ndarray | None:
     try:
         plain = spelled.plain_numbers(column, decimal_of_column(column))
         found, wrong = values.numbers(plain)
-    except pa.ArrowException:
+    except (DataError, pa.ArrowException):
         return None
     return None if wrong.any() else found.drop_null().to_numpy(zero_copy_only=False)
 
@@ -119,6 +119,7 @@ def _find(path: Path, columns: Mapping[str, pa.Array]) -> str:
 
 def _of_words(path: Path, name: str, column: pa.Array, positive: Sequence[str]) -> Label:
     counts = _counts(column)
+    positive = [canonical.text(word) for word in positive]
     if missing := [word for word in positive if word not in counts]:
         raise DataError(f"{path}: {name} is never {missing[0]!r}. {_seen(column)}")
     others = [word for word in counts if word not in positive]

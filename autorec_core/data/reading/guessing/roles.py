@@ -15,6 +15,7 @@ from autorec_core.data import spelled, values
 from autorec_core.data.kinds import is_list_of_scalars, is_scalar
 from autorec_core.data.reading.guessing.label import numbers_of
 from autorec_core.data.reading.guessing.spelling import Decimal
+from autorec_core.errors import DataError
 
 INSIDE = ("|", ";", ",", " ")
 INSIDE_LISTS = ("|", ";", ",", " ", "\x1f")
@@ -125,8 +126,8 @@ def is_time(column: pa.Array) -> bool:
     if not is_scalar(column.type) or pa.types.is_boolean(column.type):
         return False
     try:
-        found, wrong = values.numbers(column, dates=True)
-    except pa.ArrowException:
+        found, wrong = values.moments(column)
+    except (DataError, pa.ArrowException):
         return False
     return bool(len(found)) and not wrong.any() and not found.null_count
 
@@ -138,7 +139,7 @@ def numbers_in(table: Table, name: str) -> np.ndarray | None:
         return None
     try:
         found, wrong = values.numbers(spelled.plain_numbers(column, table.decimal))
-    except pa.ArrowException:
+    except (DataError, pa.ArrowException):
         return None
     return None if wrong.any() else found.drop_null().to_numpy(zero_copy_only=False)
 
@@ -187,7 +188,7 @@ def _one_role(roles: Roles, name: str, table: Table) -> None:
             why = "written numbers of another kind than those of other columns; not read"
             roles.give(name, "ignored", why)
             return
-        if (described := list_of(column)) is not None:
+        if not is_time(column) and (described := list_of(column)) is not None:
             shown = described["separator"]
             roles.lists[name] = described
             roles.give(name, "multi_valued", f"several categories a cell, apart by {shown!r}")
@@ -226,7 +227,7 @@ def _list_role(roles: Roles, name: str, column: pa.Array) -> None:
     try:
         described = list_of(column)
         several = len(values.categories(inner).unique()) > 1
-    except pa.ArrowException:
+    except (DataError, pa.ArrowException):
         described, several = None, True
     is_measured = pa.types.is_floating(inner.type) or pa.types.is_decimal(inner.type)
     if described is None or (is_measured and _has_fractions(inner)):
