@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
+from dataclasses import asdict
 from pathlib import Path
 
+from pydantic import ValidationError
 from rich.console import Console
 
 from autorec_core.config import DatasetParams
 from autorec_core.data.reading.guess import Chosen, propose
+from autorec_core.errors import DataError
 from flows.cli.params_file import PARAMS, add_dataset, entry_text
 
 PLAIN = re.compile(r"(\.(csv|tsv|txt|dat|parquet|gz|bz2|xz|zst))+$")
@@ -41,7 +45,11 @@ def init_dataset(
     head = ("title", "task", "file", "sha256")
     entry = {key: proposal.entry[key] for key in head}
     entry |= {"sources": [source]} | proposal.entry
-    DatasetParams.model_validate(entry)
+    try:
+        DatasetParams.model_validate(entry)
+    except ValidationError as error:
+        why = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise DataError(f"{file}: no entry can be proposed: {why}.") from error
     console = Console(soft_wrap=True, highlight=False, markup=False)
     if write:
         add_dataset(called, entry)
@@ -52,10 +60,24 @@ def init_dataset(
     for note in proposal.notes:
         console.print(f"  # {note}")
     console.print(entry_text(called, entry), end="")
-    console.print(f"# Add it to {PARAMS} with: autorec init-dataset {file} --name {called} --write")
+    console.print(f"# Add it to {PARAMS} with: {_command(file, called, label, chosen)}")
+
+
+def _command(file: Path, name: str, label: str | None, chosen: Chosen | None) -> str:
+    """The command that adds what was proposed, with all that the user said of the columns."""
+    words = ["autorec", "init-dataset", str(file), "--name", name]
+    said = {"label": label, **(asdict(chosen) if chosen else {})}
+    header = said.pop("header", None)
+    for key, value in said.items():
+        option = "--ignore" if key == "ignored" else f"--{key}"
+        for one in [value] if isinstance(value, str) else value or ():
+            words += [option, one]
+    if header is not None:
+        words.append("--header" if header else "--no-header")
+    return shlex.join([*words, "--write"])
 
 
 def _name(file: Path) -> str:
     """A data set's name after its file: small letters, digits, '-' and '_'."""
-    stem = PLAIN.sub("", file.name.lower())
-    return re.sub(r"[^a-z0-9_-]+", "-", stem).strip("-_") or "my-table"
+    stem = PLAIN.sub("", (file.name or file.resolve().name).lower())
+    return re.sub(r"[^a-z0-9_-]+", "-", stem).strip("-_")[:64] or "my-table"

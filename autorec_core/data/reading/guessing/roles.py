@@ -207,7 +207,11 @@ def _plain_role(roles: Roles, name: str, table: Table) -> None:
         roles.give(name, "ignored", "the same value in every row")
     elif name in table.declared and not is_unique:
         roles.give(name, "categorical", f"{distinct:,} categories, as the file says")
-    elif found is not None and is_row_number(found, len(column), lower):
+    elif (
+        found is not None
+        and not pa.types.is_temporal(column.type)
+        and is_row_number(found, len(column), lower)
+    ):
         roles.give(name, "ignored", "whole numbers of which every row has its own, as row numbers")
     elif found is not None and _is_measured(column, known, found, lower, distinct):
         why = f"numbers, {distinct:,} of them different"
