@@ -17,7 +17,7 @@ def common_kind(column: pa.Array) -> pa.Array:
     kind = column.type
     if pa.types.is_float16(kind):
         return pc.cast(column, pa.float32())
-    if pa.types.is_string_view(kind) or _is_bytes(kind):
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or _is_bytes(kind):
         try:
             return pc.cast(column, pa.string())
         except pa.ArrowException:  # bytes that are no text

@@ -95,8 +95,6 @@ def plain_numbers(column: pa.Array, decimal: str | None) -> pa.Array:
     Returns:
         Plain numbers; what is no number of this kind says so, and will be found wrong.
     """
-    if pa.types.is_large_string(column.type):
-        column = pc.cast(column, pa.string())
     if decimal is None or not pa.types.is_string(column.type):
         return column
     is_number = pc.match_substring_regex(column, WRITTEN[decimal])

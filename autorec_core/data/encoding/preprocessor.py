@@ -142,7 +142,8 @@ class Preprocessor:
         numbers = np.empty((count, len(self.numeric.names)), dtype=np.float64)
         for position, name in enumerate(self.numeric.names):
             read = moments_of if name == self.schema.time else numbers_of
-            numbers[:, position] = read(name, columns[name])
+            found = read(name, columns[name])
+            numbers[:, position] = spelled.few_without_missing(found, self.schema.missing)
         label = np.full(count, np.nan, dtype=np.float32)
         if self.schema.label in columns:
             label = self._labels(columns[self.schema.label]).astype(np.float32)

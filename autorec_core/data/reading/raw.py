@@ -341,7 +341,8 @@ def _checked(
             else:
                 read, rule = values.numbers, f"{_number(entry)} is expected"
                 raw = spelled.plain_numbers(raw, entry.decimal)
-            columns[name], wrong = _of_column(reading.file, name, read, raw)
+            numbers, wrong = _of_column(reading.file, name, read, raw)
+            columns[name] = spelled.without_missing(numbers, entry.missing)
             faults.append((wrong, name, rule))
             required = name in (entry.label, entry.time)
         if required and columns[name].null_count:

@@ -128,6 +128,15 @@ def test_cells_of_several_categories_are_text_and_numbers_are_numbers():
         asked.validate_json('{"rows": [{"genres": "war|drama", "age": "7"}]}')
 
 
+def test_a_word_for_missing_may_stand_for_a_number_and_no_other_word():
+    asked = TypeAdapter(request_model(["site", "age"], {"age"}, ["NA", "-"]))
+
+    for age in ('"NA"', '"-"', "7", "null"):
+        assert asked.validate_json(f'{{"rows": [{{"site": "NA", "age": {age}}}]}}')
+    with pytest.raises(ValidationError, match="age"):
+        asked.validate_json('{"rows": [{"site": "NA", "age": "7"}]}')
+
+
 def waited_for(true):
     deadline = time.monotonic() + 30
     while not true():
