@@ -238,7 +238,7 @@ def _one_role(roles: _Roles, name: str, column: pa.Array) -> None:
             roles.named[role] = name
             roles.give(name, "categorical", f"the {role}, by its name")
             return
-    if (separator := _inner_separator(column)) and not _is_time(column):
+    if (separator := _inner_separator(column)) and not _is_time(column.drop_null()):
         found, cells = values.several(values.joined(column, separator), separator)
         longest = int(np.bincount(cells).max()) if len(found) else 1
         length = min(longest, LONGEST_LIST)
