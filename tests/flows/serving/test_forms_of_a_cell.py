@@ -177,12 +177,16 @@ def test_training_learns_the_same_words_from_parquet_and_keeps_a_record_of_them(
     entry = Params.model_validate(entry_with()).dataset("small")
     plain = row_hashes(pa.table({"cell": WORDS}), {"cell": "text"})
     for word, value in VALUES:
-        table = pa.table({"cell": [value] * 2, "click": [1.0, 0.0]})
+        table = pa.table({"cell": _array([value] * 2), "click": [1.0, 0.0]})
         for column in (table["cell"], *_dictionary(table["cell"])):
             pq.write_table(table.set_column(0, "cell", column), tmp_path / "rows.parquet")
             assert read_raw(entry, tmp_path / "rows.parquet")["cell"].tolist() == [word] * 2
-        [found, _] = row_hashes(table, {"cell": "text"})
+        found, _ = row_hashes(table, {"cell": "text"})
         assert found == plain[WORDS.index(word)], (word, value)
+
+
+def _array(values):
+    return pa.array(values, pa.uint64() if values[0] == 2**64 - 1 else None)
 
 
 def _dictionary(column):
@@ -200,7 +204,7 @@ def test_a_csv_file_and_a_parquet_file_of_each_type_have_the_ids(score_file, id_
     assert score_file(tmp_path / "rows.csv") == [id_of[word] for word, _ in cells]
 
     for word, value in VALUES:
-        column = pa.chunked_array([pa.array([value, None])])
+        column = pa.chunked_array([_array([value, None])])
         for each in (column, *_dictionary(column)):
             pq.write_table(pa.table({"cell": each}), tmp_path / "rows.parquet")
             found = score_file(tmp_path / "rows.parquet")
