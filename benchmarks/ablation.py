@@ -27,20 +27,20 @@ import keras_tuner
 import numpy as np
 
 from autorec_core import zoo
-from autorec_core.config import Params
 from autorec_core.data.preparing.prepare import prepare
 from autorec_core.data.preparing.store import load_examples, load_schema
 from autorec_core.data.schema import Schema
-from autorec_core.evaluation.metrics import task_metrics
 from autorec_core.files import write_json
 from autorec_core.interactors.elementwise import ElementwiseInteraction
 from autorec_core.interactors.inner_product import InnerProductInteraction
 from autorec_core.mappers.rate import RateMapper
+from autorec_core.metrics import task_metrics
 from autorec_core.optimizers import CTRPredictionOptimizer, RatingPredictionOptimizer
 from autorec_core.recipe import Training
 from autorec_core.recommender import CTRRecommender, Recommender, RPRecommender
 from autorec_core.search.space import search_space
 from autorec_core.training import Budget, Rows, predict, refit, train
+from flows.config import Params
 
 RESULTS = Path(__file__).parent / "results" / "quality"
 BRANCH = "hyper_interaction_1/interactor_type_0"

@@ -22,14 +22,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from autorec_core import zoo
-from autorec_core.config import Params
 from autorec_core.data.preparing.prepare import prepare
 from autorec_core.data.preparing.store import load_examples, load_schema
 from autorec_core.data.schema import Examples
-from autorec_core.evaluation.metrics import task_metrics
 from autorec_core.files import write_json
+from autorec_core.metrics import task_metrics
 from autorec_core.search.space import search_space
 from autorec_core.training import Budget, Rows, predict, train
+from flows.config import Params
 
 RESULTS = Path(__file__).parent / "results" / "adam.json"
 OPTIMIZERS = {"row-wise": "adam", "plain": "Adam"}  # by its class' name, Keras' own is taken

@@ -26,9 +26,9 @@ from typing import Any
 
 import numpy as np
 
-from autorec_core.config import Params
 from autorec_core.data.synthetic.generator import generate
 from autorec_core.files import write_json
+from flows.config import Params
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "data.json"

@@ -26,8 +26,8 @@ from typing import Any
 
 import httpx
 
-from autorec_core.config import Params
 from autorec_core.files import write_json
+from flows.config import Params
 from flows.environment import prepare_environment
 from flows.processes.services import addresses, down, up
 
@@ -36,7 +36,7 @@ REGISTER = """
 import sys
 from flows.environment import prepare_environment
 prepare_environment()
-from autorec_core.config import Params
+from flows.config import Params
 from flows.workspace import Places
 from flows.orchestration.register_winner import register_winner
 print(register_winner(Params.load(), Places(sys.argv[1])))

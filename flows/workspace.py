@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+STORE = "mlflow.db"
+"""The workspace's own MLflow store, a SQLite file, where no other is named."""
+ARTIFACTS = "mlartifacts"
+"""The folder beside it that holds the artifacts."""
+
 
 @dataclass(frozen=True)
 class Places:

@@ -13,7 +13,7 @@ import yaml
 from prefect.client.schemas.schedules import CronSchedule
 from project import ROOT
 
-from autorec_core.config import Params
+from flows.config import Params
 from flows.processes.services import POOL
 
 FLOWS = {

@@ -10,7 +10,7 @@ import numpy as np
 from autorec_core.data.encoding.vocabulary import UNKNOWN
 from autorec_core.data.schema import Examples, Schema
 from autorec_core.evaluation.intervals import mean_intervals
-from autorec_core.evaluation.metrics import calibration_curve
+from autorec_core.metrics import calibration_curve
 
 STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000)
 RESIDUAL_BINS = 40

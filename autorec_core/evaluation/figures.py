@@ -11,7 +11,7 @@ import numpy as np
 from autorec_core.data.schema import Examples, Schema
 from autorec_core.evaluation.baselines import predict_biases, predict_logistic, predict_mean
 from autorec_core.evaluation.intervals import LEVEL, mean_intervals
-from autorec_core.evaluation.metrics import task_metrics
+from autorec_core.metrics import task_metrics
 
 LOSSES = {"rating": "mse", "ctr": "ce"}
 """The metric that is the mean of the row losses, by task."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autorec_core.evaluation.metrics import Metric
+from autorec_core.metrics import Metric
 from autorec_core.search.records import TrialRecord
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from autorec_core.evaluation.metrics import Metric
+from autorec_core.metrics import Metric
 from autorec_core.training import Outcome, Schedule
 
 Status = Literal["running", "completed", "failed"]

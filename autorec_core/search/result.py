@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autorec_core.evaluation.metrics import Metric
+from autorec_core.metrics import Metric
 from autorec_core.recommender import Recommender
 from autorec_core.search.records import TrialRecord
 from autorec_core.search.space import resolved, search_space

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from autorec_core.block import Block
 from autorec_core.errors import SearchError
-from autorec_core.evaluation.metrics import objective_metric
+from autorec_core.metrics import objective_metric
 from autorec_core.recommender import Recommender
 from autorec_core.search.dialogue import Dialogue
 from autorec_core.search.listener import Listener, SearchPlan

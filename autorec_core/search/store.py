@@ -20,8 +20,8 @@ import numpy as np
 
 import autorec_core
 from autorec_core.errors import SearchError
-from autorec_core.evaluation.metrics import Metric
 from autorec_core.files import whole_file, write_json, write_text
+from autorec_core.metrics import Metric
 from autorec_core.search.records import TrialRecord, ranked
 from autorec_core.training import Rows
 

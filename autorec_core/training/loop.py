@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
-from autorec_core.evaluation.metrics import objective_metric, task_metrics
+from autorec_core.metrics import objective_metric, task_metrics
 from autorec_core.recommender import Recommender, adapt
 from autorec_core.training.batches import Batches, Chunk
 from autorec_core.training.errors import FailedTrial

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from autorec_core.evaluation.metrics import task_metrics
+from autorec_core.metrics import task_metrics
 from autorec_core.training.rows import Rows
 from autorec_core.training.tables import row_reads
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autorec_core.evaluation.metrics import objective_metric
+from autorec_core.metrics import objective_metric
 from autorec_core.training.errors import FailedTrial
 from autorec_core.training.loop import Budget, Schedule, train
 from autorec_core.training.rows import Rows, StoredRows

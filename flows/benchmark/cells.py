@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 
 from autorec_core import zoo
-from autorec_core.config import Params
 from autorec_core.data.schema import Examples
-from autorec_core.evaluation.metrics import objective_metric, task_metrics
+from autorec_core.metrics import objective_metric, task_metrics
 from autorec_core.recipe import Training
 from autorec_core.recommender import Recommender
 from autorec_core.search import SearchResult, best_of, finish, run_search
@@ -25,6 +24,7 @@ from autorec_core.training import Budget, Outcome, Rows, Task, predict
 from flows.benchmark import thesis
 from flows.benchmark.other_libraries import BASELINES, Splits
 from flows.benchmark.plan import OUTSIDE, Group, Settings
+from flows.config import Params
 
 
 class Remembering(Executor):

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from autorec_core.config import Params
 from autorec_core.errors import ConfigError, DataError
 from flows.benchmark import thesis
+from flows.config import Params
 
 DATASETS = ("movielens-100k", "netflix", "movielens-1m", "avazu", "criteo")
 SEEDS = (1, 2, 3)

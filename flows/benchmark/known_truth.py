@@ -19,7 +19,6 @@ from rich.console import Console
 
 from autorec_core import zoo
 from autorec_core.block import candidates
-from autorec_core.config import Params
 from autorec_core.data.schema import Examples, Schema
 from autorec_core.data.synthetic.planted import STRUCTURES, Planted, plant
 from autorec_core.evaluation.baselines import predict_biases, predict_mean
@@ -43,6 +42,7 @@ from flows.benchmark.result_lines import (
 )
 from flows.benchmark.run import trial_processes
 from flows.benchmark.truth_table import interactors
+from flows.config import Params
 
 AS_IT_STANDS = {"refit": False, "ensemble": 1}
 """Of an interactor by itself the best trial is tested, nothing made of several."""

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 from autorec_core import zoo
-from autorec_core.config import DatasetParams, FileSource, Params
+from autorec_core.config import DatasetParams, FileSource
 from autorec_core.data.reading.raw import raw_files
 from autorec_core.errors import ConfigError, DataError, listed
 from flows.benchmark import thesis
 from flows.benchmark.other_libraries import BASELINES, available
+from flows.config import Params
 from flows.workspace import Places
 
 SPACES: tuple[zoo.Space, ...] = ("thesis", "extended")

@@ -13,7 +13,6 @@ from typing import Any
 
 from rich.console import Console
 
-from autorec_core.config import Params
 from autorec_core.data.preparing.prepare import prepare
 from autorec_core.errors import SearchError
 from autorec_core.search.store import code_hash
@@ -30,6 +29,7 @@ from flows.benchmark.result_lines import (
     read_lines,
     versions,
 )
+from flows.config import Params
 
 SPLITS = Path("data") / "benchmark"
 """Where encoded splits lie, so that a run that goes on need not make them again."""

@@ -21,7 +21,7 @@ app = typer.Typer(
 
 def _known_datasets(incomplete: str) -> list[str]:
     """The data sets of params.yaml that begin with what has been typed, for the shell."""
-    from autorec_core.config import Params
+    from flows.config import Params
 
     try:
         names = list(Params.load().datasets)

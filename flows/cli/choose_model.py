@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from autorec_core import zoo
-from autorec_core.config import DatasetParams, Params
+from autorec_core.config import DatasetParams
 from autorec_core.data.schema import Field, Schema
 from flows.cli.params_file import PARAMS, set_value
+from flows.config import Params
 
 KEY = "model.name"
 

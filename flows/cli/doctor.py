@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from autorec_core.config import Params
 from autorec_core.errors import AutoRecError, listed
+from flows.config import Params
 from flows.environment import without_password
 from flows.processes.services import running_services
 from flows.workspace import Places

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from autorec_core.config import Params
+from flows.config import Params
 from flows.workspace import Places
 
 if TYPE_CHECKING:

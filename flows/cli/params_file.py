@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from autorec_core.config import Params
 from autorec_core.errors import ConfigError
 from autorec_core.files import write_text
+from flows.config import Params
 
 PARAMS = Path("params.yaml")
 WIDTH = 100

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from autorec_core.config import Params
 from autorec_core.quiet import import_tensorflow
+from flows.config import Params
 
 
 def promote(dataset: str, number: int) -> None:

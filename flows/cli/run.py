@@ -11,7 +11,7 @@ from rich.console import Console
 from autorec_core.errors import AutoRecError
 from flows.processes.services import running_services
 from flows.processes.temporary_server import start_temporary_server
-from flows.results import show_result
+from flows.report.terminal import show_result
 from flows.stages.messages import ERROR_MARK
 from flows.workspace import Places
 

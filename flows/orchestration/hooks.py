@@ -10,8 +10,8 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import State
 from prefect.utilities.urls import url_for
 
-from autorec_core.config import Params
 from autorec_core.errors import ConfigError
+from flows.config import Params
 from flows.orchestration.notify import Message, notify
 
 logger = logging.getLogger(__name__)

@@ -18,8 +18,8 @@ from email.message import EmailMessage
 
 import httpx
 
-from autorec_core.config import EmailParams, NotifyParams, WebhookParams
 from autorec_core.errors import ConfigError
+from flows.config import EmailParams, NotifyParams, WebhookParams
 
 logger = logging.getLogger(__name__)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from autorec_core.config import Params
 from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.data.preparing.learned_rows import LearnedRows
 from autorec_core.data.preparing.store import load_examples, load_rows
 from autorec_core.evaluation.segments import segments
 from autorec_core.files import write_text
 from autorec_core.scorer import Scorer
+from flows.config import Params
 from flows.registry.decision import Decision
 from flows.registry.lineage import binding_checks, in_brief, lineage
 from flows.registry.register import EXAMPLE_ROWS, register

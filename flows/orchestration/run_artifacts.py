@@ -13,7 +13,7 @@ from prefect.artifacts import (
 )
 
 from flows.registry.decision import Decision
-from flows.results import leaderboard_rows, result_markdown
+from flows.results import TITLES, leaderboard_rows, test_figures
 from flows.tracking import mlflow_runs
 from flows.workspace import Places
 
@@ -114,3 +114,24 @@ def _key(places: Places, what: str) -> str:
 
 def _read(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def result_markdown(places: Places, *, decision: str) -> str:
+    """A run's result as Markdown: test figures beside the baselines, winner, decision."""
+    figures = test_figures(places)
+    winner = json.loads((places.search / "winner" / "result.json").read_text("utf-8"))
+    metrics = list(figures["model"])
+    lines = [
+        f"# {places.dataset}",
+        "",
+        "| test | " + " | ".join(metric.upper() for metric in metrics) + " |",
+        "|---|" + "---:|" * len(metrics),
+    ]
+    for name, values in figures.items():
+        cells = " | ".join(
+            f"{values[metric]:.4f}" if metric in values else "" for metric in metrics
+        )
+        lines.append(f"| {TITLES.get(name, name)} | {cells} |")
+    lines += ["", f"**{decision}**", "", "| winning hyperparameter | value |", "|---|---|"]
+    lines += [f"| `{name}` | {value} |" for name, value in winner["hyperparameters"].items()]
+    return "\n".join(lines) + "\n"

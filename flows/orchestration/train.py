@@ -16,8 +16,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
-from autorec_core.config import Params
 from autorec_core.errors import AutoRecError, UnreachableError
+from flows.config import Params
 from flows.orchestration.crashed_runs import mark_crashed
 from flows.orchestration.dvc_client import Builder
 from flows.orchestration.hooks import tell

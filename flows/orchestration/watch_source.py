@@ -9,8 +9,8 @@ from prefect import flow, get_run_logger
 from prefect.deployments import run_deployment
 from prefect.states import Completed, Failed, State
 
-from autorec_core.config import Params
 from autorec_core.errors import AutoRecError
+from flows.config import Params
 from flows.orchestration.hooks import tell
 from flows.orchestration.source_changes import source_moved
 from flows.workspace import Places

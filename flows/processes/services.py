@@ -24,12 +24,12 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 
-from autorec_core.config import Params, ServicesParams
 from autorec_core.errors import AutoRecError, ConfigError, UnreachableError
 from autorec_core.files import write_json
+from flows.config import Params, ServicesParams
 from flows.environment import prepare_environment
 from flows.processes.locks import FOLDER
-from flows.tracking.local_artifacts import ARTIFACTS, STORE
+from flows.workspace import ARTIFACTS, STORE
 
 PREFECT, MLFLOW, WORKER = "prefect", "mlflow", "worker"
 POOL = "autorec"

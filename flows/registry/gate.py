@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autorec_core.config import RegistryParams
-from autorec_core.evaluation.metrics import calibration
+from autorec_core.metrics import calibration
+from flows.config import RegistryParams
 from flows.registry.decision import TEST_ROWS, Check, Decision, Grounds
 from flows.registry.unseen_rows import Basis
 

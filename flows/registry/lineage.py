@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from autorec_core.config import Params
 from autorec_core.errors import DataError
+from flows.config import Params
 from flows.results import test_figures
 from flows.workspace import Places
 

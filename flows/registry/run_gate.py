@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autorec_core.config import RegistryParams
 from autorec_core.data.schema import Schema
 from autorec_core.errors import ConfigError
 from autorec_core.evaluation.figures import row_losses
+from flows.config import RegistryParams
 from flows.registry import gate
 from flows.registry.aliases import HELD, PROMOTING, REFUSED, clean_up, move
 from flows.registry.decision import Decision, Grounds

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autorec_core.config import Params
 from autorec_core.files import write_text
+from flows.config import Params
 from flows.tracking import mlflow_runs
 from flows.workspace import Places
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from autorec_core.config import Params
 from autorec_core.data.preparing.split import PARTS
 from autorec_core.data.preparing.store import load_schema
 from autorec_core.errors import DataError
 from autorec_core.evaluation.breakdown import ActivityRow, CalibrationRow, ResidualRow
 from autorec_core.evaluation.intervals import Interval
+from flows.config import Params
 from flows.registry.decision import Decision
 from flows.registry.lineage import in_brief, lineage
 from flows.registry.versions import Version, list_versions

@@ -16,8 +16,8 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.openapi.utils import get_openapi
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from autorec_core.config import ServeParams
 from autorec_core.errors import DataError
+from flows.config import ServeParams
 from flows.registry.versions import RegistryError, model_name
 from flows.serving.live_model import Champion, Live
 from flows.serving.prometheus import Measured, Measures

@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from autorec_core.config import DatasetParams, Params
+from autorec_core.config import DatasetParams
 from autorec_core.data.encoding.unknown_ids import UnknownIds
 from autorec_core.errors import DataError, listed
 from autorec_core.files import whole_file
+from flows.config import Params
 from flows.registry.loading import RowScorer, load_scorer
 from flows.registry.versions import LIVE, Version, aliased, model_name
 from flows.serving import raw_format

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uvicorn
 
-from autorec_core.config import Params
+from flows.config import Params
 from flows.registry.loading import load_scorer
 from flows.registry.versions import LIVE, aliased
 from flows.serving.app import make_app

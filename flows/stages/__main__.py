@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from autorec_core.config import Params
 from autorec_core.errors import AutoRecError, ConfigError, UnreachableError, listed
+from flows.config import Params
 from flows.environment import prepare_environment
 from flows.stages.messages import ERROR_MARK, UNREACHABLE_CODE
 from flows.workspace import Places

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autorec_core.config import Params
+from flows.config import Params
 from flows.data_checks.checks import check_splits
 from flows.stages.messages import print_warnings
 from flows.workspace import Places

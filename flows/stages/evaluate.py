@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autorec_core.config import Params
 from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.data.preparing.store import load_examples, load_rows
 from autorec_core.data.schema import Examples
@@ -20,6 +19,7 @@ from autorec_core.evaluation.figures import loss_intervals
 from autorec_core.files import write_json, write_text
 from autorec_core.registration import register_layers
 from autorec_core.scorer import Scorer
+from flows.config import Params
 from flows.tracking import mlflow_runs, outbox
 from flows.workspace import Places
 

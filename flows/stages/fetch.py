@@ -11,17 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from autorec_core.config import (
-    ArchiveSource,
-    DatasetParams,
-    FileSource,
-    Params,
-    Source,
-    WheelSource,
-)
+from autorec_core.config import ArchiveSource, DatasetParams, FileSource, Source, WheelSource
 from autorec_core.data.reading.raw import raw_files
 from autorec_core.errors import DataError, UnreachableError
 from autorec_core.files import whole_folder
+from flows.config import Params
 from flows.stages.download import download
 from flows.stages.unpack import unpack
 from flows.workspace import Places

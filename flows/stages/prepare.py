@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from autorec_core.config import Params
 from autorec_core.data.compute import compute_at
 from autorec_core.data.preparing.prepare import prepare
+from flows.config import Params
 from flows.report.profile_page import write_profile_page
 from flows.workspace import Places
 

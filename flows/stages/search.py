@@ -11,7 +11,6 @@ from typing import Any
 from rich.console import Console
 
 from autorec_core import zoo
-from autorec_core.config import Params
 from autorec_core.data.preparing.store import load_examples, load_schema
 from autorec_core.data.schema import Examples
 from autorec_core.files import whole_folder, write_json, write_text
@@ -27,6 +26,7 @@ from autorec_core.search import (
     run_search,
 )
 from autorec_core.training import Budget, Rows
+from flows.config import Params
 from flows.tracking import outbox
 from flows.workspace import Places
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-STORE = "mlflow.db"
-ARTIFACTS = "mlartifacts"
+from flows.workspace import ARTIFACTS, STORE
 
 
 def proxied_artifacts(

@@ -25,8 +25,7 @@ from autorec_core.files import write_json
 from flows.environment import without_password
 from flows.processes.model_process import fingerprint
 from flows.processes.services import running_services
-from flows.tracking.local_artifacts import ARTIFACTS, STORE
-from flows.workspace import Places
+from flows.workspace import ARTIFACTS, STORE, Places
 
 logger = logging.getLogger(__name__)
 

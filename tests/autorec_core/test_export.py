@@ -14,10 +14,10 @@ import yaml
 from project import ROOT
 
 from autorec_core import zoo
-from autorec_core.config import Params
 from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.export import export_scorer
 from autorec_core.scorer import Scorer
+from flows.config import Params
 
 
 def table(rows, seed):

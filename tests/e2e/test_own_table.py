@@ -10,7 +10,7 @@ import pytest
 from pages import ROOT, CodeBlock, blocks, run_block, surroundings
 from team import Shell, answers, eventually, free_port
 
-from autorec_core.config import Params
+from flows.config import Params
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("own_table")]
 

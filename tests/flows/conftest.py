@@ -64,10 +64,10 @@ def models(small_params: Path, tmp_path_factory: pytest.TempPathFactory) -> Mode
     import keras_tuner
 
     from autorec_core import zoo
-    from autorec_core.config import Params
     from autorec_core.data.encoding.preprocessor import Preprocessor
     from autorec_core.scorer import Scorer
     from autorec_core.training import Budget, Rows, train
+    from flows.config import Params
 
     params = Params.load(small_params)
     rows, test = ratings(3000, 0), ratings(400, 1)

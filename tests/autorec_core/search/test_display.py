@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from autorec_core.evaluation.metrics import METRICS
+from autorec_core.metrics import METRICS
 from autorec_core.search import Display, SearchPlan, SearchResult, TrialRecord
 
 CURVE = ({"step": 1, "epoch": 1.0, "loss": 0.9, "learning_rate": 0.001, "mse": 0.84},)

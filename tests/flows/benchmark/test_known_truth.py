@@ -6,11 +6,11 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from autorec_core.config import Params
 from autorec_core.data.synthetic.planted import STRUCTURES, plant
 from autorec_core.training import Budget, Rows, predict, train
 from flows.benchmark import known_truth
 from flows.benchmark.result_lines import ALONE, TRUTH, TRUTH_RUNS, read_lines
+from flows.config import Params
 
 ROWS = 10_000
 SETTINGS = {

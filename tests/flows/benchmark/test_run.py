@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from project import PARAMS_FILE
 
-from autorec_core.config import Params
 from autorec_core.data.synthetic.generator import generate
 from autorec_core.errors import ConfigError
 from autorec_core.training import Budget, Outcome, Task
@@ -17,6 +16,7 @@ from flows.benchmark.command import Wanted
 from flows.benchmark.plan import Settings, find_data, groups, is_whole
 from flows.benchmark.result_lines import CELLS, RUNS, key, read_lines
 from flows.benchmark.run import left, made_by_other_code, run_cells
+from flows.config import Params
 
 PARAMS = Params.load(PARAMS_FILE)
 CHOICE = {"models": [], "tuners": ["random"], "spaces": ["thesis"], "seeds": [1], "outside": True}

@@ -7,11 +7,11 @@ import shutil
 import pytest
 from project import ROOT
 
-from autorec_core.config import Params
 from autorec_core.errors import ConfigError
 from autorec_core.zoo import MODELS
 from flows.cli.choose_model import choose_model
 from flows.cli.params_file import set_value
+from flows.config import Params
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 import yaml
 from project import PARAMS_FILE
 
-from autorec_core.config import Params
 from autorec_core.errors import ConfigError
 from flows.cli.init_dataset import init_dataset
 from flows.cli.params_file import build_too
+from flows.config import Params
 
 PARAMS = PARAMS_FILE.read_text(encoding="utf-8")
 ROWS = "user,item,rating\n" + "".join(f"{n % 7},{n % 11},{n % 5 + 1}\n" for n in range(100))

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from project import PARAMS_FILE
 
-from autorec_core.config import NotifyParams, Params
 from autorec_core.errors import ConfigError
+from flows.config import NotifyParams, Params
 from flows.orchestration.notify import Message, notify
 
 MESSAGE = Message(

@@ -16,8 +16,8 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
-from autorec_core.config import Params
 from autorec_core.data.schema import Field, Schema
+from flows.config import Params
 from flows.environment import prepare_environment
 from flows.registry import run_gate
 from flows.registry.decision import Decision

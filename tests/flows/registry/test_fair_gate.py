@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autorec_core.config import Params
 from autorec_core.data.preparing.learned_rows import LearnedRows
 from autorec_core.data.preparing.prepare import prepare
 from autorec_core.data.preparing.store import load_rows, load_schema
+from flows.config import Params
 from flows.registry import gate, run_gate
 from flows.registry.loading import learned_rows
 from flows.registry.run_gate import Evidence, hold_gate

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from autorec_core.config import RegistryParams
+from flows.config import RegistryParams
 from flows.registry.decision import Decision
 from flows.registry.gate import GROUPS, Showing, Unreadable, compare, judge, showing
 

@@ -14,9 +14,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 import flows.serving.score_files
-from autorec_core.config import Params
 from autorec_core.errors import DataError
 from autorec_core.scorer import Scorer
+from flows.config import Params
 from flows.processes import model_process
 from flows.registry import loading, run_gate
 from flows.registry.loading import DistantScorer, export_version, load_scorer

@@ -11,9 +11,9 @@ import shutil
 import numpy as np
 import pytest
 
-from autorec_core.config import Params
 from autorec_core.errors import ConfigError
 from autorec_core.scorer import Scorer
+from flows.config import Params
 from flows.registry import aliases, loading, run_gate
 from flows.registry.aliases import promote_by_hand, roll_back
 from flows.registry.run_gate import Evidence, hold_gate

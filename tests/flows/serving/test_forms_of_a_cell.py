@@ -16,13 +16,13 @@ import pytest
 import yaml
 from fastapi.testclient import TestClient
 
-from autorec_core.config import Params, ServeParams
 from autorec_core.data import canonical
 from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.data.preparing.learned_rows import row_hashes
 from autorec_core.data.reading.raw import read_raw
 from autorec_core.errors import DataError
 from autorec_core.scorer import Scorer
+from flows.config import Params, ServeParams
 from flows.registry.versions import Version
 from flows.serving import score_files
 from flows.serving.app import make_app

@@ -11,8 +11,8 @@ import uvicorn
 from fastapi.testclient import TestClient
 from pydantic import TypeAdapter, ValidationError
 
-from autorec_core.config import ServeParams
 from autorec_core.scorer import Scorer
+from flows.config import ServeParams
 from flows.registry.versions import RegistryError, Version
 from flows.serving.app import make_app
 from flows.serving.live_model import Champion, request_model

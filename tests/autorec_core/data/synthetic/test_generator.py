@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from project import PARAMS_FILE
 
-from autorec_core.config import Params
 from autorec_core.data.reading.bad_rows import BadRows
 from autorec_core.data.reading.raw import read_chunks, read_raw
 from autorec_core.data.synthetic.generator import NOISE, generate, rating_variance
 from autorec_core.errors import ConfigError
+from flows.config import Params
 
 PARAMS = Params.load(PARAMS_FILE)
 ENTRIES = {

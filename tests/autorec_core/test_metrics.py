@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from autorec_core.errors import ConfigError
-from autorec_core.evaluation.metrics import (
+from autorec_core.metrics import (
     METRICS,
     calibration_curve,
     objective_metric,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from project import PARAMS_FILE
 
-from autorec_core.config import Params
 from autorec_core.errors import ConfigError
+from flows.config import Params
 
 PARAMS = PARAMS_FILE
 

@@ -1,0 +1,258 @@
+"""params.yaml as one strict, frozen, typed object: the only reader of YAML in the project.
+
+No default stands here: params.yaml is the default and always shows it. The dotted path of a key is
+its name everywhere: in error messages, in `dvc exp run -S` and in MLflow. The sections that the
+core takes are in `autorec_core.config`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
+
+import yaml
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from autorec_core.config import (
+    ComputeParams,
+    DatasetParams,
+    ModelParams,
+    Name,
+    PreprocessParams,
+    SearchParams,
+    Section,
+    SplitParams,
+    TrainParams,
+)
+from autorec_core.errors import ConfigError, listed
+from autorec_core.metrics import objective_metric
+
+EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class PipelineParams(Section):
+    """Which data sets `dvc repro` builds, and what a run does that meets another one."""
+
+    datasets: list[Name] = Field(min_length=1)
+    on_busy: Literal["wait", "leave"]
+
+
+class ToleranceParams(Section):
+    """How much worse than the champion's a challenger's guard metrics may be."""
+
+    calibration: NonNegativeFloat
+    segment_loss: NonNegativeFloat
+    latency: NonNegativeFloat
+    size: NonNegativeFloat
+
+
+class RegistryParams(Section):
+    """When a new model replaces the champion."""
+
+    mode: Literal["auto", "dry-run", "manual"]
+    min_improvement: NonNegativeFloat
+    unreadable_champion: Literal["replace", "keep"]
+    min_segment_rows: PositiveInt
+    tolerances: ToleranceParams
+
+
+class ServeParams(Section):
+    """How `autorec serve` answers."""
+
+    host: str = Field(min_length=1)
+    port: Annotated[int, Field(ge=0, le=65535)]
+    max_rows: PositiveInt
+    max_body_bytes: PositiveInt
+    refresh_seconds: PositiveFloat
+
+
+class WebhookParams(Section):
+    """An address that a JSON message is posted to; the variable's value stays out of all files."""
+
+    url_from: EnvironmentVariable
+
+
+class EmailParams(Section):
+    """A mail server and who gets mail from whom; user and password stand in the environment."""
+
+    host: str = Field(min_length=1)
+    port: Port
+    security: Literal["none", "starttls", "tls"]
+    sender: str = Field(pattern="@")
+    recipients: list[Annotated[str, Field(pattern="@")]] = Field(min_length=1)
+    user_from: EnvironmentVariable | None
+    password_from: EnvironmentVariable | None
+
+
+class NotifyParams(Section):
+    """Who hears of a run that failed, crashed or was cancelled."""
+
+    webhook: WebhookParams | None
+    email: EmailParams | None
+    command: Annotated[list[str], Field(min_length=1)] | None
+
+
+class ServicesParams(Section):
+    """Where `make up` starts the servers."""
+
+    host: str = Field(min_length=1)
+    prefect_port: Port
+    mlflow_port: Port
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    seed: NonNegativeInt
+    pipeline: PipelineParams
+    split: SplitParams
+    preprocess: PreprocessParams
+    model: ModelParams
+    train: TrainParams
+    search: SearchParams
+    compute: ComputeParams
+    registry: RegistryParams
+    serve: ServeParams
+    notify: NotifyParams
+    services: ServicesParams
+    datasets: dict[Name, DatasetParams]
+
+    @model_validator(mode="after")
+    def _pipeline_is_known(self) -> Self:
+        for name in self.pipeline.datasets:
+            if name not in self.datasets:
+                raise ValueError(
+                    f"`pipeline.datasets` names {name!r}; known data sets: {listed(self.datasets)}"
+                )
+        return self
+
+    @classmethod
+    def load(cls, path: Path = Path("params.yaml")) -> Self:
+        """Reads and checks a params file.
+
+        Raises:
+            ConfigError: The file cannot be read, or a key or value is not allowed; the message
+                names file, key, value and what is allowed.
+        """
+        return cls.parse(_text(path), path)
+
+    @classmethod
+    def parse(cls, text: str, path: Path) -> Self:
+        """Checks the text of a params file; `path` is what error messages call it.
+
+        Raises:
+            ConfigError: As in `load`.
+        """
+        try:
+            content = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            place = f"{path}, line {mark.line + 1}" if mark else str(path)
+            problem = getattr(error, "problem", None) or "it is not YAML"
+            raise ConfigError(f"{place}: {problem}.") from error
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise ConfigError("\n".join(_sentences(path, error))) from error
+
+    def dataset(self, name: str) -> DatasetParams:
+        """The entry of one data set.
+
+        Raises:
+            ConfigError: No data set has this name.
+        """
+        if name not in self.datasets:
+            raise ConfigError(
+                f"Unknown data set {name!r}. params.yaml knows: {listed(self.datasets)}."
+            )
+        return self.datasets[name]
+
+    def buildable(self, name: str) -> DatasetParams:
+        """The entry of a data set that dvc.yaml has stages for.
+
+        Raises:
+            ConfigError: No data set has this name, `pipeline.datasets` does not list it, or
+                `search.objective` is not one of its task.
+        """
+        entry = self.dataset(name)
+        if self.search.objective is not None:
+            objective_metric(self.search.objective, entry.task)
+        if name not in self.pipeline.datasets:
+            raise ConfigError(
+                f"{name!r} is known but not built: add it to `pipeline.datasets` in params.yaml, "
+                f"which has {listed(self.pipeline.datasets)}."
+            )
+        return entry
+
+    def flat(self, dataset: str) -> dict[str, Any]:
+        """One run's parameters by dotted path, for a tracker; of the data sets only `dataset`."""
+        content = self.model_dump()
+        content["datasets"] = {dataset: content["datasets"][dataset]}
+        return dict(_flattened("", content))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}.") from error
+
+
+def _flattened(prefix: str, content: Mapping[str, Any]) -> Any:
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from _flattened(f"{prefix}{key}.", value)
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _sentences(path: Path, error: ValidationError) -> list[str]:
+    """One sentence for each thing wrong: file, key, what was found, what is allowed."""
+    sentences = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"]) or "the file"
+        if problem["type"] == "extra_forbidden":
+            known = listed(_fields_at(problem["loc"][:-1]))
+            sentences.append(f"{path}: unknown key `{key}`. Known keys here: {known}.")
+        elif problem["type"] == "missing":
+            sentences.append(f"{path}: the key `{key}` is missing.")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            message = message[0].lower() + message[1:]
+            found = "" if isinstance(problem["input"], dict) else f" is {problem['input']!r}"
+            sentences.append(f"{path}: `{key}`{found}: {message}.")
+    return sentences
+
+
+def _fields_at(location: tuple[str | int, ...]) -> list[str]:
+    """The keys of the section at `location`, found by walking the annotations beside it."""
+    section: Any = Params
+    for part in location:
+        if isinstance(section, type) and issubclass(section, Section):
+            field = section.model_fields[str(part)]
+            section = field.annotation
+        elif get_origin(section) is dict:
+            section = get_args(section)[1]
+        elif get_origin(section) is list:
+            section = get_args(section)[0]
+        while get_origin(section) is Annotated:
+            section = get_args(section)[0]
+        if isinstance(section, UnionType):
+            members = [one for one in get_args(section) if hasattr(one, "model_fields")]
+            if len(members) == 1:  # a section or null
+                section = members[0]
+                continue
+            tagged = {get_args(one.model_fields["kind"].annotation)[0]: one for one in members}
+            section = tagged.get(part, section)
+    return list(section.model_fields) if hasattr(section, "model_fields") else []

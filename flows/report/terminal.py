@@ -1,0 +1,58 @@
+"""What a run came to, printed in the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from flows.registry.decision import COLUMNS, FIGURES, Decision
+from flows.results import TITLES, test_figures
+from flows.workspace import Places
+
+
+def show_result(places: Places, *, decision: str, trials: str | None) -> None:
+    """Prints what a run came to: test figures beside the baselines, decision, what to do next.
+
+    Args:
+        places: The workspace.
+        decision: What the gate decided, in a sentence.
+        trials: Where the search's trials are seen; None where no store knows them.
+    """
+    figures = test_figures(places)
+    metrics = list(figures["model"])
+    table = Table(title=f"{places.dataset}, test rows", title_justify="left")
+    table.add_column("")
+    for metric in metrics:
+        table.add_column(metric.upper(), justify="right")
+    for name, values in figures.items():
+        cells = [f"{values[metric]:.4f}" if metric in values else "" for metric in metrics]
+        table.add_row(TITLES.get(name, name), *cells, style="bold" if name == "model" else None)
+    console = Console(highlight=False)
+    console.print(table)
+    show_decision(places, console)
+    console.print(decision)
+    name = places.dataset
+    console.print(f"Score rows:   autorec score {name} --input rows.csv --output scores.csv")
+    if trials is not None:
+        console.print(f"See trials:   {trials}", soft_wrap=True)
+    if places.report.exists():
+        opening = f"(`autorec report {name}` opens it)"
+        console.print(f"Report:       {places.report} {opening}", soft_wrap=True)
+    console.print(f"Data checks:  {places.reports / 'raw' / 'index.html'}")
+
+
+def show_decision(places: Places, console: Console) -> None:
+    """Prints what the gate asked of the last model of this workspace, check by check."""
+    try:
+        decision = Decision.from_json(places.decision.read_text(encoding="utf-8"))
+    except OSError:
+        return
+    if not decision.checks:
+        return
+    table = Table(title="Promotion gate", title_justify="left")
+    for column in COLUMNS:
+        table.add_column(column, justify="right" if column in FIGURES else "left")
+    for check in decision.checks:
+        table.add_row(*map(escape, check.cells()), style=None if check.passed else "red")
+    console.print(table)
