@@ -55,6 +55,7 @@ typecheck: install
 	$(BIN)/mypy
 
 format: install  ## Bring the code into the house's form.
+	$(BIN)/python tests/autorec_core/public_names.py
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from autorec_core.data.canonical import RULES
 from autorec_core.data.encoding.numeric import LIMIT, QUANTILES, NumericTransform
 from autorec_core.data.encoding.vocabulary import UNKNOWN, Vocabulary
 from autorec_core.data.schema import ListField
@@ -29,6 +30,12 @@ def export_scorer(scorer: Scorer, folder: Path) -> None:
     its name: strings for categorical columns, "" where missing, and for multi-valued ones, with
     their separator between categories; float64 for numeric ones, NaN where missing. It answers
     `score`, float32, shape (rows,). `model.keras` takes encoded rows.
+
+    Texts are brought to their canonical form in the graph by `canonical.RULES`: " 115.0" is "115"
+    and "True" is "true". What takes more than a replacement is expected in its canonical form:
+    numbers written with an exponent as all their digits (10000000000000000, not 1e+16), times with
+    an offset at UTC (2024-03-26 13:00:00Z, not 14:00:00+01:00), and a numeric column of times in
+    seconds since 1970.
 
     Args:
         scorer: The scorer.
@@ -101,17 +108,29 @@ class RawScorer(tf.Module):
         return tf.where(is_missing, gap, column)
 
     def _ids(self, name: str, values: tf.Tensor) -> tf.Tensor:
+        values = _canonical(values)
         ids = self.tables[name].lookup(values)
         return tf.cast(tf.where(values == "", self._missing[name], ids), tf.int32)
 
     def _list_ids(self, one: ListField, cells: tf.Tensor) -> tf.Tensor:
         """`preprocessor.list_ids` as TensorFlow: strings (rows,) to int32 (rows, length)."""
         parts = tf.strings.split(cells, one.separator)
+        parts = tf.ragged.map_flat_values(_canonical, parts)
         parts = tf.ragged.boolean_mask(parts, parts != "")
         ids = tf.ragged.map_flat_values(self.tables[one.name].lookup, parts)
         found = ids.to_tensor(UNKNOWN, shape=[None, one.length])
         first = tf.one_hot(0, one.length, dtype=found.dtype) * self._missing[one.name]
-        return tf.cast(tf.where((cells == "")[:, tf.newaxis], first, found), tf.int32)
+        return tf.cast(
+            tf.where((tf.strings.strip(cells) == "")[:, tf.newaxis], first, found), tf.int32
+        )
+
+
+def _canonical(texts: tf.Tensor) -> tf.Tensor:
+    """`canonical.text` as TensorFlow, but for what it computes beyond its rules."""
+    texts = tf.strings.strip(texts)
+    for pattern, replacement in RULES:
+        texts = tf.strings.regex_replace(texts, pattern, replacement, replace_global=False)
+    return texts
 
 
 def transform(numeric: NumericTransform, numbers: tf.Tensor) -> tf.Tensor:

@@ -180,14 +180,19 @@ def report(
 @app.command()
 def score(
     dataset: Dataset,
-    input_: Annotated[Path, typer.Option("--input", help="CSV, TSV or Parquet file of raw rows.")],
+    input_: Annotated[
+        Path, typer.Option("--input", help="CSV, TSV or Parquet file, or one like the raw file.")
+    ],
     output: Annotated[Path, typer.Option("--output", help="File for the rows and their scores.")],
     alias: Annotated[str, typer.Option(help="Which registered model scores.")] = "champion",
+    allow_unknown: Annotated[
+        bool, typer.Option("--allow-unknown", help="Score even if no id of a column is known.")
+    ] = False,
 ) -> None:
-    """Score a file of raw rows with the live model; unknown ids are fine."""
+    """Score a file of raw rows with the live model; warns if many ids are unknown."""
     from flows.serving.score_files import score_file
 
-    score_file(dataset, input_, output, alias=alias)
+    score_file(dataset, input_, output, alias=alias, allow_unknown=allow_unknown)
 
 
 @app.command()

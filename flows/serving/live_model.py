@@ -13,15 +13,16 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
+from autorec_core.data.encoding.unknown_ids import UnknownIds
 from autorec_core.errors import AutoRecError
 from flows.registry.loading import RowScorer
 from flows.registry.versions import Version
 
 logger = logging.getLogger(__name__)
 
-Category = str | int | float | None
+Category = str | int | float | bool | None
 # A number that arrives as text is refused: in a request it is a mistake of whoever sends it.
-Number = float | None
+Number = float | bool | None
 
 
 class _Strict(BaseModel):
@@ -47,11 +48,11 @@ class Live:
         scorer = self.scorer
         return TypeAdapter(request_model(scorer.columns, scorer.numeric, scorer.missing))
 
-    def score(self, rows: list[Any]) -> np.ndarray:
-        """Scores checked rows; float32, shape (rows,)."""
+    def score(self, rows: list[Any], unknown: UnknownIds) -> np.ndarray:
+        """Scores checked rows, and counts unknown ids; float32, shape (rows,)."""
         fields = [(name, f"column_{at}") for at, name in enumerate(self.scorer.columns)]
         return self.scorer.score_lists(
-            {name: [getattr(row, field) for row in rows] for name, field in fields}
+            {name: [getattr(row, field) for row in rows] for name, field in fields}, unknown
         )
 
     def warm_up(self) -> None:

@@ -140,14 +140,14 @@ def map_chunks(
     base = place = 0
     for file in raw_files(path):
         reading = Reading(entry, file, base, bad.limit, check_labels, coded)
-        pieces = _pieces(entry, file, block_bytes or BLOCK_BYTES, by_place=compute.is_elsewhere)
+        parts = pieces(entry, file, block_bytes or BLOCK_BYTES, by_place=compute.is_elsewhere)
         last, found = 0, 0
 
         def calls(
-            reading: Reading = reading, pieces: Iterator[Any] = pieces
+            reading: Reading = reading, parts: Iterator[Any] = parts
         ) -> Iterator[tuple[Any, ...]]:
             nonlocal last, place
-            for piece in pieces:
+            for piece in parts:
                 last = piece.last_line
                 yield function, settings(place), reading, piece
                 place += 1
@@ -278,9 +278,17 @@ def _unit(entry: DatasetParams) -> str:
     return "row" if isinstance(entry.format, ParquetFormat) else "line"
 
 
-def _pieces(
+def pieces(
     entry: DatasetParams, file: Path, block_bytes: int, *, by_place: bool
 ) -> Iterator[Piece] | Iterator[MoviePiece] | Iterator[TablePiece]:
+    """A raw file in pieces, by the format of its entry; each knows its rows.
+
+    Args:
+        entry: The data set's entry in params.yaml.
+        file: The file.
+        block_bytes: About how much is read at once.
+        by_place: Whether pieces say, where they can, only where their lines stand.
+    """
     match entry.format:
         case DelimitedFormat() as form:
             return read_delimited(

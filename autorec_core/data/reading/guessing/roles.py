@@ -188,7 +188,7 @@ def _one_role(roles: Roles, name: str, table: Table) -> None:
             why = "written numbers of another kind than those of other columns; not read"
             roles.give(name, "ignored", why)
             return
-        if not is_time(column) and (described := list_of(column)) is not None:
+        if not is_time(column.drop_null()) and (described := list_of(column)) is not None:
             shown = described["separator"]
             roles.lists[name] = described
             roles.give(name, "multi_valued", f"several categories a cell, apart by {shown!r}")
