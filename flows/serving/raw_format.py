@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from autorec_core.config import DatasetParams, DelimitedFormat, NetflixFormat
 from autorec_core.data.reading.bad_rows import BadRows
-from autorec_core.data.reading.delimited import Layout
+from autorec_core.data.reading.delimited import Layout, separator_line
 from autorec_core.data.reading.lines import read_blocks
 from autorec_core.data.reading.raw import pieces
 from autorec_core.errors import DataError
@@ -62,9 +62,10 @@ def _fields(line: str, separator: str, *, quoted: bool = True) -> list[str]:
 
 
 def _first_line(path: Path) -> str | None:
-    """The first line of text, unpacked where the file is; None where there is none."""
+    """The first line of text but one such as `sep=;`; None where there is none."""
     try:
         block = next(iter(read_blocks(path, FIRST_BYTES)))
-        return bytes(block.content).split(b"\n", 1)[0].decode("utf-8")
-    except (DataError, StopIteration, UnicodeDecodeError):
+        lines = bytes(block.content).split(b"\n", 2)
+        return lines[separator_line(block.content) is not None].decode("utf-8")
+    except (DataError, StopIteration, IndexError, UnicodeDecodeError):
         return None
