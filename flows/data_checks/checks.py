@@ -23,13 +23,8 @@ from autorec_core.data.compute import HERE, Here, ahead
 from autorec_core.data.preparing.split import PARTS
 from autorec_core.data.preparing.store import ROW_NUMBER, load_schema, opened, read_tables
 from autorec_core.data.preparing.tally import Counted, RawTally, count, drifts
-from autorec_core.data.reading.raw import (
-    RawRows,
-    bad_rows_of,
-    map_chunks,
-    read_chunks,
-    used_columns,
-)
+from autorec_core.data.reading.raw import RawRows, bad_rows_of, map_chunks, read_chunks
+from autorec_core.data.reading.typed_columns import used_columns
 from autorec_core.data.schema import Schema
 from autorec_core.data.values import plain
 from autorec_core.errors import DataError, listed

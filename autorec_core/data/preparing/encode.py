@@ -16,7 +16,7 @@ from autorec_core.data.preparing.profile import PartProfile
 from autorec_core.data.preparing.scratch import Scratch, Words
 from autorec_core.data.preparing.split import PARTS
 from autorec_core.data.preparing.store import ROW_NUMBER, table_writer, windows
-from autorec_core.data.reading.raw import used_columns
+from autorec_core.data.reading.typed_columns import used_columns
 from autorec_core.data.schema import Schema
 from autorec_core.data.values import plain
 

@@ -28,7 +28,8 @@ from autorec_core.data.preparing.scratch import Scratch, write_partition
 from autorec_core.data.preparing.split import PARTS, stratified_sample
 from autorec_core.data.preparing.survey import Seen, Survey, look, survey
 from autorec_core.data.reading.bad_rows import BadRows
-from autorec_core.data.reading.raw import RawRows, bad_rows_of, map_chunks, raw_files, used_columns
+from autorec_core.data.reading.raw import RawRows, bad_rows_of, map_chunks, raw_files
+from autorec_core.data.reading.typed_columns import used_columns
 from autorec_core.data.schema import Schema
 from autorec_core.files import whole_folder, write_json
 

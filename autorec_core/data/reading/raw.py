@@ -13,7 +13,6 @@ import pandas as pd
 import pyarrow as pa
 
 from autorec_core.config import DatasetParams, DelimitedFormat, NetflixFormat, ParquetFormat
-from autorec_core.data import spelled, times, values
 from autorec_core.data.compute import HERE, Compute
 from autorec_core.data.reading.bad_rows import BadRows
 from autorec_core.data.reading.delimited import (
@@ -27,10 +26,10 @@ from autorec_core.data.reading.lines import BLOCK_BYTES, read_blocks
 from autorec_core.data.reading.parquet import (
     TablePiece,
     folder_files,
-    no_column_lacks,
     parquet_pieces,
 )
-from autorec_core.errors import DataError, listed
+from autorec_core.data.reading.typed_columns import typed_columns, used_columns
+from autorec_core.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,9 @@ class Reading:
 
         None if there are such rows and no one to receive them.
         """
-        columns, faults = _checked(self, rows.table)
+        columns, faults = typed_columns(
+            self.entry, self.file, rows.table, check_labels=self.check_labels, coded=self.coded
+        )
         table = pa.table(columns)
         any_wrong = np.logical_or.reduce([wrong for wrong, _, _ in faults])
         if not any_wrong.any():
@@ -306,90 +307,3 @@ def pieces(
             return read_netflix(file, blocks, names=form.columns, missing=entry.missing)
         case ParquetFormat():
             return parquet_pieces(file, used_columns(entry), block_bytes)
-
-
-def used_columns(entry: DatasetParams) -> list[str]:
-    """The columns that rows keep: label, features and time."""
-    names = [entry.label, *entry.features]
-    return names if entry.time is None or entry.time in names else [*names, entry.time]
-
-
-def _checked(
-    reading: Reading, table: pa.Table
-) -> tuple[dict[str, pa.Array], list[tuple[np.ndarray, str, str]]]:
-    """Typed columns, and which rows of which column break which rule."""
-    entry = reading.entry
-    wanted = used_columns(entry)
-    no_column_lacks(reading.file, wanted, table.column_names)
-    columns: dict[str, pa.Array] = {}
-    faults: list[tuple[np.ndarray, str, str]] = []
-    for name in wanted:
-        raw = spelled.without_missing(values.plain(table[name]), entry.missing)
-        if name in entry.categorical:
-            read = values.coded if reading.coded else values.categories
-            columns[name] = _of_column(reading.file, name, read, raw)
-            limit = f"at most {values.LONGEST_CATEGORY:,} characters are allowed"
-            faults.append((values.too_long(columns[name]), name, limit))
-            required = name in (entry.user, entry.item)
-        elif name in entry.multi_valued:
-            separator = entry.multi_valued[name].separator
-            columns[name] = _of_column(reading.file, name, values.joined, raw, separator)
-            limit = f"at most {values.LONGEST_CATEGORY:,} characters a category are allowed"
-            faults.append((_too_long_inside(columns[name], separator), name, limit))
-            required = False
-        elif name == entry.label and entry.positive:
-            found = spelled.label_numbers(raw, entry.positive, entry.negative)
-            columns[name], wrong = found
-            shown = listed([*entry.positive, *entry.negative])
-            faults.append((wrong, name, f"one of {shown} is expected"))
-            required = True
-        else:
-            if name == entry.time:
-                read, rule = values.moments, times.EXPECTED
-            else:
-                read, rule = values.numbers, f"{_number(entry)} is expected"
-                raw = spelled.plain_numbers(raw, entry.decimal)
-            numbers, wrong = _of_column(reading.file, name, read, raw)
-            columns[name] = spelled.without_missing(numbers, entry.missing)
-            faults.append((wrong, name, rule))
-            required = name in (entry.label, entry.time)
-        if required and columns[name].null_count:
-            empty = columns[name].is_null().to_numpy(zero_copy_only=False)
-            faults.append((empty & ~faults[-1][0], name, "a value is expected"))
-    if reading.check_labels and (allowed := allowed_labels(entry)):
-        known = columns[entry.label].is_valid().to_numpy(zero_copy_only=False)
-        wrong = values.outside(columns[entry.label], allowed) & known
-        shown = ", ".join(f"{value:g}" for value in allowed)
-        faults.append((wrong, entry.label, f"allowed: {shown}"))
-    return columns, faults
-
-
-def _number(entry: DatasetParams) -> str:
-    return (
-        f"a number with the decimal sign {entry.decimal!r}" if entry.decimal else "a finite number"
-    )
-
-
-def _of_column(file: Path, name: str, read: Callable[..., Any], *arguments: Any) -> Any:
-    """What `read` makes of a column; an error names file and column."""
-    try:
-        return read(*arguments)
-    except DataError as error:
-        raise DataError(f"{file}: {name}: {error}") from error
-
-
-def _too_long_inside(cells: pa.Array, separator: str) -> np.ndarray:
-    """Which cells hold a category longer than any identifier, shape (rows,)."""
-    wrong = values.too_long(cells)
-    if wrong.any():
-        found, places = values.several(cells, separator)
-        wrong[:] = False
-        wrong[places[values.too_long(found)]] = True
-    return wrong
-
-
-def allowed_labels(entry: DatasetParams) -> list[float] | None:
-    """The labels that may occur: those of the entry's facts, 0 and 1 for clicks."""
-    if entry.facts.label_values is not None:
-        return entry.facts.label_values
-    return [0.0, 1.0] if entry.task == "ctr" else None
