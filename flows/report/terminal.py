@@ -31,7 +31,7 @@ def show_result(places: Places, *, decision: str, trials: str | None) -> None:
     console = Console(highlight=False)
     console.print(table)
     show_decision(places, console)
-    console.print(decision)
+    console.print(decision, markup=False)
     name = places.dataset
     console.print(f"Score rows:   autorec score {name} --input rows.csv --output scores.csv")
     if trials is not None:

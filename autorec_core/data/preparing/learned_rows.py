@@ -110,7 +110,8 @@ class LearnedRows:
             DataError: The file is no such record.
         """
         try:
-            table = pq.read_table(path, memory_map=False)
+            with pq.ParquetFile(path) as file:  # `read_table` takes "=" in a path for a column
+                table = file.read()
             about = json.loads((table.schema.metadata or {})[ABOUT])
             if about["hash"] != HASH:
                 raise ValueError(f"rows are hashed another way there ({about['hash']})")
