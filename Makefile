@@ -16,17 +16,24 @@ help:  ## Show this list.
 
 install: .venv/.installed  ## Create .venv from the hash-pinned lock.
 
+# The programs in .venv hold its path: where the folder has been moved, all of it is made anew.
+MOVED := $(shell test ! -s .venv/.installed || test "$$(cat .venv/.installed)" = "$$(pwd -P)" || echo yes)
+ifeq ($(MOVED),yes)
+.PHONY: .venv/.installed
+endif
+
 # uv comes from the lock too. Where its client finds no index but pip's does, pip does the work.
 .venv/.installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "AutoRec needs Python 3.11, 3.12 or 3.13 on PATH (or PYTHON=/its/path)."; exit 1; }
 	@echo "Installing into .venv from requirements.lock ..."
+	@test "$(MOVED)" != yes || rm -rf .venv
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@awk '/^uv==/{on=1} on{print} on&&!/\\$$/{exit}' requirements.lock > .venv/uv.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.lock
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync -q --require-hashes --compile-bytecode requirements.lock || \
 		$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install -q --offline --no-deps --no-build-isolation -e .
-	@touch $@
+	@pwd -P > $@
 
 run: install  ## Fetch, check, split, search, evaluate, register DATASET (movielens-100k).
 	@$(BIN)/autorec run $(DATASET)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import keyword
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +15,25 @@ from autorec_core.data.canonical import RULES
 from autorec_core.data.encoding.numeric import LIMIT, QUANTILES, NumericTransform
 from autorec_core.data.encoding.vocabulary import UNKNOWN, Vocabulary
 from autorec_core.data.schema import ListField
-from autorec_core.files import whole_folder
+from autorec_core.files import whole_folder, write_json
 from autorec_core.scorer import MODEL_FILE, Scorer
 from autorec_core.training.prediction import model_inputs
 
 SAVED_MODEL = "saved_model"
 VERSION = "1"
 OUTPUT = "score"
+INPUTS = "inputs.json"
 
 
 def export_scorer(scorer: Scorer, folder: Path) -> None:
     """Writes a scorer as `model.keras` and as `saved_model/1`, whole or not at all.
 
-    The SavedModel's signature `serving_default` takes a tensor of shape (rows,) for each column by
-    its name: strings for categorical columns, "" where missing, and for multi-valued ones, with
-    their separator between categories; float64 for numeric ones, NaN where missing. It answers
-    `score`, float32, shape (rows,). `model.keras` takes encoded rows.
+    The SavedModel's signature `serving_default` takes a tensor of shape (rows,) for each column:
+    strings for categorical columns, "" where missing, and for multi-valued ones, with their
+    separator between categories; float64 for numeric ones, NaN where missing. It answers `score`,
+    float32, shape (rows,). An input has its column's name, unless TensorFlow does not allow that as
+    the name of an input (see `input_names`); `inputs.json` gives each column's input.
+    `model.keras` takes encoded rows.
 
     Texts are brought to their canonical form in the graph by `canonical.RULES`: " 115.0" is "115"
     and "True" is "true". What takes more than a replacement is expected in its canonical form:
@@ -48,6 +53,7 @@ def export_scorer(scorer: Scorer, folder: Path) -> None:
             str(made / SAVED_MODEL / VERSION),
             signatures={"serving_default": raw.score.get_concrete_function()},
         )
+        write_json(made / INPUTS, raw.inputs)
 
 
 class RawScorer(tf.Module):
@@ -64,17 +70,14 @@ class RawScorer(tf.Module):
         self.model = scorer.model
         self.tables = {name: _table(one) for name, one in preprocessor.vocabularies.items()}
         self._missing = {name: _missing_id(one) for name, one in preprocessor.vocabularies.items()}
-        strings = {
-            name: tf.TensorSpec([None], tf.string, name=_argument(name))
-            for name in preprocessor.vocabularies
+        types = dict.fromkeys(preprocessor.vocabularies, tf.string)
+        types |= dict.fromkeys(self._numeric.names, tf.float64)
+        self.inputs = input_names(list(types))
+        columns = {
+            name: tf.TensorSpec([None], kind, name=self.inputs[name])
+            for name, kind in types.items()
         }
-        numbers = {
-            name: tf.TensorSpec([None], tf.float64, name=_argument(name))
-            for name in self._numeric.names
-        }
-        self.score = tf.function(
-            self._score, input_signature=[{**strings, **numbers}], autograph=False
-        )
+        self.score = tf.function(self._score, input_signature=[columns], autograph=False)
 
     def _score(self, columns: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         inputs: dict[str, Any] = {}
@@ -116,6 +119,36 @@ def _canonical(texts: tf.Tensor) -> tf.Tensor:
     for pattern, replacement in RULES:
         texts = tf.strings.regex_replace(texts, pattern, replacement, replace_global=False)
     return texts
+
+
+def input_names(columns: Sequence[str]) -> dict[str, str]:
+    """The names of a SavedModel's inputs, by column.
+
+    TensorFlow allows what Python allows as an argument of a function, in ASCII, beginning with a
+    letter, and does not tell capitals from small letters. A column whose name is like that keeps
+    it. In another name "_" stands for each other character, and "arg_" before what begins with no
+    letter, as TensorFlow itself does it when a signature is called from Python; "_" is added until
+    no two inputs are alike.
+
+    Args:
+        columns: The columns' names, all different.
+    """
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for column in sorted(columns, key=lambda name: not _is_input_name(name)):
+        name = re.sub(r"[^A-Za-z0-9]", "_", column)
+        if not name[:1].isalpha():
+            name = f"arg_{name}"
+        while not _is_input_name(name) or name.lower() in taken:
+            name += "_"
+        names[column] = name
+        taken.add(name.lower())
+    return {column: names[column] for column in columns}
+
+
+def _is_input_name(name: str) -> bool:
+    reserved = keyword.iskeyword(name) or name == "self"
+    return re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) is not None and not reserved
 
 
 def transform(numeric: NumericTransform, numbers: tf.Tensor) -> tf.Tensor:
@@ -165,9 +198,3 @@ def _table(vocabulary: Vocabulary) -> tf.lookup.StaticHashTable:
 
 def _missing_id(vocabulary: Vocabulary) -> tf.Tensor:
     return tf.constant(vocabulary.missing, tf.int64)
-
-
-def _argument(column: str) -> str:
-    """A column's name as a graph may have it; the signature keeps the column's own."""
-    safe = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in column)
-    return safe if safe[:1].isalpha() else f"column_{safe}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -74,10 +75,20 @@ class Schema:
         return [*(field.name for field in ids), *raw_numeric]
 
     @property
+    def vocabulary_columns(self) -> list[str]:
+        """The columns that have a vocabulary, in the order in which these are saved."""
+        return [field.name for field in (*self.categorical, *self.lists)]
+
+    @property
     def id_columns(self) -> list[str]:
         """The names of the encoded ids' columns: one a category, `length` a list."""
-        places = [f"{one.name} {place}" for one in self.lists for place in range(1, one.length + 1)]
-        return [*(field.name for field in self.categorical), *places]
+        names = [field.name for field in self.categorical]
+        taken = {*names, *self.numeric, self.label}
+        for one in self.lists:
+            for place in range(1, one.length + 1):
+                names.append(unused_name(f"{one.name} {place}", taken))
+                taken.add(names[-1])
+        return names
 
     def first_place(self, one: ListField) -> int:
         """The place of a list's first id among the encoded ids."""
@@ -104,6 +115,14 @@ class Schema:
     def position(self, column: str) -> int:
         """The place of a categorical column among the encoded ids."""
         return [field.name for field in self.categorical].index(column)
+
+
+def unused_name(wished: str, taken: Collection[str]) -> str:
+    """The name wished for a column of our own, or one like it where a column has that name."""
+    name = wished
+    while name in taken:
+        name += "_"
+    return name
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,8 @@ class Splits:
         """Columns of a part's raw rows, in the order of its encoded ones, as a pandas frame."""
         import pyarrow.parquet as pq
 
-        return pq.read_table(self.folder / f"rows_{part}.parquet", columns=columns).to_pandas()
+        with pq.ParquetFile(self.folder / f"rows_{part}.parquet") as file:
+            return file.read(columns=columns).to_pandas()
 
 
 def available(name: str) -> bool:

@@ -21,6 +21,7 @@ from rich.table import Table
 from autorec_core.errors import AutoRecError, listed
 from flows.config import Params
 from flows.environment import without_password
+from flows.processes.mlflow_store import correct_places
 from flows.processes.services import running_services
 from flows.workspace import Places
 
@@ -155,6 +156,9 @@ def _services(root: Path, started: Mapping[str, str]) -> Iterator[Finding]:
         store = without_password(tracking or "") or "a file of this workspace, mlflow.db"
         known = "" if tracking or (root / "mlflow.db").exists() else " (the first run makes it)"
         yield Finding("mlflow", "well", f"{store}{known}")
+        if corrected := correct_places(root):
+            found = f"the workspace was moved; addresses in mlflow.db, now corrected: {corrected}"
+            yield Finding("mlflow", "note", found)
     api = addresses.get("PREFECT_API_URL")
     if api:
         yield _answers("prefect", f"{api.rstrip('/')}/health", "PREFECT_API_URL")

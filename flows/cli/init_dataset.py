@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -44,7 +45,8 @@ def init_dataset(file: Path, name: str | None, label: str | None, *, write: bool
     for note in proposal.notes:
         console.print(f"  # {note}")
     console.print(entry_text(called, entry), end="")
-    console.print(f"# Add it to {PARAMS} with: autorec init-dataset {file} --name {called} --write")
+    command = f"autorec init-dataset {shlex.quote(str(file))} --name {called} --write"
+    console.print(f"# Add it to {PARAMS} with: {command}")
 
 
 def _name(file: Path) -> str:

@@ -25,7 +25,7 @@ def show_datasets() -> None:
         table.add_column(column)
     for name, entry in params.datasets.items():
         built = "yes" if name in params.pipeline.datasets else "no"
-        table.add_row(name, entry.title, entry.task, built, _progress(Places(name)))
+        table.add_row(name, escape(entry.title), entry.task, built, _progress(Places(name)))
     Console().print(table)
 
 

@@ -35,7 +35,7 @@ def run_here(dataset: str) -> None:
     _plain_console()
     state = autorec(dataset, return_state=True)
     if state.name == LEFT:
-        console.print(state.message)
+        console.print(state.message, markup=False)
     elif not state.is_completed():
         raise AutoRecError(state.message or "The flow did not complete.")
     else:

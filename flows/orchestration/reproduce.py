@@ -149,9 +149,12 @@ def _share_cache(root: Path, tree: Path) -> None:
         text=True,
         check=False,
     ).stdout.strip()
+    # DVC writes nothing but ASCII to its configuration, and the cache may lie anywhere.
+    shared = Path(".dvc") / "shared-cache"
+    (tree / shared).symlink_to((root / cache).resolve())
     _dvc(
         tree,
-        *("config", "--local", "cache.dir", str((root / cache).resolve())),
+        *("config", "--local", "cache.dir", str(shared)),
         otherwise="DVC could not be told where its cache lies.",
     )
 
@@ -168,8 +171,10 @@ def _dvc(tree: Path, *arguments: str, otherwise: str) -> None:
         check=False,
     )
     if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-        raise StageError(f"{otherwise} DVC says: {last}")
+        lines = done.stderr.strip().splitlines() or ["nothing"]
+        errors = [line for line in lines if line.startswith("ERROR: ")]
+        said = (errors or lines)[-1].removeprefix("ERROR: ")
+        raise StageError(f"{otherwise} DVC says: {said}")
 
 
 def _differences(recorded: Mapping[str, Any], tree: Path) -> Iterator[str]:

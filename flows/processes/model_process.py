@@ -51,11 +51,16 @@ def fetch(uri: str, folder: Path, expected: str) -> Path:
     """Copies a model's files into `folder`, held against the hash it was registered with.
 
     Raises:
-        ValueError: They are not the files that were registered.
+        ValueError: They are not there, or not the files that were registered.
     """
     import mlflow
 
     got = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
+    if not (got / "MLmodel").is_file():
+        from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
+
+        place = ModelsArtifactRepository.get_underlying_uri(uri)
+        raise ValueError(f"its files are not where the registry has them, at {place}")
     for compiled in list(got.rglob("__pycache__")):
         shutil.rmtree(compiled)  # bytecode is run in place of the source, and has no hash
     if fingerprint(got) != expected:

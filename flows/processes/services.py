@@ -26,9 +26,11 @@ import psutil
 
 from autorec_core.errors import AutoRecError, ConfigError, UnreachableError
 from autorec_core.files import write_json
+from flows.addresses import sqlite_address
 from flows.config import Params, ServicesParams
 from flows.environment import prepare_environment
 from flows.processes.locks import FOLDER
+from flows.processes.mlflow_store import correct_places
 from flows.workspace import ARTIFACTS, STORE
 
 PREFECT, MLFLOW, WORKER = "prefect", "mlflow", "worker"
@@ -103,7 +105,7 @@ def prefect_database(root: Path) -> dict[str, str]:
     name = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
     folder = (root / FOLDER).resolve()
     folder.mkdir(exist_ok=True)
-    return {name: os.environ.get(name) or f"sqlite+aiosqlite:///{folder / 'prefect.db'}"}
+    return {name: os.environ.get(name) or sqlite_address(folder / "prefect.db", "aiosqlite")}
 
 
 def up(root: Path) -> None:
@@ -115,6 +117,7 @@ def up(root: Path) -> None:
     params = Params.load(root / "params.yaml").services
     where = addresses(params)
     environment = {**os.environ, **prefect_database(root), **where}
+    correct_places(root)
     servers = (
         (PREFECT, "PREFECT_API_URL", _prefect(params)),
         (MLFLOW, "MLFLOW_TRACKING_URI", _mlflow(params, root)),
@@ -186,8 +189,12 @@ def _worker() -> list[str]:
 
 
 def _mlflow(params: ServicesParams, root: Path) -> list[str]:
-    store = ["--backend-store-uri", f"sqlite:///{(root / STORE).resolve()}"]
-    artifacts = ["--serve-artifacts", "--artifacts-destination", str((root / ARTIFACTS).resolve())]
+    store = ["--backend-store-uri", sqlite_address((root / STORE).resolve())]
+    artifacts = [
+        "--serve-artifacts",
+        "--artifacts-destination",
+        (root / ARTIFACTS).resolve().as_uri(),
+    ]
     place = ["--host", params.host, "--port", str(params.mlflow_port), "--workers", "1"]
     return [sys.executable, "-m", "mlflow", "server", *store, *artifacts, *place]
 

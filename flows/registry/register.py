@@ -65,10 +65,10 @@ def register(
     ):
         document, record = Path(folder) / LINEAGE, Path(folder) / LEARNED
         write_json(document, lineage)
-        files = {"scorer": str(scorer.resolve()), "lineage": str(document)}
+        files = {"scorer": _address(scorer), "lineage": _address(document)}
         if learned is not None:
             learned.save(record)
-            files["learned"] = str(record)
+            files["learned"] = _address(record)
         logged = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(Path(__file__).with_name("pyfunc.py")),
@@ -100,6 +100,11 @@ def example(rows: pd.DataFrame, scores: np.ndarray) -> dict[str, Any]:
         for name, column in rows.head(EXAMPLE_ROWS).to_dict("list").items()
     }
     return {"rows": columns, "scores": [float(score) for score in scores[:EXAMPLE_ROWS]]}
+
+
+def _address(path: Path) -> str:
+    """A path as MLflow reads it right whatever characters are in it: it decodes plain paths too."""
+    return path.resolve().as_uri()
 
 
 def _missing(value: Any) -> bool:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from autorec_core.config import DatasetParams
@@ -93,7 +94,8 @@ def score_file(
     if by_entry:
         Console().print(f"{source} was read by the format of {dataset} in params.yaml: {by_entry}.")
     Console().print(
-        f"{rows:,} rows scored by version {version.number} of {model_name(dataset)}: {target}"
+        f"{rows:,} rows scored by version {version.number} of {model_name(dataset)}: {target}",
+        markup=False,
     )
     return version
 
@@ -139,7 +141,7 @@ def _score(
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(f"Scoring {source.name}", total=1.0, rows=0)
+        task = progress.add_task(f"Scoring {escape(source.name)}", total=1.0, rows=0)
         with _Writer(target, metadata) as writer:
             for table, done in chunks:
                 _no_doubled_name(source, table.column_names)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from flows.addresses import sqlite_file
 from flows.workspace import ARTIFACTS, STORE
 
 
@@ -39,9 +40,8 @@ def proxied_artifacts(
 
 def _place(artifact_uri: str, tracking_uri: str) -> Path | None:
     """Where the server of a workspace keeps an address; None if it is another server's."""
-    store, asked = urlsplit(tracking_uri), urlsplit(artifact_uri)
-    database = Path(store.path.removeprefix("/"))
-    if store.scheme != "sqlite" or asked.netloc or database.name != STORE:
+    database, asked = sqlite_file(tracking_uri), urlsplit(artifact_uri)
+    if database is None or asked.netloc or database.name != STORE:
         return None
     kept = database.absolute().with_name(ARTIFACTS)
     place = (kept / unquote(asked.path).lstrip("/")).resolve()

@@ -5,16 +5,17 @@ A store that does not answer never stops a search: it is said once and the files
 
 from __future__ import annotations
 
-import fcntl
+import hashlib
 import json
 import logging
 import os
-import sqlite3
+import posixpath
+import re
 import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +23,9 @@ import numpy as np
 
 from autorec_core.errors import UnreachableError
 from autorec_core.files import write_json
+from flows.addresses import sqlite_address, sqlite_file
 from flows.environment import without_password
+from flows.processes.mlflow_store import correct_places, prepare_store
 from flows.processes.model_process import fingerprint
 from flows.processes.services import running_services
 from flows.workspace import ARTIFACTS, STORE, Places
@@ -34,6 +37,7 @@ _KEPT = 100  # searches whose runs are remembered
 _KEY = "autorec.key"
 OPEN_STORE = f"mlflow ui --backend-store-uri sqlite:///{STORE} --host 127.0.0.1"
 _PARAMS_A_CALL, _METRICS_A_CALL = 100, 1000  # MLflow takes no more at once
+_LONGEST_NAME = 250  # of a parameter
 
 Result = TypeVar("Result")
 _unanswered = threading.Event()
@@ -57,30 +61,15 @@ def connect(root: Path) -> None:
     wished = os.environ.get("MLFLOW_TRACKING_URI")
     uri = wished or running_services(root).get("MLFLOW_TRACKING_URI")
     if not uri:
-        database = (root / STORE).resolve()
-        _create_once(database)
-        uri = f"sqlite:///{database}"
+        uri = sqlite_address(prepare_store(root))
         _own_stores.add(uri)
+    elif (file := sqlite_file(uri)) is not None and file.name == STORE:
+        correct_places(file.parent)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     if not wished:  # MLflow puts what it is told into the environment, for children to inherit
         for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
             os.environ.pop(name, None)
-
-
-def _create_once(database: Path) -> None:
-    """Makes the store's tables under a lock: two processes that meet an empty one break it."""
-    with database.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if database.exists():
-            with closing(sqlite3.connect(database)) as connection:
-                query = "select count(*) from sqlite_master where name = 'alembic_version'"
-                if connection.execute(query).fetchone()[0]:
-                    return
-        import sqlalchemy
-        from mlflow.store.db.utils import _initialize_tables
-
-        _initialize_tables(sqlalchemy.create_engine(f"sqlite:///{database}"))
 
 
 def open_experiment(root: Path, dataset: str) -> str:
@@ -129,10 +118,21 @@ def start_run(
         marks = {**tags, _KEY: key}
         made = client.create_run(experiment, int(began * 1000), tags=marks, run_name=name)
         run = made.info.run_id
-    entries = [Param(key, str(value)[:6000]) for key, value in params.items()]
+    entries = [Param(_param_name(key), str(value)[:6000]) for key, value in params.items()]
     for start in range(0, len(entries), _PARAMS_A_CALL):
         client.log_batch(run, params=entries[start : start + _PARAMS_A_CALL])
     return run
+
+
+def _param_name(key: str) -> str:
+    """A dotted path as MLflow allows it: a column's name in it may have any character."""
+    allowed = re.fullmatch(r"[\w.\- :/]+", key) and len(key) <= _LONGEST_NAME
+    if allowed and posixpath.normpath(key) == key and not key.startswith(("/", "..")):
+        return key
+    # Two names may differ in nothing but the characters that are replaced.
+    digest = hashlib.sha256(key.encode()).hexdigest()[:8]
+    plain = re.sub(r"[^\w.-]|^\.", "_", key)
+    return f"{plain[: _LONGEST_NAME - 9]}-{digest}"
 
 
 def _made(experiment: str, which: str) -> str | None:

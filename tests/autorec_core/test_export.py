@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import keyword
 
 import keras
 import keras_tuner
@@ -15,7 +17,7 @@ from project import ROOT
 
 from autorec_core import zoo
 from autorec_core.data.encoding.preprocessor import Preprocessor
-from autorec_core.export import export_scorer
+from autorec_core.export import export_scorer, input_names
 from autorec_core.scorer import Scorer
 from flows.config import Params
 
@@ -35,7 +37,7 @@ def table(rows, seed):
     )
 
 
-def scorer(numeric):
+def scorer(transform, rows=table, **columns):
     """A model of random weights behind a fitted preprocessor."""
     content = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     entry = content["datasets"]["criteo"] | {
@@ -44,12 +46,12 @@ def scorer(numeric):
         "numeric": ["price", "seen"],
         "multi_valued": {"tags": {"separator": "|", "max_length": 3}},
     }
-    entry["format"] = {"kind": "parquet"}
+    entry |= {"format": {"kind": "parquet"}, **columns}
     entry["facts"] |= {"ranges": {}, "warn_only": []}
     content["datasets"]["criteo"] = entry
-    content["preprocess"]["numeric"] = numeric
+    content["preprocess"]["numeric"] = transform
     params = Params.model_validate(content)
-    preprocessor = Preprocessor.fit(params.dataset("criteo"), params.preprocess, table(500, 0))
+    preprocessor = Preprocessor.fit(params.dataset("criteo"), params.preprocess, rows(500, 0))
     keras.utils.set_random_seed(3)
     model = zoo.build("deepfm", preprocessor.schema).build(keras_tuner.HyperParameters())
     return Scorer(preprocessor, model)
@@ -99,3 +101,45 @@ def test_ratings_are_held_to_their_range(tmp_path):
     found = loaded.signatures["serving_default"](**columns)["score"].numpy()
     assert found.min() >= np.float32(0.49)
     assert found.max() <= np.float32(0.5)
+
+
+COLUMNS = ["class", "Class", "a b", "a.b", "a_b", "7", "_x", "größe", "self", "None", "%/\n?#:", ""]
+
+
+def test_an_input_has_its_columns_name_where_tensorflow_allows_it():
+    found = input_names([*COLUMNS, "user_id", "x" * 300])
+
+    assert found["user_id"] == "user_id"
+    assert found["a_b"] == "a_b"
+    assert found["x" * 300] == "x" * 300
+    assert len({name.lower() for name in found.values()}) == len(COLUMNS) + 2
+    for name in found.values():
+        assert name.isidentifier()
+        assert name.isascii()
+        assert not keyword.iskeyword(name)
+    assert list(found) == [*COLUMNS, "user_id", "x" * 300]
+
+
+def test_columns_of_any_names_are_exported(tmp_path):
+    kinds = {"categorical": COLUMNS[:7], "numeric": COLUMNS[7:], "multi_valued": {}}
+    made = scorer("log", anything, **kinds)
+    rows = anything(50, 1)
+
+    export_scorer(made, tmp_path / "exported")
+
+    loaded = tf.saved_model.load(str(tmp_path / "exported" / "saved_model" / "1"))
+    inputs = json.loads((tmp_path / "exported" / "inputs.json").read_text(encoding="utf-8"))
+    columns = {name: tf.constant(rows[name].tolist()) for name in kinds["categorical"]}
+    columns |= {name: tf.constant(rows[name].to_numpy()) for name in kinds["numeric"]}
+    found = loaded.signatures["serving_default"](
+        **{inputs[name]: column for name, column in columns.items()}
+    )["score"].numpy()
+    np.testing.assert_allclose(found, made.score(rows), rtol=1e-5, atol=1e-6)
+
+
+def anything(rows, seed):
+    """Clicks whose columns have names that are no names of arguments."""
+    random = np.random.default_rng(seed)
+    made = {name: random.choice(["a", "b", "c"], rows) for name in COLUMNS[:7]}
+    made |= {name: random.normal(size=rows) for name in COLUMNS[7:]}
+    return pd.DataFrame({**made, "click": random.integers(0, 2, rows).astype(float)})

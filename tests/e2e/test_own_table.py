@@ -24,7 +24,8 @@ def workspace(make_workspace) -> Path:
         params["train"] |= {"epochs": 3}
         params["serve"] |= {"port": free_port()}
 
-    made: Path = make_workspace(edit)
+    plain: Path = make_workspace(edit)
+    made = plain.rename(plain.with_name("my tables #1%20? größe"))  # a folder of a user's own
     for block in blocks(ROOT / "docs" / "tutorial.md"):
         if block.language in ("bash", "python"):
             run_block(block, made)

@@ -18,12 +18,14 @@ from autorec_core.data.encoding import python_values
 from autorec_core.data.encoding.numeric import NumericStatistics, NumericTransform
 from autorec_core.data.encoding.unknown_ids import UnknownIds
 from autorec_core.data.encoding.vocabulary import Vocabulary, VocabularyCounter
-from autorec_core.data.schema import Examples, Field, ListField, Schema
+from autorec_core.data.schema import Examples, Field, ListField, Schema, unused_name
 from autorec_core.errors import DataError, listed
 from autorec_core.files import write_json
 
 UNKNOWN_RATE = "unknown_rate.json"
 """The file that says which share of each column's ids in the test split is unknown."""
+FILES = "vocabulary_files"
+"""The key of preprocessing.json that lists the vocabularies' files, in the order of columns."""
 FLAG = " missing"
 """What the name of a 0/1 column adds to that of the numeric column whose gaps it shows."""
 
@@ -147,8 +149,8 @@ class Preprocessor:
         """Writes `schema.json`, `preprocessing.json`, unknown rates, and each vocabulary."""
         save_described(folder, self.schema, self.numeric)
         write_json(folder / UNKNOWN_RATE, dict(self.unknown_rate))
-        for name, vocabulary in self.vocabularies.items():
-            vocabulary.save(vocabulary_file(folder, name))
+        for place, name in enumerate(self.schema.vocabulary_columns):
+            self.vocabularies[name].save(vocabulary_file(folder, place))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -160,9 +162,10 @@ class Preprocessor:
         try:
             schema = Schema.from_dict(json.loads((folder / "schema.json").read_text("utf-8")))
             statistics = json.loads((folder / "preprocessing.json").read_text("utf-8"))
+            files = _saved_vocabularies(folder, schema, statistics.get(FILES))
             vocabularies = {
-                field.name: Vocabulary.load(vocabulary_file(folder, field.name))
-                for field in (*schema.categorical, *schema.lists)
+                name: Vocabulary.load(file)
+                for name, file in zip(schema.vocabulary_columns, files, strict=True)
             }
             numeric = NumericTransform.from_dict(statistics["numeric"])
             rates = json.loads((folder / UNKNOWN_RATE).read_text("utf-8"))
@@ -233,7 +236,7 @@ def described(
         task=entry.task,
         label=entry.label,
         categorical=tuple(Field(name, sizes[name]) for name in entry.categorical),
-        numeric=(*entry.numeric, *(name + FLAG for name in numeric.flagged)),
+        numeric=(*entry.numeric, *_flag_names(entry, numeric.flagged)),
         user=entry.user,
         item=entry.item,
         label_range=numbers.label_range,
@@ -247,10 +250,22 @@ def described(
     return schema, numeric
 
 
+def _flag_names(entry: DatasetParams, flagged: Sequence[str]) -> list[str]:
+    """Names for the 0/1 columns that show gaps; none of them is the name of another column."""
+    taken = {entry.label, *entry.features}
+    names = []
+    for name in flagged:
+        names.append(unused_name(name + FLAG, taken))
+        taken.add(names[-1])
+    return names
+
+
 def save_described(folder: Path, schema: Schema, numeric: NumericTransform) -> None:
     """Writes `schema.json` and `preprocessing.json`, and makes room for the vocabularies."""
     write_json(folder / "schema.json", schema.to_dict())
-    write_json(folder / "preprocessing.json", {"numeric": numeric.to_dict()})
+    files = [vocabulary_file(folder, place) for place in range(len(schema.vocabulary_columns))]
+    described_files = {"numeric": numeric.to_dict(), FILES: [file.name for file in files]}
+    write_json(folder / "preprocessing.json", described_files)
     (folder / "vocabulary").mkdir(exist_ok=True)
 
 
@@ -274,11 +289,24 @@ def list_ids(
     return ids, int(kept.sum()) + cells.null_count
 
 
-def vocabulary_file(folder: Path, name: str) -> Path:
-    """Where a column's vocabulary stands in a folder of prepared data."""
-    # A column may be called anything; a file may not.
-    safe = "".join(c if c.isalnum() or c in "-_. " else f"%{ord(c):02x}" for c in name)
-    return folder / "vocabulary" / f"{safe}.parquet"
+def vocabulary_file(folder: Path, place: int) -> Path:
+    """Where the vocabulary of a column is saved, by its place among `Schema.vocabulary_columns`.
+
+    A column may have any name. The name of a file also becomes part of addresses, and not every
+    disk allows every character, so files are numbered.
+    """
+    return folder / "vocabulary" / f"{place}.parquet"
+
+
+def _saved_vocabularies(folder: Path, schema: Schema, listed_files: list[str] | None) -> list[Path]:
+    """The vocabularies' files, in the order of columns; earlier versions named them after these."""
+    if listed_files is not None:
+        return [folder / "vocabulary" / file for file in listed_files]
+    return [folder / "vocabulary" / f"{_safe(name)}.parquet" for name in schema.vocabulary_columns]
+
+
+def _safe(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_. " else f"%{ord(c):02x}" for c in name)
 
 
 def numbers_of(name: str, column: Any) -> np.ndarray:

@@ -112,7 +112,8 @@ class Vocabulary:
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
         """Reads what `save` wrote."""
-        table = pq.read_table(path).combine_chunks()
+        with pq.ParquetFile(path) as file:  # `read_table` takes "=" in a path for a column
+            table = file.read().combine_chunks()
         return cls(*(_one_piece(table[name]) for name in ("value", "count")))
 
 

@@ -61,10 +61,10 @@ def learn(
                 counter.update(countable(entry, name, column.filter(pa.array(trained))))
             else:
                 counter.update(column, trained)
-    learned = {}
+    learned, places = {}, [*entry.categorical, *entry.multi_valued]
     for name, counter in counters.items():
         vocabulary = counter.finish(settings.min_count, settings.max_vocabulary)
-        vocabulary.save(vocabulary_file(folder, name))
+        vocabulary.save(vocabulary_file(folder, places.index(name)))
         scratch.save_words(name, counter, vocabulary)
         learned[name] = Learned(vocabulary.size, vocabulary.is_empty)
     return learned

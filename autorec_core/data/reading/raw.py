@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -37,8 +38,8 @@ class RawRows:
 
     Args:
         table: Label and numeric columns as float64, categorical columns as strings (or, where
-            asked for, dictionaries of them), the time column as float64; null where a value is
-            missing. Ignored columns are absent.
+            asked for, dictionaries of them), the time column as float64, columns that are keys and
+            nothing else as strings; null where a value is missing. Ignored columns are absent.
         numbers: int64 row numbers over all files, bad rows counted, from 0; shape (rows,).
     """
 
@@ -185,7 +186,8 @@ class Reading:
         bad = BadRows(self.limit)
         entry = self.entry
         columns = [entry.label, *entry.numeric]
-        at_once = [name for name in columns if name not in entry.categorical and name != entry.time]
+        elsewhere = {*entry.categorical, entry.time}
+        at_once = [name for name in columns if name not in elsewhere]
         typed = self._typed(piece.rows(bad, at_once), None)
         if typed is None:
             # What is wrong is said with the text as it stands in the file.
@@ -304,7 +306,8 @@ def _parquet_pieces(entry: DatasetParams, file: Path, block_bytes: int) -> Itera
     wanted = used_columns(entry)
     try:
         with pq.ParquetFile(file) as opened:
-            names = [name for name in opened.schema_arrow.names if name in wanted]
+            needed = frozenset(wanted)
+            names = [name for name in opened.schema_arrow.names if name in needed]
             _no_column_lacks(file, wanted, opened.schema_arrow.names)
             first = 1
             rows = max(1, block_bytes // PARQUET_ROW_BYTES)
@@ -318,15 +321,16 @@ def _parquet_pieces(entry: DatasetParams, file: Path, block_bytes: int) -> Itera
 
 
 def used_columns(entry: DatasetParams) -> list[str]:
-    """The columns that rows keep: label, features and time."""
-    names = [entry.label, *entry.features]
-    return names if entry.time is None or entry.time in names else [*names, entry.time]
+    """The columns that rows keep: label, features, time and keys."""
+    time = [] if entry.time is None else [entry.time]
+    return list(dict.fromkeys([entry.label, *entry.features, *time, *entry.keys]))
 
 
 def _no_column_lacks(file: Path, wanted: list[str], found: list[str]) -> None:
-    if doubled := [name for name in wanted if found.count(name) > 1]:
+    counts = Counter(found)
+    if doubled := [name for name in wanted if counts[name] > 1]:
         raise DataError(f"{file} has more than one column {listed(doubled)}.")
-    if missing := [name for name in wanted if name not in found]:
+    if missing := [name for name in wanted if name not in counts]:
         raise DataError(f"{file} lacks the columns {listed(missing)}. It has: {listed(found)}.")
 
 
@@ -339,10 +343,12 @@ def _checked(
     _no_column_lacks(reading.file, wanted, table.column_names)
     columns: dict[str, pa.Array] = {}
     faults: list[tuple[np.ndarray, str, str]] = []
+    categorical, keys = frozenset(entry.categorical), entry.keys
     for name in wanted:
         raw = values.plain(table[name])
-        if name in entry.categorical:
-            read = values.coded if reading.coded else values.categories
+        if name in categorical or name in keys:
+            coded = reading.coded and name in categorical
+            read = values.coded if coded else values.categories
             columns[name] = _of_column(reading.file, name, read, raw)
             limit = f"at most {values.LONGEST_CATEGORY:,} characters are allowed"
             faults.append((values.too_long(columns[name]), name, limit))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from flows.cli import doctor
-from flows.cli.doctor import Finding, examine, show
+from flows.cli.doctor import Finding, _services, examine, show
+from flows.processes.mlflow_store import PLACES
 
 DATASET = "movielens-100k"
 
@@ -134,6 +137,23 @@ def test_failed_data_checks_need_mending_and_name_their_page(workspace):
     assert finding.health == "mend"
     assert finding.found == "data checks failed: raw"
     assert "index.html" in finding.remedy
+
+
+def test_a_workspace_that_was_moved_is_put_right_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as made, made:
+        made.execute("create table alembic_version (version_num text)")
+        made.execute("create table experiments (name text, artifact_location text)")
+        made.execute(
+            "insert into experiments values ('autorec-x', 'file:///w/mlartifacts/autorec-x')"
+        )
+        for table, column in PLACES[1:4]:
+            made.execute(f"create table {table} ({column} text, storage_location text)")
+
+    said = [one.found for one in _services(tmp_path, {}) if one.area == "mlflow"]
+
+    assert said[1] == "the workspace was moved; addresses in mlflow.db, now corrected: 1"
+    assert len([one for one in _services(tmp_path, {}) if one.area == "mlflow"]) == 1
 
 
 @pytest.mark.parametrize(("free", "health"), [(2**29, "mend"), (2**31, "note"), (2**40, "well")])

@@ -64,7 +64,8 @@ def run(root: Path, *command: str) -> None:
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """A workspace that made a model, and the model's lineage; since then everything moved on."""
-    root = tmp_path_factory.mktemp("workspace")
+    root = tmp_path_factory.mktemp("workspace") / "größe #1%20?"  # as a user may call a folder
+    root.mkdir()
     run(root, "git", "init", "-q")
     run(root, sys.executable, "-m", "dvc", "init", "-q")
     (root / "dvc.yaml").write_text(STAGES)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from sqlalchemy import make_url
+
+from flows.addresses import sqlite_file
 from flows.processes.services import prefect_database
 
 NAME = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
@@ -21,3 +24,15 @@ def test_the_environment_s_database_stays(tmp_path, monkeypatch):
     monkeypatch.setenv(NAME, "postgresql+asyncpg://prefect@db/prefect")
 
     assert prefect_database(tmp_path) == {NAME: "postgresql+asyncpg://prefect@db/prefect"}
+
+
+def test_a_prefect_server_s_database_may_lie_in_any_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv(NAME, raising=False)
+    root = tmp_path / "what? #1%20"
+    root.mkdir()
+
+    address = prefect_database(root)[NAME]
+
+    assert sqlite_file(address) == root / ".autorec" / "prefect.db"
+    assert address.startswith("sqlite+aiosqlite:///file:")
+    assert make_url(address).query == {"uri": "true"}

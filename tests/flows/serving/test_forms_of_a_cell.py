@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 
 from autorec_core.data import canonical
 from autorec_core.data.encoding.preprocessor import Preprocessor
-from autorec_core.data.preparing.learned_rows import row_hashes
+from autorec_core.data.preparing.identity import row_hashes
 from autorec_core.data.reading.raw import read_raw
 from autorec_core.errors import DataError
 from autorec_core.scorer import Scorer

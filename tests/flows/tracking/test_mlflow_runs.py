@@ -88,3 +88,29 @@ def test_what_the_environment_says_comes_first(noted, tmp_path, monkeypatch):
     connect(tmp_path)
 
     assert mlflow.get_tracking_uri() == "http://127.0.0.1:59998"
+
+
+def test_a_run_takes_parameters_whose_paths_hold_any_characters(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    plain = {"train.batch_size": 1024, "hyper_1/type_0": "a:b c", "x.größe": 1}
+    strange = {"x.a%": 1, "x.a$": 2, "x.a//b": 3, "x./a": 4, "x.\n#?": 5, "y" * 400: 6, "..": 7}
+
+    run = mlflow_runs.start_run(tmp_path, "x", "search", {**plain, **strange}, {}, 1.0, "key")
+
+    found = mlflow.get_run(run).data.params
+    assert sorted(found.values()) == sorted(map(str, [*plain.values(), *strange.values()]))
+    assert {name: str(value) for name, value in plain.items()}.items() <= found.items()
+
+
+def test_the_store_that_the_environment_names_is_corrected_after_a_move_too(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    before, now = tmp_path / "before", tmp_path / "now"
+    before.mkdir()
+    mlflow_runs.open_experiment(before, "x")
+    before.rename(now)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{now / 'mlflow.db'}")
+
+    mlflow_runs.connect(tmp_path)
+
+    location = mlflow.get_experiment_by_name("autorec-x").artifact_location
+    assert location == (now / "mlartifacts" / "autorec-x").as_uri()

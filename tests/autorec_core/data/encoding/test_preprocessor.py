@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 
 import hypothesis
 import numpy as np
@@ -242,7 +244,69 @@ def test_a_saved_preprocessor_encodes_alike(clicks, tmp_path):
 
 def test_half_a_preprocessor_is_refused(ratings, tmp_path):
     ratings.save(tmp_path)
-    (tmp_path / "vocabulary" / "user.parquet").unlink()
+    (tmp_path / "vocabulary" / "0.parquet").unlink()
 
     with pytest.raises(DataError, match="holds no whole preprocessor"):
         Preprocessor.load(tmp_path)
+
+
+STRANGE = [
+    "user_id:token",
+    "item %/\\\n?#",
+    "100%20",
+    "..",
+    "a \"b\" 'c'",
+    "größe €",
+    "x" * 300,
+    "",
+    "0",
+    "tags 1",
+    "price missing",
+    "A",
+    "a",
+]
+
+
+@pytest.fixture
+def strange(entry):
+    """A preprocessor of columns with names of every kind, and the rows it learned from."""
+    columns = {"categorical": STRANGE, "numeric": ["price", "a.b"]}
+    several = {"tags": {"separator": "|", "max_length": 2}}
+    rows = pd.DataFrame({name: [f"{place}", "x", None] for place, name in enumerate(STRANGE)})
+    rows = rows.assign(**{"tags": ["p|q", "q", None], "price": [1.0, None, 2.0], "a.b": [3.0] * 3})
+    rows["rating"] = [1.0, 2.0, 3.0]
+    made = entry(user=None, item=None, multi_valued=several, **columns)
+    return Preprocessor.fit(made, settings(), rows), rows
+
+
+def test_columns_of_any_names_are_kept_apart_and_saved(strange, tmp_path):
+    fitted, rows = strange
+    fitted.save(tmp_path)
+    loaded = Preprocessor.load(tmp_path)
+
+    assert loaded.schema == fitted.schema
+    names = [*fitted.schema.id_columns, *fitted.schema.numeric]
+    assert len(set(names)) == len(names) == len(STRANGE) + 2 + 3
+    assert (loaded.encode(rows).categorical == fitted.encode(rows).categorical).all()
+    assert (loaded.encode(rows).numeric == fitted.encode(rows).numeric).all()
+    files = [file.name for file in tmp_path.rglob("*") if file.is_file()]
+    assert all(re.fullmatch(r"[a-z0-9.]+", name) for name in files)
+
+
+def test_vocabularies_that_an_earlier_version_named_after_columns_are_read(entry, tmp_path):
+    columns = ["1", "0", "user:token"]
+    rows = pd.DataFrame({name: [f"{name} x", "y"] for name in columns}).assign(rating=[1.0, 2.0])
+    fitted = Preprocessor.fit(
+        entry(user=None, item=None, categorical=columns, numeric=[]), settings(), rows
+    )
+    fitted.save(tmp_path)
+    folder, about = tmp_path / "vocabulary", tmp_path / "preprocessing.json"
+    for place, name in enumerate(("1", "0", "user%3atoken")):
+        (folder / f"{place}.parquet").rename(folder / f"{name}.before")
+    for file in folder.iterdir():
+        file.rename(file.with_suffix(".parquet"))
+    about.write_text(json.dumps({"numeric": json.loads(about.read_text())["numeric"]}))
+
+    loaded = Preprocessor.load(tmp_path)
+
+    assert (loaded.encode(rows).categorical == fitted.encode(rows).categorical).all()

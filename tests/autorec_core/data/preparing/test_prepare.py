@@ -107,7 +107,7 @@ def test_changing_test_rows_changes_nothing_that_train_taught(
     raw.write_text("\n".join(lines) + "\n")
     prepare(entry(), split, preprocess, 1, raw, tmp_path / "other")
 
-    for name in ("schema.json", "preprocessing.json", "vocabulary/item.parquet", "train.parquet"):
+    for name in ("schema.json", "preprocessing.json", "vocabulary/1.parquet", "train.parquet"):
         assert (tmp_path / "other" / name).read_bytes() == (prepared / name).read_bytes()
 
 
