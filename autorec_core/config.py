@@ -7,6 +7,7 @@ file and holds the other sections.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -37,7 +38,7 @@ class Section(BaseModel):
 class SplitParams(Section):
     """How rows are divided into train, valid and test."""
 
-    strategy: Literal["stratified", "by_time", "by_user"]
+    strategy: Literal["stratified", "hash", "by_time", "by_user"]
     ratios: list[PositiveFloat] = Field(min_length=3, max_length=3)
 
     @field_validator("ratios")
@@ -256,18 +257,24 @@ class DatasetParams(Spelling):
         """The columns to learn from."""
         return [*self.categorical, *self.multi_valued, *self.numeric]
 
+    @property
+    def keys(self) -> list[str]:
+        """The columns of `facts.unique` that serve for nothing else; they are read as text."""
+        used = (self.label, self.time, *self.features)
+        return [name for name in dict.fromkeys(self.facts.unique) if name not in used]
+
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
         if wrong := self.words_disagree(self.task):
             raise ValueError(wrong)
         declared = [self.label, *self.features, *self.ignored]
-        if doubled := {name for name in declared if declared.count(name) > 1}:
+        if doubled := [name for name, count in Counter(declared).items() if count > 1]:
             raise ValueError(f"columns with two roles: {listed(doubled)}")
         if not self.features:
             raise ValueError(
                 "none of `categorical`, `multi_valued` and `numeric` names a column to learn from"
             )
-        described = getattr(self.format, "columns", [])
+        described = dict.fromkeys(getattr(self.format, "columns", []))
         for name in declared:
             if described and name not in described:
                 raise ValueError(

@@ -139,8 +139,9 @@ def objective_metric(objective: str, task: str | None = None) -> Metric:
 
 
 def task_metrics(task: str, labels: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
-    """All metrics of a task ("rating" or "ctr") by name."""
-    return {name: METRICS[name](labels, predictions) for name in TASK_METRICS[task]}
+    """The metrics of a task ("rating" or "ctr") by name, without those that cannot be computed."""
+    found = {name: METRICS[name](labels, predictions) for name in TASK_METRICS[task]}
+    return {name: value for name, value in found.items() if not np.isnan(value)}
 
 
 def _flat(values: np.ndarray) -> np.ndarray:

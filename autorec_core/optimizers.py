@@ -17,6 +17,9 @@ import numpy as np
 from autorec_core.block import Block, holds_ids
 from autorec_core.errors import BlockError
 
+USUAL_WIDTHS = (0.5, 20.0)
+"""Ratings on scales between these need no scaling: stars from 1 to 5, points from 0 to 10."""
+
 
 @keras.saving.register_keras_serializable(package="autorec")
 class Offset(keras.layers.Layer):
@@ -25,32 +28,47 @@ class Offset(keras.layers.Layer):
     Args:
         span: The range into which a sigmoid will put the sum afterwards; the mean is then added as
             the number that the sigmoid turns into it. None where no sigmoid follows.
+        scaled: Whether the sum is multiplied by the labels' standard deviation, so that minutes,
+            cents or thousandths are learned as stars are. Training then divides the loss by its
+            square, for regularisation to weigh the same.
     """
 
-    def __init__(self, *, span: Sequence[float] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, span: Sequence[float] | None = None, scaled: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.span = None if span is None else list(span)
+        self.scaled = scaled
 
     def build(self, input_shape: Any) -> None:
-        """Makes the offset's weight."""
+        """Makes the offset's weight, and the scale's, which is not trained."""
         self.offset = self.add_weight(name="offset", shape=(), initializer="zeros")
+        if self.scaled:
+            self.scale = self.add_weight(
+                name="scale", shape=(), initializer="ones", trainable=False
+            )
 
     def adapt(self, inputs: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
-        """Sets the offset to the mean of `labels`, shape (rows,)."""
+        """Sets the offset to the mean of `labels`, shape (rows,), and the scale to their spread."""
         mean = float(np.mean(labels, dtype=np.float64))
         if self.span is not None:
             low, high = self.span
             share = min(max((mean - low) / (high - low), 1e-6), 1 - 1e-6)
             mean = float(np.log(share / (1 - share)))
+        if self.scaled:
+            scale = float(np.std(labels, dtype=np.float64)) or 1.0
+            self.scale.assign(scale)
+            mean /= scale
         self.offset.assign(mean)
 
     def call(self, inputs: Any) -> Any:
         """`inputs` of any shape, plus the offset."""
-        return inputs + self.offset
+        total = inputs + self.offset
+        return total * self.scale if self.scaled else total
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {**super().get_config(), "span": self.span}
+        return {**super().get_config(), "span": self.span, "scaled": self.scaled}
 
 
 @keras.saving.register_keras_serializable(package="autorec")
@@ -159,7 +177,12 @@ class RatingPredictionOptimizer(TaskOptimizer):
             return Offset(name="score")(total)
         low, high = self.label_range
         smooth = self.scaling == "sigmoid"
-        score = Offset(span=self.label_range if smooth else None, name="score")(total)
+        is_usual = USUAL_WIDTHS[0] <= high - low <= USUAL_WIDTHS[1]
+        score = Offset(
+            span=self.label_range if smooth else None,
+            scaled=not (smooth or is_usual),
+            name="score",
+        )(total)
         return IntoRange(low, high, smooth, name="rating")(score)
 
     def loss(self) -> keras.losses.Loss:

@@ -35,5 +35,12 @@ def test_figures(places: Places) -> dict[str, dict[str, float]]:
     }
 
 
-def _read(path: Path) -> dict[str, Any]:
+def run_warnings(places: Places) -> list[str]:
+    """What must be known before the figures of a run are believed, a sentence each."""
+    checks, told = places.checks / "splits.json", places.evaluation / "warnings.json"
+    notes = _read(checks).get("notes", ()) if checks.exists() else ()
+    return [*(f"{note}." for note in notes), *(_read(told) if told.exists() else ())]
+
+
+def _read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))

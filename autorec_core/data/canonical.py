@@ -54,17 +54,6 @@ Python's `re` and RE2, which Arrow and TensorFlow use, read them alike.
 """
 _EXPONENT = r"^-?[0-9](?:\.[0-9]*[eE][+-]?|[eE][+-])[0-9]+$"
 _WITH_ZONE = rf"^{_DAY} {_SECOND}(?:\.[0-9]+)?[+-][0-9:]+$"
-_MARKS = (
-    *(mark.encode() for mark in WHITE),
-    b".",
-    b"-",
-    b"+",
-    b"True",
-    b"TRUE",
-    b"False",
-    b"FALSE",
-)
-"""A text without any of these is canonical already."""
 _FORM = (
     rf"^(?:True|TRUE|False|FALSE|-0|-?[0-9]*\.[0-9]*|-?[0-9](?:\.[0-9]*)?[eE].*"
     rf"|{_DAY}[T ].*|{_SECOND}\..*)$"
@@ -210,8 +199,12 @@ def _may_change(texts: pa.Array) -> bool:
     if content is None:
         return False
     offsets = np.frombuffer(ends, np.int32, len(texts) + 1, texts.offset * 4)
-    content = content.slice(int(offsets[0]), int(offsets[-1] - offsets[0])).to_pybytes()
-    return any(mark in content for mark in _MARKS)
+    each = np.frombuffer(content, np.uint8)[offsets[0] : offsets[-1]]
+    # White space, signs and points all stand before the digits in ASCII.
+    if not len(each) or each.min() < ord("0"):
+        return bool(len(each))
+    found = each.tobytes()
+    return b"T" in found or b"F" in found  # True, TRUE, False, FALSE
 
 
 def _without_blanks(texts: pa.Array) -> pa.Array:

@@ -14,6 +14,9 @@ from autorec_core.metrics import calibration_curve
 
 STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000)
 RESIDUAL_BINS = 40
+CENTRAL = (0.005, 0.995)
+MOST_SPREAD = 4.0
+"""Residuals that spread so many times as far as their middle 99 % have outliers."""
 CALIBRATION_BINS = 20
 MANY_LABELS = 12
 
@@ -113,7 +116,8 @@ class ResidualRow:
         label: The label; None where labels are too many to be told apart.
         low: The bin's lower end.
         high: Its upper end.
-        rows: Test rows.
+        rows: Test rows; where outliers would leave all others in one bin, the outermost bins hold
+            what lies beyond them too.
     """
 
     label: float | None
@@ -125,8 +129,7 @@ class ResidualRow:
 def residuals(labels: np.ndarray, scores: np.ndarray) -> list[ResidualRow]:
     """The histogram of label minus score, for each label where there are few; both (rows,)."""
     labels, scores = np.asarray(labels, np.float64), np.asarray(scores, np.float64)
-    residual = labels - scores
-    edges = np.histogram_bin_edges(residual, RESIDUAL_BINS)
+    residual, edges = _binned(labels - scores)
     values = np.unique(labels)
     groups: list[tuple[float | None, np.ndarray]] = (
         [(float(value), residual[labels == value]) for value in values]
@@ -141,6 +144,19 @@ def residuals(labels: np.ndarray, scores: np.ndarray) -> list[ResidualRow]:
         )
         if count
     ]
+
+
+def _binned(residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The residuals, outliers brought to the outermost bins, and the bins' ends."""
+    low, high = np.quantile(residual, CENTRAL)
+    if high > low and np.ptp(residual) > MOST_SPREAD * (high - low):
+        residual = np.clip(residual, low, high)
+    low, high = residual.min(), residual.max()
+    # Numbers that differ by next to nothing for their size allow no bins between them.
+    slack = max(abs(low), abs(high), 1.0) * 1e-6
+    if high - low < slack:
+        low, high = low - slack, high + slack
+    return residual, np.linspace(low, high, RESIDUAL_BINS + 1)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +13,10 @@ from autorec_core.evaluation.baselines import predict_biases, predict_logistic, 
 from autorec_core.evaluation.intervals import LEVEL, mean_intervals
 from autorec_core.metrics import task_metrics
 
+PERFECT = 0.995
+"""Where a model is this good (AUC, or share of the variance), a column may hold the answer."""
+FEWEST_OF_AUC = 10
+"""With fewer test rows of either label, an AUC is mostly chance."""
 LOSSES = {"rating": "mse", "ctr": "ce"}
 """The metric that is the mean of the row losses, by task."""
 
@@ -24,12 +28,17 @@ class Evaluation:
     Args:
         figures: For "model" and each baseline, the task's metrics by name.
         losses: For the same, the loss of each test row, float64, shape (rows,).
-        warning: One sentence where the model is no better than the constant predictor, else "".
+        warnings: A sentence for each thing that must be known before the figures are believed.
     """
 
     figures: dict[str, dict[str, float]]
     losses: Mapping[str, np.ndarray]
-    warning: str
+    warnings: tuple[str, ...]
+
+    @property
+    def warning(self) -> str:
+        """All warnings in one line; "" where there are none."""
+        return " ".join(self.warnings)
 
 
 def row_losses(task: str, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -62,19 +71,49 @@ def evaluate(
         name: task_metrics(schema.task, test.label, predicted)
         for name, predicted in predictions.items()
     }
-    loss = LOSSES[schema.task]
-    found, constant = figures["model"][loss], figures["mean"][loss]
-    warning = (
-        f"The model is not better than predicting the mean: test {loss.upper()} {found:.4f}, "
-        f"the mean's {constant:.4f}."
-        if not found < constant
-        else ""
-    )
     losses = {
         name: row_losses(schema.task, test.label, predicted)
         for name, predicted in predictions.items()
     }
-    return Evaluation(figures, losses, warning)
+    return Evaluation(figures, losses, tuple(_warnings(schema, test.label, figures)))
+
+
+def _warnings(
+    schema: Schema, labels: np.ndarray, figures: Mapping[str, Mapping[str, float]]
+) -> Iterator[str]:
+    """What must be known before the figures are believed."""
+    loss = LOSSES[schema.task]
+    found, constant = figures["model"].get(loss, np.nan), figures["mean"][loss]
+    if not found < constant:
+        yield (
+            f"The model is not better than predicting the mean: test {loss.upper()} "
+            f"{found:.4g}, the mean's {constant:.4g}."
+        )
+    if schema.task == "ctr":
+        yield from _of_auc(schema, labels, figures["model"].get("auc"))
+    elif (variance := float(np.var(labels, dtype=np.float64))) and found < (1 - PERFECT) * variance:
+        yield (
+            f"The model explains {1 - found / variance:.2%} of the variance of {schema.label}, "
+            "almost all of it: look whether a column holds the answer."
+        )
+
+
+def _of_auc(schema: Schema, labels: np.ndarray, value: float | None) -> Iterator[str]:
+    positive = int((labels > 0.5).sum())
+    rarer, count = (1, positive) if 2 * positive <= len(labels) else (0, len(labels) - positive)
+    if value is None:
+        yield (
+            f"The AUC cannot be computed: no test row has {schema.label} {rarer}. More rows, or "
+            "another `split.strategy`, would bring some."
+        )
+        return
+    if count < FEWEST_OF_AUC:
+        rows = "row has" if count == 1 else "rows have"
+        yield (
+            f"The AUC of {value:.4f} says little: only {count} test {rows} {schema.label} {rarer}."
+        )
+    elif value >= PERFECT:
+        yield (f"The AUC of {value:.4f} is almost perfect: look whether a column holds the answer.")
 
 
 def loss_intervals(task: str, losses: Mapping[str, np.ndarray], seed: int) -> dict[str, Any]:

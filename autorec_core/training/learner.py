@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from keras.src.random import seed_generator
 
+from autorec_core.optimizers import Offset
 from autorec_core.recommender import Recommender
 from autorec_core.training.adam import RowwiseAdam
 from autorec_core.training.batches import Chunk
@@ -68,6 +69,7 @@ class Learner:
         self._training = recommender.training
         self.batch_size = self._training.rows_a_step(rows)
         self._trained, self._loss = _trained_part(recommender, model)
+        self._unit = _square_of_scale(model)
         self._variables = [variable.value for variable in model.trainable_variables]
         self._rate = self._training.learning_rate
         self._learning_rate = tf.Variable(self._rate, dtype=tf.float32, trainable=False)
@@ -113,7 +115,7 @@ class Learner:
             raise FailedTrial(_first_line(error)) from error
         if not np.isfinite(loss):
             raise FailedTrial(f"the training loss became {loss}")
-        return loss
+        return loss * self._unit
 
     def weights(self) -> list[np.ndarray]:
         """A copy of all weights."""
@@ -143,7 +145,7 @@ class Learner:
             row_reads(self._trained, None if self._adam is None else tape) as lookups,
         ):
             outputs = self._trained(model_inputs(self._trained, inputs), training=True)
-            loss = tf.add_n([self._loss(labels, outputs), *self._trained.losses])
+            loss = tf.add_n([self._loss(labels, outputs) / self._unit, *self._trained.losses])
         rows = [fetched.rows for fetched in lookups.fetched]
         gradients, row_gradients = tape.gradient(loss, (self._variables, rows))
         if self._adam is not None:
@@ -160,6 +162,12 @@ def _trained_part(recommender: Recommender, model: keras.Model) -> tuple[keras.M
         logits = keras.Model(model.input, model.get_layer("score").output)
         return logits, keras.losses.BinaryCrossentropy(from_logits=True)
     return model, task.loss()
+
+
+def _square_of_scale(model: keras.Model) -> float:
+    """What the loss is divided by: see `Offset`; 1 where the labels are on a usual scale."""
+    scaled = [one for one in model.layers if isinstance(one, Offset) and one.scaled]
+    return float(scaled[0].scale) ** 2 if scaled else 1.0
 
 
 def _first_line(error: Exception) -> str:

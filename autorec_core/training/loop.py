@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
+from autorec_core.errors import ConfigError
 from autorec_core.metrics import objective_metric, task_metrics
 from autorec_core.recommender import Recommender, adapt
 from autorec_core.training.batches import Batches, Chunk
@@ -116,13 +117,18 @@ def train(
 
     Raises:
         FailedTrial: The candidate cannot be built, its loss becomes NaN, or memory runs out.
-        ConfigError: The objective is not one of the task's.
+        ConfigError: The objective is not one of the task's, or cannot be computed on `valid`.
     """
     task = recommender.optimizer.task
     objective = objective or recommender.optimizer.objective
     metric = objective_metric(objective, task)
     constant = np.full(len(valid), train.labels.mean(dtype=np.float64))
     constant_score = metric(valid.labels, constant)
+    if np.isnan(constant_score):
+        raise ConfigError(
+            f"{objective} cannot be computed: the {len(valid):,} valid rows do not have both "
+            "labels. Choose another `search.objective` or `split.strategy`, or bring more rows."
+        )
 
     model = build_model(recommender, seed)
     _adapt(model, [train])
@@ -138,7 +144,7 @@ def train(
         _parts_of_epochs(learner, [train], budget.epochs * parts, parts, seed), start=1
     ):
         metrics = task_metrics(task, valid.labels, predictor(valid.inputs))
-        score = metrics[metric.name]
+        score = metrics.get(metric.name, float("nan"))
         if not np.isfinite(score):
             raise FailedTrial(f"{objective} became {score}")
         path = (*path, learner.learning_rate)

@@ -55,7 +55,9 @@ def register_winner(params: Params, places: Places) -> Decision:
             tags=tags,
             lineage=document,
             metrics=test_figures(places)["model"],
-            learned=LearnedRows.of(learned_from(places)),
+            learned=LearnedRows.of(
+                learned_from(places), key=params.dataset(places.dataset).facts.unique
+            ),
             root=places.root,
         )
     ids = load_examples(places.prepared, "test").categorical

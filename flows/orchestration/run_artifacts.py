@@ -13,7 +13,7 @@ from prefect.artifacts import (
 )
 
 from flows.registry.decision import Decision
-from flows.results import TITLES, leaderboard_rows, test_figures
+from flows.results import TITLES, leaderboard_rows, run_warnings, test_figures
 from flows.tracking import mlflow_runs
 from flows.workspace import Places
 
@@ -132,6 +132,7 @@ def result_markdown(places: Places, *, decision: str) -> str:
             f"{values[metric]:.4f}" if metric in values else "" for metric in metrics
         )
         lines.append(f"| {TITLES.get(name, name)} | {cells} |")
+    lines += [line for warning in run_warnings(places) for line in ("", f"**Warning:** {warning}")]
     lines += ["", f"**{decision}**", "", "| winning hyperparameter | value |", "|---|---|"]
     lines += [f"| `{name}` | {value} |" for name, value in winner["hyperparameters"].items()]
     return "\n".join(lines) + "\n"

@@ -27,7 +27,7 @@ from flows.report.facts import (
     Trial,
     Winner,
 )
-from flows.results import TITLES, test_figures
+from flows.results import TITLES, run_warnings, test_figures
 from flows.tracking import mlflow_runs
 from flows.workspace import Places
 
@@ -77,6 +77,7 @@ def collect(params: Params, places: Places) -> Run:
             # What a version was registered with outlives later changes of the workspace.
             lineage={key: tags.get(key, value) for key, value in origin.items()},
             params=params.flat(places.dataset),
+            warnings=tuple(run_warnings(places)),
         )
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(
@@ -179,6 +180,7 @@ def _split(name: str, content: Mapping[str, Any]) -> Split:
         unknown=content["unknown_rate"],
         missing=content["missing_rate"],
         quantiles=content["quantiles"],
+        label_quantiles=content.get("label_quantiles", {}),
     )
 
 

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows.registry.decision import COLUMNS, FIGURES, Decision
-from flows.results import TITLES, test_figures
+from flows.results import TITLES, run_warnings, test_figures
 from flows.workspace import Places
 
 
@@ -30,6 +30,8 @@ def show_result(places: Places, *, decision: str, trials: str | None) -> None:
         table.add_row(TITLES.get(name, name), *cells, style="bold" if name == "model" else None)
     console = Console(highlight=False)
     console.print(table)
+    for warning in run_warnings(places):
+        console.print(f"Warning: {escape(warning)}", style="yellow", soft_wrap=True)
     show_decision(places, console)
     console.print(decision, markup=False)
     name = places.dataset

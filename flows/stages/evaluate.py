@@ -45,8 +45,8 @@ def run(params: Params, places: Places) -> None:
     test = load_examples(places.prepared, "test")
     scores = scorer.score(load_rows(places.prepared, "test")[schema.columns])
     outcome = evaluate_scores(scores, known, test, schema, params.seed)
-    if outcome.warning:
-        logger.warning(outcome.warning)
+    for warning in outcome.warnings:
+        logger.warning(warning)
     breakdown: dict[str, Sequence[Any]] = {
         "calibration": calibration(test.label, scores, params.seed),
         "residuals": residuals(test.label, scores),
@@ -56,6 +56,7 @@ def run(params: Params, places: Places) -> None:
     intervals = loss_intervals(schema.task, outcome.losses, params.seed)
     write_json(places.evaluation / "intervals.json", intervals)
     write_json(places.evaluation / "metrics.json", outcome.figures)
+    write_json(places.evaluation / "warnings.json", list(outcome.warnings))
     _track(places, outcome.figures)
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from autorec_core.config import DatasetParams
 from autorec_core.data.encoding.numeric import NumericTransform
 from autorec_core.data.encoding.preprocessor import Preprocessor, list_ids, numbers_of
+from autorec_core.data.preparing.identity import OCCURRENCE
 from autorec_core.data.preparing.profile import PartProfile
 from autorec_core.data.preparing.scratch import Scratch, Words
 from autorec_core.data.preparing.split import PARTS
@@ -87,13 +88,16 @@ def _rows(
     entry: DatasetParams, part: str, scratch: Scratch, words: Mapping[str, Words]
 ) -> Iterator[pa.Table]:
     """A split's rows with their numbers and codes of categories, a partition at a time."""
-    for table, parts in scratch.tables([*used_columns(entry), ROW_NUMBER]):
+    tables = scratch.tables([*used_columns(entry), ROW_NUMBER])
+    for (table, parts), occurrences in zip(tables, scratch.occurrences(), strict=True):
         mask = parts == PARTS.index(part)
         chosen = np.flatnonzero(mask)
-        others = table.drop_columns(list(words)).filter(pa.array(mask))
+        kept = [name for name in table.column_names if name not in words]
+        others = table.select(kept).filter(pa.array(mask))
         codes = {name: one.next(table[name].chunk(0), chosen) for name, one in words.items()}
         columns = {**{name: others[name] for name in others.column_names}, **codes}
-        yield pa.table({name: columns[name] for name in table.column_names})
+        ordered = {name: columns[name] for name in table.column_names}
+        yield pa.table({**ordered, OCCURRENCE: pa.array(occurrences[chosen].astype(np.int32))})
 
 
 def _encoded(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -356,7 +357,7 @@ def _header(layout: Layout, head: bytes | bytearray) -> tuple[str, ...]:
         found = tuple(layout.fields(head.decode("utf-8")))
     except UnicodeDecodeError as error:
         raise DataError(f"{layout.file}, line 1: the header is not UTF-8 text.") from error
-    if doubled := {name for name in found if found.count(name) > 1}:
+    if doubled := [name for name, count in Counter(found).items() if count > 1]:
         raise DataError(
             f"{layout.file}, line 1: the header names {listed(doubled)} twice; give each column a "
             "name of its own."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,8 @@ def parquet_pieces(file: Path, wanted: Sequence[str], block_bytes: int) -> Itera
     try:
         with pq.ParquetFile(file) as opened:
             found = opened.schema_arrow.names
-            names = [name for name in found if name in wanted]
+            needed = frozenset(wanted)
+            names = [name for name in found if name in needed]
             no_column_lacks(file, wanted, [*found, *below])
             first = 1
             rows = max(1, block_bytes // ROW_BYTES)
@@ -74,9 +76,10 @@ def no_column_lacks(file: Path, wanted: Sequence[str], found: list[str]) -> None
     Raises:
         DataError: One is, or there are several of its name.
     """
-    if doubled := [name for name in wanted if found.count(name) > 1]:
+    counts = Counter(found)
+    if doubled := [name for name in wanted if counts[name] > 1]:
         raise DataError(f"{file} has more than one column {listed(doubled)}.")
-    if missing := [name for name in wanted if name not in found]:
+    if missing := [name for name in wanted if name not in counts]:
         raise DataError(f"{file} lacks the columns {listed(missing)}. It has: {listed(found)}.")
 
 

@@ -38,8 +38,8 @@ class RawRows:
 
     Args:
         table: Label and numeric columns as float64, categorical columns as strings (or, where
-            asked for, dictionaries of them), the time column as float64; null where a value is
-            missing. Ignored columns are absent.
+            asked for, dictionaries of them), the time column as float64, columns that are keys and
+            nothing else as strings; null where a value is missing. Ignored columns are absent.
         numbers: int64 row numbers over all files, bad rows counted, from 0; shape (rows,).
     """
 
@@ -188,7 +188,8 @@ class Reading:
         columns = [] if entry.decimal else [entry.label, *entry.numeric]
         if entry.positive and columns:
             columns.remove(entry.label)
-        at_once = [name for name in columns if name not in entry.categorical and name != entry.time]
+        elsewhere = {*entry.categorical, entry.time}
+        at_once = [name for name in columns if name not in elsewhere]
         typed = self._typed(piece.rows(bad, at_once), None)
         if typed is None:
             # What is wrong is said with the text as it stands in the file.

@@ -16,9 +16,9 @@ from autorec_core.errors import DataError, listed
 
 
 def used_columns(entry: DatasetParams) -> list[str]:
-    """The columns that rows keep: label, features and time."""
-    names = [entry.label, *entry.features]
-    return names if entry.time is None or entry.time in names else [*names, entry.time]
+    """The columns that rows keep: label, features, time and keys."""
+    time = [] if entry.time is None else [entry.time]
+    return list(dict.fromkeys([entry.label, *entry.features, *time, *entry.keys]))
 
 
 def typed_columns(
@@ -40,10 +40,11 @@ def typed_columns(
     no_column_lacks(file, wanted, table.column_names)
     columns: dict[str, pa.Array] = {}
     faults: list[tuple[np.ndarray, str, str]] = []
+    categorical, keys = frozenset(entry.categorical), entry.keys
     for name in wanted:
         raw = spelled.without_missing(values.plain(table[name]), entry.missing)
-        if name in entry.categorical:
-            read = values.coded if coded else values.categories
+        if name in categorical or name in keys:
+            read = values.coded if coded and name in categorical else values.categories
             columns[name] = _of_column(file, name, read, raw)
             limit = f"at most {values.LONGEST_CATEGORY:,} characters are allowed"
             faults.append((values.too_long(columns[name]), name, limit))

@@ -171,6 +171,30 @@ def _counted(by: str) -> str:
     return "unknown values in a row" if by == "unknown values" else f"training rows of the {by}"
 
 
+def label_quantiles(run: Run) -> Spec:
+    """Boxes of the labels of each split: quartiles, and the 1st and the 99th percentile."""
+    marks = {"low": "0.01", "first": "0.25", "middle": "0.5", "third": "0.75", "high": "0.99"}
+    rows = [
+        {"split": split.name}
+        | {mark: split.label_quantiles[quantile] for mark, quantile in marks.items()}
+        for split in run.splits
+    ]
+    names = [split.name for split in run.splits]
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=alt.Y("split:N", sort=names, title=None),
+        tooltip=["split:N", *(alt.Tooltip(f"{mark}:Q", format=".4g") for mark in marks)],
+    )
+    color = alt.Color("split:N", sort=names, legend=None).scale(domain=names, range=list(SERIES))
+    return sized(
+        alt.layer(
+            base.mark_rule(color=QUIET).encode(x=alt.X("low:Q", title=run.label), x2="high:Q"),
+            base.mark_bar(size=16).encode(x=alt.X("first:Q"), x2="third:Q", color=color),
+            base.mark_tick(color=GROUND, thickness=2, size=16).encode(x="middle:Q"),
+        ),
+        160,
+    )
+
+
 def labels(run: Run) -> Spec:
     """The share of each label in each split."""
     rows = [

@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 
 from autorec_core.data import canonical
 from autorec_core.data.encoding.preprocessor import Preprocessor
-from autorec_core.data.preparing.learned_rows import row_hashes
+from autorec_core.data.preparing.identity import row_hashes
 from autorec_core.data.reading.raw import read_raw
 from autorec_core.errors import DataError
 from autorec_core.scorer import Scorer
@@ -186,7 +186,8 @@ def test_training_learns_the_same_words_from_parquet_and_keeps_a_record_of_them(
 
 
 def _array(values):
-    return pa.array(values, pa.uint64() if values[0] == 2**64 - 1 else None)
+    is_large = type(values[0]) is int and values[0] >= 2**63
+    return pa.array(values, pa.uint64() if is_large else None)
 
 
 def _dictionary(column):

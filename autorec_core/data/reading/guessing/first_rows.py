@@ -83,7 +83,7 @@ def _parquet(path: Path, files: Sequence[Path]) -> Look:
         try:
             with pq.ParquetFile(file) as opened:
                 names = opened.schema_arrow.names
-                if doubled := {name for name in names if names.count(name) > 1}:
+                if doubled := [name for name, count in Counter(names).items() if count > 1]:
                     raise DataError(
                         f"{file} has {listed(doubled)} twice; give each column a name of its own."
                     )
@@ -235,7 +235,7 @@ def _unclosed(lines: Sequence[tuple[int, str]], separator: str) -> int | None:
 
 
 def _names_are_different(file: Path, line: int, names: Sequence[str]) -> None:
-    if doubled := {name for name in names if names.count(name) > 1}:
+    if doubled := [name for name, count in Counter(names).items() if count > 1]:
         what = f"names {listed(doubled)} twice"
         if "" in doubled:
             what = f"leaves {list(names).count('')} columns without a name"
