@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -51,6 +52,20 @@ class Training(Block):
         while size > 1 and -(-rows // size) < self.least_steps:
             size //= 2
         return size
+
+    def effective(self, rows: int, *, patience: int, evaluations: int) -> Training:
+        """These settings, with what decides nothing in such a training set to one value.
+
+        Args:
+            rows: Training rows.
+            patience: Evaluations without improvement that end the training.
+            evaluations: The most evaluations that there are.
+        """
+        decays = patience > 1 and evaluations > 1  # else the training ends where it would decay
+        size = min(self.rows_a_step(rows), rows)
+        return dataclasses.replace(
+            self, decay=self.decay if decays else 1.0, batch_size=size, least_steps=1
+        )
 
     def keras_optimizer(self) -> keras.optimizers.Optimizer:
         """The Keras optimizer that these settings describe."""

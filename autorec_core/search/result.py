@@ -10,7 +10,7 @@ from typing import Any
 from autorec_core.metrics import Metric
 from autorec_core.recommender import Recommender
 from autorec_core.search.records import TrialRecord
-from autorec_core.search.space import resolved, search_space
+from autorec_core.search.space import resolved
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,7 @@ class SearchResult:
 
     def candidate(self, trial: TrialRecord) -> Recommender:
         """The resolved recommender that a trial has trained."""
-        space = search_space(self.recommender)
-        return resolved(self.recommender, space, trial.hyperparameters)
+        return resolved(self.recommender, trial.hyperparameters)
 
     def load_model(self) -> Any:
         """The winner as an ordinary compiled Keras model."""

@@ -76,6 +76,7 @@ class Trained:
         curve: One row an evaluation: step, epoch, loss, learning_rate, seconds and the metrics.
         schedule: How to train as long on other rows.
         constant_score: The objective of always predicting the training labels' mean.
+        stopped_early: Whether it ended for want of improvement: more epochs would change nothing.
     """
 
     model: keras.Model
@@ -86,6 +87,7 @@ class Trained:
     curve: tuple[dict[str, float], ...]
     schedule: Schedule
     constant_score: float
+    stopped_early: bool = False
 
 
 Report = Callable[[dict[str, float]], None]
@@ -179,6 +181,7 @@ def train(
         curve=tuple(curve),
         schedule=Schedule(state.path, parts),
         constant_score=constant_score,
+        stopped_early=waited >= budget.patience,
     )
 
 

@@ -19,7 +19,7 @@ from autorec_core.data.schema import Examples
 from autorec_core.metrics import objective_metric, task_metrics
 from autorec_core.recipe import Training
 from autorec_core.recommender import Recommender
-from autorec_core.search import SearchResult, best_of, finish, run_search
+from autorec_core.search import SearchResult, SearchSettings, best_of, finish, run_search
 from autorec_core.training import Budget, Outcome, Rows, Task, predict
 from flows.benchmark import thesis
 from flows.benchmark.other_libraries import BASELINES, Splits
@@ -157,12 +157,8 @@ def search_and_test(
         recommender,
         train,
         valid,
+        SearchSettings(tuner=tuner, max_trials=trials, budget=budget, seed=seed, workers=workers),
         directory=folder,
-        tuner=tuner,
-        max_trials=trials,
-        budget=budget,
-        seed=seed,
-        workers=workers,
         executor=executor,
     )
     searched = time.monotonic()

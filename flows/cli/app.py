@@ -66,7 +66,9 @@ def run(
 ) -> None:
     """Fetch, check, split, search, evaluate and register a data set's model."""
     from flows.cli.params_file import PARAMS, build_too
+    from flows.workspace import check_writable
 
+    check_writable(Path())
     if build_too(dataset):  # what is wrong with params.yaml is said before the servers start
         typer.echo(f"{dataset} is now on `pipeline.datasets` in {PARAMS}: `dvc repro` builds it.")
     if model is not None:

@@ -5,7 +5,7 @@ travels with it, and nothing of the asking process leaks in. The environment nam
 
 It is asked on stdin and answers on stdout, in frames: a byte for the kind, eight for the length,
 so many bytes of content. Rows and scores are Arrow streams, the rest is JSON or text. It ends when
-stdin does, so it cannot outlive who started it.
+stdin does, and at any other moment when its starter is gone, so it cannot outlive that.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import signal
 import statistics
 import struct
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import IO, Any
@@ -30,6 +31,7 @@ JSON_COLUMN = b"json"
 """In the metadata of a column of mixed types, whose values are written as JSON."""
 CODE = ("code", "autorec_core")
 WARM_UP, TIMED = 10, 51
+POLL_SECONDS = 0.5
 # What MLflow and Python themselves put beside a model's files.
 FOREIGN = ("registered_model_meta", "__pycache__")
 _HEAD = struct.Struct("<cQ")
@@ -85,8 +87,9 @@ def receive(file: IO[bytes]) -> tuple[bytes, bytes] | None:
     return (kind, content) if len(content) == length else None
 
 
-def main(uri: str, expected: str, place: str) -> None:
+def main(uri: str, expected: str, starter: str, place: str) -> None:
     """Loads a model into the folder `place`, says what it is, and answers until stdin ends."""
+    threading.Thread(target=_end_with, args=(int(starter), Path(place)), daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM):  # sent to a whole group, which waits for answers
         signal.signal(number, signal.SIG_IGN)
     asked, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
@@ -105,6 +108,14 @@ def main(uri: str, expected: str, place: str) -> None:
     finally:
         # Whoever started this does it too, unless it was killed.
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _end_with(starter: int, place: Path) -> None:
+    """Ends this process when its starter is gone, in the middle of loading or scoring too."""
+    while os.getppid() == starter:
+        time.sleep(POLL_SECONDS)
+    shutil.rmtree(place, ignore_errors=True)
+    os._exit(1)
 
 
 def _load(uri: str, expected: str, folder: Path) -> tuple[Any, bytes]:

@@ -23,6 +23,8 @@ from autorec_core.errors import DataError
 from flows.processes import model_process
 from flows.registry.versions import RegistryError, Version, client, model_uri
 
+_COMMAND = (sys.executable, "-I", "-B", model_process.__file__)
+
 
 class EndedError(RegistryError):
     """The process of a version ended before it answered."""
@@ -61,7 +63,7 @@ class CleanProcess:
         place = tempfile.mkdtemp(prefix="autorec-model-")
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-B", model_process.__file__, self.uri, registered, place],
+            [*_COMMAND, self.uri, registered, str(os.getpid()), place],
             env=_environment(root),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -110,8 +110,8 @@ def _trials(path: Path) -> Iterator[Trial]:
             score=score,
             best_step=int(row["best_step"]),
             seconds=float(row["seconds"]),
-            hyperparameters={} if score is None else json.loads(row["what"]),
-            reason=row["what"] if score is None else "",
+            hyperparameters=json.loads(row["hyperparameters"]),
+            reason=row["reason"],
         )
 
 

@@ -182,15 +182,29 @@ def _opened(path: Path, entry: DatasetParams | None) -> Iterator[Iterator[tuple[
         entry: The data set's entry, where the file is in its format.
     """
     try:
-        with path.open("rb") as file:
-            if entry is not None:
-                yield _joined(raw_format.read(entry, path, BLOCK_BYTES))
-            elif path.suffix == ".parquet":
-                yield _parquet(file)
-            else:
-                yield _text(file, path)
+        file = path.open("rb")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    with file:
+        if entry is not None:
+            chunks = _joined(raw_format.read(entry, path, BLOCK_BYTES))
+        elif path.suffix == ".parquet":
+            chunks = _parquet(file)
+        else:
+            chunks = _text(file, path)
+        yield _read(path, chunks)
+
+
+def _read(path: Path, chunks: Iterator[tuple[pa.Table, float]]) -> Iterator[tuple[pa.Table, float]]:
+    """The chunks; of what goes wrong, only what happens while they are read is the file's fault."""
+    try:
+        yield from chunks
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} cannot be read: {error}.")
 
 
 def _parquet(file: Any) -> Iterator[tuple[pa.Table, float]]:
