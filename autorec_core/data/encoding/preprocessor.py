@@ -22,7 +22,7 @@ from autorec_core.data.schema import Examples, Field, ListField, Schema, unused_
 from autorec_core.errors import DataError, listed
 from autorec_core.files import write_json
 
-UNKNOWN_RATE = "unknown_rate.json"
+UNKNOWN_RATE = "unknown.json"
 """The file that says which share of each column's ids in the test split is unknown."""
 FILES = "vocabulary_files"
 """The key of preprocessing.json that lists the vocabularies' files, in the order of columns."""
@@ -196,7 +196,8 @@ class Preprocessor:
                 for name, file in zip(schema.vocabulary_columns, files, strict=True)
             }
             numeric = NumericTransform.from_dict(statistics["numeric"])
-            rates = json.loads((folder / UNKNOWN_RATE).read_text("utf-8"))
+            file = folder / UNKNOWN_RATE  # which earlier versions did not write
+            rates = json.loads(file.read_text("utf-8")) if file.exists() else {}
             return cls(schema, vocabularies, numeric, rates)
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
             raise DataError(f"{folder} holds no whole preprocessor: {error}.") from error
