@@ -69,21 +69,6 @@ class Block:
         Block.registry[cls.__name__] = cls
 
     @classmethod
-    def configured(cls, settings: Mapping[str, Any]) -> Self:
-        """This block with fields from outside: a value fixes a field, a list narrows its search.
-
-        Raises:
-            BlockError: A setting that this block does not have.
-        """
-        known = {field.name for field in dataclasses.fields(cls)}
-        for name in settings:
-            if name not in known:
-                raise BlockError(
-                    f"{cls.__name__} has no setting {name!r}. Known settings: {listed(known)}."
-                )
-        return cls(**{name: _narrowed(value) for name, value in settings.items()})
-
-    @classmethod
     def thesis(cls, **settings: Any) -> Self:
         """This block with the search space that the thesis gives it, fixed where `settings` say."""
         return cls(**{**cls.THESIS, **settings})
@@ -264,14 +249,19 @@ def holds_ids(tensor: Any) -> bool:
     return "int" in str(tensor.dtype)
 
 
+def is_score(tensor: Any) -> bool:
+    """Whether a tensor is already a part of the score, to be added up as it is.
+
+    The Keras layer that made it says so, by a class attribute `is_score`: a dot product and a sum
+    of biases are parts of the score. A column of numbers or a perceptron's only unit is not.
+    """
+    return bool(getattr(tensor._keras_history.operation, "is_score", False))
+
+
 def snake_case(name: str) -> str:
     """`FMInteraction` as `fm_interaction`: how a class is named in hyperparameter paths."""
     words = re.sub(r"([A-Z]+)([A-Z][a-z])|([a-z0-9])([A-Z])", r"\1\3_\2\4", name)
     return words.lower()
-
-
-def _narrowed(value: Any) -> Any:
-    return choice(*value) if isinstance(value, list) else value
 
 
 def _drawn(value: Any) -> str:

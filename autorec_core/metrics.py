@@ -23,11 +23,13 @@ class Metric:
         name: Its name; as an objective on the valid split it is called `val_` and this name.
         direction: Whether less or more of it is better.
         function: From labels and predictions, both of shape (rows,) and float64, to the number.
+        row_losses: The same to each row's loss, where the metric is their mean or grows with it.
     """
 
     name: str
     direction: Literal["min", "max"]
     function: Callable[[np.ndarray, np.ndarray], float]
+    row_losses: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
     def __call__(self, labels: np.ndarray, predictions: np.ndarray) -> float:
         """The metric of `predictions`, shape (rows,), against `labels`, shape (rows,)."""
@@ -46,10 +48,45 @@ class Metric:
         """The best of some scores."""
         return min(scores) if self.direction == "min" else max(scores)
 
+    def clearly_better(
+        self,
+        labels: np.ndarray,
+        predictions: np.ndarray,
+        others: np.ndarray,
+        *,
+        errors: float = 1.0,
+    ) -> bool:
+        """Whether `predictions` are better than `others` by more than chance alone would make them.
+
+        By more than `errors` standard errors of the rows' gains, where the metric is a mean over
+        rows; otherwise, by however little.
+        """
+        labels, predictions, others = _flat(labels), _flat(predictions), _flat(others)
+        if self.row_losses is None:
+            return self.better(self(labels, predictions), self(labels, others))
+        gains = self.row_losses(labels, others) - self.row_losses(labels, predictions)
+        return bool(gains.mean() > errors * gains.std() / np.sqrt(len(gains)))
+
+
+def squared_errors(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Each row's squared error."""
+    return np.square(labels - predictions)
+
+
+def absolute_errors(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Each row's absolute error."""
+    return np.abs(labels - predictions)
+
+
+def cross_entropies(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Each row's binary cross entropy of its predicted probability, in nats."""
+    clipped = np.clip(predictions, _EPSILON, 1 - _EPSILON)
+    return -(labels * np.log(clipped) + (1 - labels) * np.log1p(-clipped))
+
 
 def mse(labels: np.ndarray, predictions: np.ndarray) -> float:
     """Mean squared error."""
-    return float(np.mean(np.square(labels - predictions)))
+    return float(np.mean(squared_errors(labels, predictions)))
 
 
 def rmse(labels: np.ndarray, predictions: np.ndarray) -> float:
@@ -59,13 +96,12 @@ def rmse(labels: np.ndarray, predictions: np.ndarray) -> float:
 
 def mae(labels: np.ndarray, predictions: np.ndarray) -> float:
     """Mean absolute error."""
-    return float(np.mean(np.abs(labels - predictions)))
+    return float(np.mean(absolute_errors(labels, predictions)))
 
 
 def ce(labels: np.ndarray, predictions: np.ndarray) -> float:
     """Binary cross entropy of predicted probabilities, in nats."""
-    clipped = np.clip(predictions, _EPSILON, 1 - _EPSILON)
-    return float(-np.mean(labels * np.log(clipped) + (1 - labels) * np.log1p(-clipped)))
+    return float(np.mean(cross_entropies(labels, predictions)))
 
 
 def auc(labels: np.ndarray, predictions: np.ndarray) -> float:
@@ -109,10 +145,10 @@ def calibration_curve(
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("mse", "min", mse),
-        Metric("rmse", "min", rmse),
-        Metric("mae", "min", mae),
-        Metric("ce", "min", ce),
+        Metric("mse", "min", mse, squared_errors),
+        Metric("rmse", "min", rmse, squared_errors),
+        Metric("mae", "min", mae, absolute_errors),
+        Metric("ce", "min", ce, cross_entropies),
         Metric("auc", "max", auc),
         Metric("calibration", "min", calibration),
     )

@@ -1,8 +1,8 @@
 """Task optimizers: the end of every chain, which scales the output and fixes the loss.
 
-Given several nodes, each is brought to one number a row (a tensor of width 1 as it is, a wider one
-by a linear layer) and the numbers are added to a global offset: DeepFM's FM tower plus its MLP
-tower is the list of the two.
+Given several nodes, each is brought to one number a row, and the numbers are added to a global
+offset: DeepFM's FM tower plus its MLP tower is the list of the two. What is a part of the score
+already (`autorec_core.block.is_score`) is added as it is; everything else gets trained weights.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
-from autorec_core.block import Block, holds_ids
+from autorec_core.block import Block, holds_ids, is_score
 from autorec_core.errors import BlockError
 
 USUAL_WIDTHS = (0.5, 20.0)
@@ -69,6 +69,19 @@ class Offset(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "span": self.span, "scaled": self.scaled}
+
+
+@keras.saving.register_keras_serializable(package="autorec")
+class NoScore(keras.layers.Layer):
+    """Zero for every row: the score where nothing about a row counts."""
+
+    def call(self, inputs: Sequence[Any]) -> Any:
+        """The model's inputs, of shape (batch_size, ...), to zeros of shape (batch_size, 1)."""
+        return keras.ops.zeros((keras.ops.shape(inputs[0])[0], 1))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
+        """(batch_size, 1)."""
+        return (input_shape[0][0], 1)
 
 
 @keras.saving.register_keras_serializable(package="autorec")
@@ -139,8 +152,22 @@ class TaskOptimizer(Block):
                 f"{type(self).__name__} adds up numbers or vectors of them, of shape (batch_size, "
                 f"...). Received: {tensor.dtype} of shape {shape}."
             )
-        flat = tensor if len(tensor.shape) == 2 else keras.layers.Flatten()(tensor)
-        return flat if flat.shape[-1] == 1 else keras.layers.Dense(1, use_bias=False)(flat)
+        if is_score(tensor):
+            return tensor
+        flat = tensor if len(shape) == 2 else keras.layers.Flatten()(tensor)
+        start = _first_weights(tensor, flat.shape[-1])
+        return keras.layers.Dense(1, use_bias=False, kernel_initializer=start)(flat)
+
+
+def _first_weights(tensor: Any, width: int) -> str:
+    """The initializer of the weights that bring a tensor of this width to one number.
+
+    Columns of numbers begin without effect, whatever their scale; a tower's only number begins with
+    weight 1, a tower of more with random weights.
+    """
+    if isinstance(tensor._keras_history.operation, keras.layers.InputLayer):
+        return "zeros"
+    return "ones" if width == 1 else "glorot_uniform"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import numpy as np
 from autorec_core.data.schema import Examples, Schema
 from autorec_core.evaluation.baselines import predict_biases, predict_logistic, predict_mean
 from autorec_core.evaluation.intervals import LEVEL, mean_intervals
-from autorec_core.metrics import task_metrics
+from autorec_core.metrics import cross_entropies, squared_errors, task_metrics
 
 PERFECT = 0.995
 """Where a model is this good (AUC, or share of the variance), a column may hold the answer."""
@@ -43,11 +43,8 @@ class Evaluation:
 
 def row_losses(task: str, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """The task's loss of each row: squared error or cross entropy; float64, shape (rows,)."""
-    labels, scores = np.asarray(labels, np.float64), np.asarray(scores, np.float64)
-    if task == "rating":
-        return np.square(labels - scores)
-    clipped = np.clip(scores, 1e-7, 1 - 1e-7)
-    return -(labels * np.log(clipped) + (1 - labels) * np.log1p(-clipped))
+    losses = cross_entropies if task == "ctr" else squared_errors
+    return losses(np.asarray(labels, np.float64), np.asarray(scores, np.float64))
 
 
 def evaluate(

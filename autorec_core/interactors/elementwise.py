@@ -43,6 +43,10 @@ class ElementwiseInteraction(Interactor):
     def __post_init__(self) -> None:
         self.require("operation", among=OPERATIONS)
 
+    def narrowed(self, fields: int) -> Interactor | None:
+        """Of one vector every operation gives that vector, as concatenating does."""
+        return self if fields > 1 else None
+
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the operation over the aligned inputs."""
         return Elementwise(self.operation)(aligned(inputs))

@@ -35,6 +35,10 @@ class FMInteraction(Interactor):
     def __post_init__(self) -> None:
         self.require("embedding_dim", least=0)
 
+    def narrowed(self, fields: int) -> Interactor | None:
+        """One vector has no pair."""
+        return self if fields > 1 else None
+
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the sum over the fields of all inputs."""
         return PairwiseSum()(fields(inputs, self.embedding_dim))
@@ -43,6 +47,8 @@ class FMInteraction(Interactor):
 @keras.saving.register_keras_serializable(package="autorec")
 class PairwiseSum(keras.layers.Layer):
     """The sum of all pairs' dot products at a cost linear in the number of fields."""
+
+    is_score = True
 
     def call(self, inputs: Any) -> Any:
         """(batch_size, fields, dim) to (batch_size, 1)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -83,25 +83,6 @@ class HyperInteraction(Interactor):
             raise BlockError(
                 f"`interactors` of HyperInteraction names a type twice: {listed(own)}."
             )
-
-    @classmethod
-    def configured(cls, settings: Mapping[str, Any]) -> Self:
-        """This block with fields from outside; an interactor's name opens its own settings.
-
-        `{"interactor_type": ["FMInteraction", "MLPInteraction"], "MLPInteraction": {"units": 32}}`
-        restricts the types and fixes one hyperparameter of one of them.
-        """
-        known = {name: Block.registry[name] for name in searchable()}
-        inner = tuple(
-            known[name].configured(value)
-            for name, value in settings.items()
-            if name in known and isinstance(value, Mapping)
-        )
-        fields = {name: value for name, value in settings.items() if name not in known}
-        if inner and "interactor_type" not in fields:
-            fields["interactor_type"] = searchable()
-        block = super().configured(fields)
-        return dataclasses.replace(block, interactors=inner) if inner else block  # type: ignore[arg-type]
 
     @classmethod
     def thesis(cls, **settings: Any) -> Self:

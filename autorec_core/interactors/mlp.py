@@ -34,6 +34,7 @@ class MLPInteraction(Interactor):
     THESIS: ClassVar[Mapping[str, Any]] = {
         "units": choice(16, 32, 64, 128, 256, 512, 1024, default=32),
         "num_layers": choice(1, 2, 3, default=2),
+        "dropout_rate": choice(0.0, 0.25, 0.5, default=0.0),
     }
 
     units: int = choice(16, 32, 64, 128, 256, default=64)

@@ -58,7 +58,7 @@ class TwoStreamInteraction(Interactor):
         first, second = self._stream(x), self._stream(x)
         sides = [keras.layers.Dense(1, use_bias=False)(stream) for stream in (first, second)]
         fused = BilinearFusion(self.num_heads)([first, second])
-        return keras.layers.Add()([*sides, fused])
+        return StreamSum()([*sides, fused])
 
     def _stream(self, x: Any) -> Any:
         gate = keras.layers.Dense(x.shape[-1], activation="sigmoid")(x)
@@ -70,6 +70,13 @@ class TwoStreamInteraction(Interactor):
             dropout_rate=self.dropout_rate,
         )
         return perceptron.connect([selected])
+
+
+@keras.saving.register_keras_serializable(package="autorec")
+class StreamSum(keras.layers.Add):
+    """The sum of what the streams give, each by itself and both together."""
+
+    is_score = True
 
 
 @keras.saving.register_keras_serializable(package="autorec")

@@ -51,6 +51,8 @@ class BiasMapper(ColumnsMapper):
 class Total(keras.layers.Layer):
     """Adds up the fields' numbers."""
 
+    is_score = True
+
     def call(self, inputs: Any) -> Any:
         """(batch_size, fields, 1) to (batch_size, 1)."""
         return keras.ops.sum(inputs, axis=1)

@@ -91,7 +91,7 @@ class TrialRecord:
                 **content,
                 "curve": tuple(content["curve"]),
                 "schedule": schedule
-                and Schedule(rates=tuple(schedule["rates"]), parts=schedule["parts"]),
+                and Schedule(**{**schedule, "rates": tuple(schedule["rates"])}),
             }
         )
         record._check()

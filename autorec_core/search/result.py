@@ -44,8 +44,9 @@ class SearchResult:
     @property
     def warning(self) -> str | None:
         """What must be said loudly: that the winner has learned nothing, or None."""
-        score = self.best.score
-        if score is not None and self.metric.better(score, self.constant_score):
+        score, schedule = self.best.score, self.best.schedule
+        constant = schedule is not None and schedule.constant
+        if score is not None and not constant and self.metric.better(score, self.constant_score):
             return None
         return (
             f"The winner is not better than always predicting the mean: {self.objective} "

@@ -25,7 +25,7 @@ from autorec_core.search.oracles import RecordedOracle, make_oracle
 from autorec_core.search.records import TrialRecord
 from autorec_core.search.result import SearchResult
 from autorec_core.search.settings import SearchSettings
-from autorec_core.search.space import identity, resolved, search_space
+from autorec_core.search.space import decisive, identity, resolved, search_space
 from autorec_core.search.store import Store, code_hash, data_hash
 from autorec_core.search.trials import Trials
 from autorec_core.search.workers import make_workers
@@ -70,6 +70,7 @@ def run_search(
     settings = _changed(settings or SearchSettings(), changed)
     objective = settings.objective or recommender.optimizer.objective
     metric = objective_metric(objective, recommender.optimizer.task)
+    recommender = decisive(recommender, rows=len(train), budget=settings.budget)
     oracle = make_oracle(
         settings.tuner,
         search_space(recommender),

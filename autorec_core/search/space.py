@@ -85,6 +85,21 @@ class _Decided(keras_tuner.HyperParameters):
         return contextlib.nullcontext()
 
 
+def decisive(recommender: Recommender, *, rows: int, budget: Budget) -> Recommender:
+    """The recommender without hyperparameters that decide nothing in this search.
+
+    Args:
+        recommender: What is to be searched.
+        rows: Number of training rows.
+        budget: How long a candidate may train.
+    """
+    evaluations = budget.epochs * budget.evaluations_an_epoch(rows)
+    training = recommender.training.narrowed(
+        rows=rows, evaluations=evaluations, patience=budget.patience
+    )
+    return dataclasses.replace(recommender, training=training)
+
+
 def resolved(recommender: Recommender, values: Mapping[str, Any]) -> Recommender:
     """The candidate that a trial's values stand for.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,13 +61,13 @@ class Learner:
     Args:
         recommender: The resolved recommender.
         model: Its Keras model.
-        rows: Number of training rows.
+        batch_size: Rows a step.
     """
 
-    def __init__(self, recommender: Recommender, model: keras.Model, rows: int) -> None:
+    def __init__(self, recommender: Recommender, model: keras.Model, batch_size: int) -> None:
         self.model = model
+        self.batch_size = batch_size
         self._training = recommender.training
-        self.batch_size = self._training.rows_a_step(rows)
         self._trained, self._loss = _trained_part(recommender, model)
         self._unit = _square_of_scale(model)
         self._variables = [variable.value for variable in model.trainable_variables]
@@ -143,6 +143,7 @@ class Learner:
         with (
             tf.GradientTape() as tape,
             row_reads(self._trained, None if self._adam is None else tape) as lookups,
+            of_rows(self._trained, inputs),
         ):
             outputs = self._trained(model_inputs(self._trained, inputs), training=True)
             loss = tf.add_n([self._loss(labels, outputs) / self._unit, *self._trained.losses])
@@ -153,6 +154,24 @@ class Learner:
         else:
             self._other.apply(gradients, self.model.trainable_variables)
         return loss
+
+
+@contextmanager
+def of_rows(model: keras.Model, batch: Mapping[str, tf.Tensor]) -> Iterator[None]:
+    """Gives layers what they want to know of a batch's rows, while a graph is built from `model`.
+
+    Args:
+        model: The model.
+        batch: Tensors of shape (rows, ...) by model input or, as `adapt` returns them, layer name.
+    """
+    layers = [layer for layer in model.layers if hasattr(layer, "of_rows") and layer.name in batch]
+    for layer in layers:
+        layer.of_rows = batch[layer.name]
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.of_rows = None
 
 
 def _trained_part(recommender: Recommender, model: keras.Model) -> tuple[keras.Model, Any]:

@@ -15,8 +15,9 @@ from typing import Any
 
 from autorec_core.metrics import objective_metric
 from autorec_core.training.errors import FailedTrial
-from autorec_core.training.loop import Budget, Schedule, train
+from autorec_core.training.loop import train
 from autorec_core.training.rows import Rows, StoredRows
+from autorec_core.training.schedule import Budget, Schedule
 
 
 @dataclass(frozen=True)

@@ -80,3 +80,20 @@ def test_a_task_has_all_its_metrics():
 
 def test_shapes_of_model_output_are_taken_as_they_come():
     assert METRICS["mse"](LABELS, CLICKS[:, None]) == METRICS["mse"](LABELS, CLICKS)
+
+
+def test_a_gain_is_clear_when_it_exceeds_its_standard_error():
+    labels, zeros = np.array([1.0, -1.0, 1.0, -1.0]), np.zeros(4)
+    mse = METRICS["mse"]
+    assert mse.clearly_better(labels, labels / 2, zeros)
+    # Gains of .5, .5, .5 and -1.3: a mean of .05, a standard error of .39.
+    mixed = np.array([0.29, -0.29, 0.29, 0.52])
+    assert mse(labels, mixed) < mse(labels, zeros)
+    assert not mse.clearly_better(labels, mixed, zeros)
+    assert not mse.clearly_better(labels, zeros, zeros)
+
+
+def test_a_metric_that_is_no_mean_over_rows_is_better_by_however_little():
+    labels = np.array([0.0, 1.0, 0.0, 1.0])
+    assert METRICS["auc"].clearly_better(labels, np.array([0.1, 0.1, 0.2, 0.3]), np.full(4, 0.5))
+    assert not METRICS["auc"].clearly_better(labels, np.full(4, 0.2), np.full(4, 0.5))
