@@ -26,8 +26,8 @@ from autorec_core.data.reading.raw import (
     bad_rows_of,
     map_chunks,
     read_chunks,
-    used_columns,
 )
+from autorec_core.data.reading.typed_columns import used_columns
 from autorec_core.data.values import plain
 from autorec_core.errors import DataError
 from autorec_core.files import write_json

@@ -46,12 +46,13 @@ def register_winner(params: Params, places: Places) -> Decision:
     rows = load_rows(places.prepared, "test")
     number = _registered(places, tags["dvc.model"])
     if number is None:
-        features = rows[schema.columns].head(EXAMPLE_ROWS)
+        scorer, features = Scorer.load(places.model), rows[schema.columns].head(EXAMPLE_ROWS)
         number = register(
             places.dataset,
             places.model,
             features,
-            Scorer.load(places.model).score(features),
+            # In so few rows, many unknown ids are no news.
+            scorer.score(features, scorer.unknown_ids()),
             run=mlflow_runs.search_run(places) if told else None,
             tags=tags,
             lineage=document,

@@ -23,8 +23,8 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-# Asked for: scores of rows, what it makes of its own example, the time of one row, an export.
-SCORE, EXAMPLE, TIME, EXPORT = b"s", b"e", b"t", b"x"
+# Asked for: scores of rows, their unknown ids, its own example, the time of one row, an export.
+SCORE, UNKNOWN, EXAMPLE, TIME, EXPORT = b"s", b"u", b"e", b"t", b"x"
 # Answered: what the model is, scores, anything else as JSON; wrong rows; whatever else went wrong.
 READY, SCORES, DONE, WRONG_ROWS, FAILED = b"R", b"S", b"J", b"D", b"E"
 JSON_COLUMN = b"json"
@@ -122,8 +122,13 @@ def _load(uri: str, expected: str, folder: Path) -> tuple[Any, bytes]:
 
     model = mlflow.pyfunc.load_model(str(fetch(uri, folder, expected)))
     columns = model.metadata.get_input_schema().input_names()
-    numeric = model.unwrap_python_model().scorer.preprocessor.schema.numeric
-    about = {"columns": columns, "numeric": [name for name in columns if name in numeric]}
+    preprocessor = model.unwrap_python_model().scorer.preprocessor
+    about = {
+        "columns": columns,
+        "numeric": [name for name in columns if name in preprocessor.schema.numeric],
+        "unknown_rate": dict(getattr(preprocessor, "unknown_rate", {})),
+        "missing": getattr(preprocessor.schema, "missing", ()),  # older versions have none
+    }
     return model, json.dumps(about).encode()
 
 
@@ -132,6 +137,8 @@ def _answer(model: Any, kind: bytes, content: bytes) -> tuple[bytes, bytes | mem
         if kind == SCORE:
             # Past MLflow's look at every value, which takes four times as long as the scores.
             return SCORES, _scores(model.unwrap_python_model().predict(None, _frame(content)))
+        if kind == UNKNOWN:
+            return DONE, json.dumps(_unknown(model, _frame(content))).encode()
         if kind == EXAMPLE:
             return DONE, json.dumps(_example(model)).encode()
         if kind == TIME:
@@ -162,6 +169,14 @@ def _frame(content: bytes) -> Any:
             values = [json.loads(text) for text in table[field.name].to_pylist()]
             frame[field.name] = pd.Series(values, dtype=object)
     return frame
+
+
+def _unknown(model: Any, rows: Any) -> dict[str, tuple[int, int]]:
+    """How many ids of each column of one category a row are unknown, and how many there are."""
+    preprocessor = model.unwrap_python_model().scorer.preprocessor
+    ids = preprocessor.encode(rows).categorical
+    names = [field.name for field in preprocessor.schema.categorical]
+    return {name: (int((ids[:, at] == 0).sum()), len(rows)) for at, name in enumerate(names)}
 
 
 def _scores(found: Any) -> memoryview:

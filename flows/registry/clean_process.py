@@ -77,6 +77,8 @@ class CleanProcess:
             raise
         self.columns: list[str] = about["columns"]
         self.numeric = frozenset[str](about["numeric"])
+        self.missing: list[str] = about["missing"]
+        self.unknown_rate: Mapping[str, float] = about["unknown_rate"]
 
     def score(self, rows: pa.Table) -> np.ndarray:
         """Scores raw rows; as the model gives them, shape (rows,).
@@ -92,6 +94,11 @@ class CleanProcess:
         if len(scores) != rows.num_rows:
             raise RegistryError(f"{self.uri} gives {len(scores)} scores for {rows.num_rows} rows.")
         return scores
+
+    def count_unknown(self, rows: pa.Table) -> Mapping[str, tuple[int, int]]:
+        """How many ids of each column the version does not know, and how many there are."""
+        content = model_process.stream_of(rows)
+        return json.loads(self._ask(model_process.UNKNOWN, content, model_process.DONE))
 
     def example(self) -> Mapping[str, Any]:
         """What it makes of its own example.
