@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from autorec_core.config import DatasetParams, FileSource
-from autorec_core.data.reading.raw import raw_names
+from autorec_core.data.reading.raw_files import raw_names
 from autorec_core.errors import DataError
 from flows.stages.fetch import fetch
 from flows.workspace import Places

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autorec_core.config import ArchiveSource, DatasetParams, FileSource, Source, WheelSource
-from autorec_core.data.reading.raw import raw_files, raw_names
+from autorec_core.data.reading.raw_files import raw_files, raw_names
 from autorec_core.errors import DataError, UnreachableError
 from autorec_core.files import whole_folder
 from flows.config import Params

@@ -30,7 +30,8 @@ from autorec_core.data.preparing.scratch import Scratch, write_partition
 from autorec_core.data.preparing.split import PARTS, hash_sample, stratified_sample
 from autorec_core.data.preparing.survey import Seen, Survey, look, survey
 from autorec_core.data.reading.bad_rows import BadRows
-from autorec_core.data.reading.raw import RawRows, bad_rows_of, map_chunks, raw_files
+from autorec_core.data.reading.raw import RawRows, bad_rows_of, map_chunks
+from autorec_core.data.reading.raw_files import raw_files
 from autorec_core.data.reading.typed_columns import used_columns
 from autorec_core.data.schema import Schema
 from autorec_core.files import whole_folder, write_json

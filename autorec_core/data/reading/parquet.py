@@ -83,35 +83,6 @@ def no_column_lacks(file: Path, wanted: Sequence[str], found: list[str]) -> None
         raise DataError(f"{file} lacks the columns {listed(missing)}. It has: {listed(found)}.")
 
 
-def is_parquet(file: Path) -> bool:
-    """Whether a file's first bytes are those of a Parquet file."""
-    with file.open("rb") as opened:
-        return opened.read(4) == b"PAR1"
-
-
-def folder_files(folder: Path) -> list[Path]:
-    """The Parquet files of a folder and of the folders in it, in order.
-
-    Names that begin with a dot or an underscore are left out: they are notes of Spark and Hive.
-
-    Raises:
-        DataError: There is none.
-    """
-    files = [
-        file
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
-        and not any(part[0] in "._" for part in file.relative_to(folder).parts)
-        and is_parquet(file)
-    ]
-    if not files:
-        raise DataError(
-            f"{folder} is a folder without Parquet files. Name a file, or a pattern for several, "
-            f"such as '{folder}/*.csv'."
-        )
-    return files
-
-
 def folder_values(file: Path) -> dict[str, str | None]:
     """The columns in the names of the folders above a file, such as `country=nl/month=3`."""
     pairs = [part.partition("=") for part in file.parts[:-1] if "=" in part[1:]]

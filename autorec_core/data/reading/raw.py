@@ -25,9 +25,9 @@ from autorec_core.data.reading.delimited import (
 from autorec_core.data.reading.lines import BLOCK_BYTES, read_blocks
 from autorec_core.data.reading.parquet import (
     TablePiece,
-    folder_files,
     parquet_pieces,
 )
+from autorec_core.data.reading.raw_files import raw_files
 from autorec_core.data.reading.typed_columns import typed_columns, used_columns
 from autorec_core.errors import DataError
 
@@ -236,40 +236,6 @@ def read_piece(
 
 def _same(rows: RawRows) -> RawRows:
     return rows
-
-
-def raw_files(path: Path) -> list[Path]:
-    """The files of a raw path: a file, a folder of Parquet files, or a pattern (`part_*.txt`).
-
-    Raises:
-        DataError: There is none.
-    """
-    if path.is_file():
-        return [path]
-    if path.is_dir():
-        return folder_files(path)
-    files = sorted(file for file in path.parent.glob(path.name) if file.is_file())
-    if not files:
-        raise DataError(f"{path} cannot be read: no such file.")
-    return files
-
-
-def raw_names(path: Path, called: str) -> dict[str, Path]:
-    """The files of a raw path by their places in a data set's folder of raw files.
-
-    Args:
-        path: See `raw_files`.
-        called: What the raw file, or the folder of raw files, is called there.
-
-    Raises:
-        DataError: There is none.
-    """
-    files = raw_files(path)
-    if files == [path]:
-        return {called: path}
-    if path.is_dir():
-        return {f"{called}/{file.relative_to(path).as_posix()}": file for file in files}
-    return {file.name: file for file in files}
 
 
 def _has_header(entry: DatasetParams) -> bool:

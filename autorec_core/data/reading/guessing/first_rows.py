@@ -17,8 +17,8 @@ from autorec_core.data import values
 from autorec_core.data.reading.delimited import separator_line
 from autorec_core.data.reading.guessing.spelling import is_missing_word
 from autorec_core.data.reading.lines import read_blocks
-from autorec_core.data.reading.parquet import folder_values, is_parquet, with_folder_values
-from autorec_core.data.reading.raw import raw_files
+from autorec_core.data.reading.parquet import folder_values, with_folder_values
+from autorec_core.data.reading.raw_files import is_parquet, raw_files
 from autorec_core.errors import DataError, listed
 
 LOOKED_AT = 4 << 20
