@@ -25,7 +25,7 @@ table = Path("listens.csv")
 with table.open("w", newline="", encoding="utf-8") as file:
     writer = csv.writer(file)
     writer.writerow(["user_id", "song", "hour", "price", "liked"])
-    for _ in range(4000):
+    for _ in range(12000):
         user, song, hour = draw.randrange(100), draw.randrange(60), draw.randrange(24)
         taste = 1.5 if user % 4 == song % 4 else -1
         liked = draw.random() < 1 / (1 + math.exp(-taste - 0.05 * (hour - 12)))
