@@ -1,4 +1,4 @@
-"""Registers what the pipeline made: the scorer with its lineage, then the gate."""
+"""Registers the pipeline's scorer with its lineage, then runs the gate."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from flows.workspace import Places
 
 @mlflow_runs.answered()
 def register_winner(params: Params, places: Places) -> Decision:
-    """Registers the evaluated scorer and holds it against the champion.
+    """Registers the evaluated scorer and compares it with the champion.
 
-    A scorer that is registered already is not registered again.
+    A scorer that is already registered is not registered again.
 
     Returns:
-        The decision, which is also noted on the version and in `Places.decision`.
+        The gate's decision. It is also written to the version's tags and to `Places.decision`.
 
     Raises:
         DataError: The pipeline has not evaluated a model yet.
-        RegistryError: The new version does not pass its smoke test.
+        RegistryError: The new version fails its smoke test.
         UnreachableError: MLflow does not answer.
     """
     told = outbox.settle(places)  # what waits since a server was away: now it is needed anyway
@@ -51,7 +51,7 @@ def register_winner(params: Params, places: Places) -> Decision:
             places.dataset,
             places.model,
             features,
-            # In so few rows, many unknown ids are no news.
+            # With so few rows, a high share of unknown ids means nothing, so no warning.
             scorer.score(features, scorer.unknown_ids()),
             run=mlflow_runs.search_run(places) if told else None,
             tags=tags,
@@ -79,7 +79,7 @@ def register_winner(params: Params, places: Places) -> Decision:
 
 
 def learned_from(places: Places) -> list[Path]:
-    """The files of the raw rows that the winner was trained on."""
+    """Returns the files with the raw rows that the winner was trained on."""
     return [places.prepared / f"rows_{part}.parquet" for part in _parts_learned_from(places)]
 
 
@@ -89,7 +89,7 @@ def _parts_learned_from(places: Places) -> tuple[str, ...]:
 
 
 def _mean_label(places: Places) -> float:
-    """The mean label of the rows that the winner was trained on."""
+    """Returns the mean label of the rows that the winner was trained on."""
     splits = json.loads((places.prepared / "profile.json").read_text(encoding="utf-8"))["splits"]
     parts = [splits[name] for name in _parts_learned_from(places)]
     return float(
@@ -98,7 +98,7 @@ def _mean_label(places: Places) -> float:
 
 
 def _registered(places: Places, model_hash: str) -> int | None:
-    """The version that holds this very scorer, if there is one."""
+    """Returns the number of the version with exactly this scorer, or None."""
     for version in list_versions(places.dataset, places.root):
         if version.tags.get("dvc.model") == model_hash:
             return version.number

@@ -1,4 +1,4 @@
-"""The command line answers at once and says what is wrong in one sentence."""
+"""The command line starts quickly and reports each error in one sentence."""
 
 from __future__ import annotations
 
@@ -109,12 +109,12 @@ def test_an_unknown_model_is_named_with_the_known_ones_and_not_written_down(fold
     assert (folder / "params.yaml").read_bytes() == before
 
 
-def test_the_doctor_says_by_its_exit_code_that_something_needs_mending(tmp_path):
+def test_the_doctor_exit_code_says_that_something_needs_fixing(tmp_path):
     answer = autorec("doctor", cwd=tmp_path)
 
     assert answer.returncode == 1
     assert "no dvc.yaml and .dvc here" in answer.stdout
-    assert "To mend: 2." in answer.stdout
+    assert "To fix: 2." in answer.stdout
     assert answer.stderr == ""
 
 

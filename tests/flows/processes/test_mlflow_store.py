@@ -122,5 +122,5 @@ def test_a_store_that_cannot_be_corrected_says_where_it_looks(tmp_path):
     with closing(sqlite3.connect(now / STORE)) as made, made:
         made.execute("create trigger no before update on runs begin select raise(fail, 'x'); end")
 
-    with pytest.raises(DataError, match=r"says that its artifacts are at .*before.*cannot be"):
+    with pytest.raises(DataError, match=r"expects its artifacts at .*before.*cannot be"):
         correct_places(now)
