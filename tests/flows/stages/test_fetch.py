@@ -14,7 +14,7 @@ from entries import ratings_entry
 
 from autorec_core.data.reading.raw import read_raw
 from autorec_core.errors import DataError, UnreachableError
-from flows.orchestration.source_changes import own_file_moved
+from flows.orchestration.source_changes import own_file_changed
 from flows.stages import unpack as unpack_module
 from flows.stages.download import download
 from flows.stages.fetch import fetch
@@ -229,9 +229,9 @@ def test_a_partitioned_folder_is_fetched_with_its_folders(tmp_path):
 
     assert "rows" in said
     assert read_raw(entry, places.raw / "rows")["item"].tolist() == ["x y", "z"]
-    assert not own_file_moved(entry, places)
+    assert not own_file_changed(entry, places)
     next(own.rglob("*.parquet")).unlink()
-    assert own_file_moved(entry, places)
+    assert own_file_changed(entry, places)
 
 
 def test_a_folder_that_holds_no_table_is_said(tmp_path):
