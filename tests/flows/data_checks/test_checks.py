@@ -151,7 +151,7 @@ def test_drift_is_measured_against_the_previous_version(gate):
     assert any(one["table"].startswith("drift") for one in same["expectations"])
 
     older = rows(seed=2).assign(age=lambda table: table["age"] + 30)
-    with pytest.raises(DataError, match=r"drift against the previous version: .* of column age "):
+    with pytest.raises(DataError, match=r"drift from the previous version: .* of column age "):
         gate(older, previous=before["tally"])
 
 
@@ -174,7 +174,7 @@ def test_hundreds_of_columns_are_checked_as_one_table(tmp_path, monkeypatch):
     assert first["checked"] < 12
     assert check(1, [], first["tally"])[0] == []
     (warning,), _ = check(2, ["n7", "n99"], first["tally"])
-    assert "drift against the previous version (n7, n99)" in warning
+    assert "drift from the previous version (n7, n99)" in warning
 
     monkeypatch.setattr(checks, "used_columns", lambda _: ["user", "item", "rating", *names, "x"])
     kinds = {**checks._kinds(described), "n3": "str"}

@@ -1,4 +1,4 @@
-"""The result of a run in the terminal, with its warnings.
+"""The result of a run in the terminal, with its warnings."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def test_parquet_keeps_its_types(score, live, tmp_path):
         ("rows.csv", "user_id,item_id\n", "has no rows"),
         ("rows.csv", "user_id,item_id\n1,2\n1\n", "cannot be read"),
         ("rows.csv", "", "cannot be read"),
-        ("rows.txt", "user_id,item_id\n1,2\n", "files of kind .txt are not read"),
+        ("rows.txt", "user_id,item_id\n1,2\n", "files of kind .txt are not supported"),
         ("rows.parquet", "no parquet", "cannot be read"),
     ],
 )
