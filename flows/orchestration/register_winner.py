@@ -15,9 +15,9 @@ from autorec_core.files import write_text
 from autorec_core.scorer import Scorer
 from flows.config import Params
 from flows.registry.decision import Decision
-from flows.registry.lineage import binding_checks, in_brief, lineage
+from flows.registry.lineage import lineage, lineage_tags, required_checks
 from flows.registry.register import EXAMPLE_ROWS, register
-from flows.registry.run_gate import Evidence, hold_gate
+from flows.registry.run_gate import Evidence, apply_gate
 from flows.registry.versions import list_versions
 from flows.results import test_figures
 from flows.tracking import mlflow_runs, outbox
@@ -40,7 +40,7 @@ def register_winner(params: Params, places: Places) -> Decision:
     """
     told = outbox.settle(places)  # what waits since a server was away: now it is needed anyway
     document = lineage(params, places)
-    tags = in_brief(document)
+    tags = lineage_tags(document)
     preprocessor = Preprocessor.load(places.prepared)
     schema = preprocessor.schema
     rows = load_rows(places.prepared, "test")
@@ -67,11 +67,11 @@ def register_winner(params: Params, places: Places) -> Decision:
         schema,
         rows,
         segments(preprocessor, ids, min_rows=params.registry.min_segment_rows),
-        binding_checks(document),
+        required_checks(document),
         tags["dvc.prepared"],
         _mean_label(places),
     )
-    decision = hold_gate(
+    decision = apply_gate(
         places.dataset, number, evidence, params.registry, seed=params.seed, root=places.root
     )
     write_text(places.decision, decision.to_json() + "\n")

@@ -15,7 +15,7 @@ from autorec_core.evaluation.breakdown import ActivityRow, CalibrationRow, Resid
 from autorec_core.evaluation.intervals import Interval
 from flows.config import Params
 from flows.registry.decision import Decision
-from flows.registry.lineage import in_brief, lineage
+from flows.registry.lineage import lineage, lineage_tags
 from flows.registry.versions import Version, list_versions
 from flows.report.facts import (
     CurvePoint,
@@ -45,7 +45,7 @@ def collect(params: Params, places: Places) -> Run:
     """
     entry = params.dataset(places.dataset)
     try:
-        origin = in_brief(lineage(params, places))
+        origin = lineage_tags(lineage(params, places))
         profile = _json(places.prepared / "profile.json")
         schema = load_schema(places.prepared)
         intervals = _json(places.evaluation / "intervals.json")

@@ -11,7 +11,7 @@ from autorec_core.evaluation.figures import row_losses
 from flows.config import RegistryParams
 from flows.registry.decision import Decision
 from flows.registry.gate import Unreadable, compare, judge
-from flows.registry.guards import JudgedRows, Latency, Showing
+from flows.registry.guards import JudgedRows, Latency, ModelScores
 
 TOLERANCES = {"calibration": 0.05, "segment_loss": 0.05, "latency": 1.0, "size": 1.0}
 COUNT = 200
@@ -44,7 +44,7 @@ def shown(number, off, *, size=1_000_000, rows=ROWS):
     """A model whose scores are off by so much, up and down in turn."""
     sign = np.tile([1.0, 1.0, -1.0, -1.0], len(rows.labels) // 4 + 1)[: len(rows.labels)]
     scores = rows.labels + sign * off
-    return Showing(number, scores, row_losses(rows.task, rows.labels, scores), size)
+    return ModelScores(number, scores, row_losses(rows.task, rows.labels, scores), size)
 
 
 def decide(champion, challenger, *, checks=(5, 5), latency=EQUALLY_FAST, rows=ROWS, **changes):
@@ -136,7 +136,7 @@ def test_with_hardly_a_click_nothing_goes_live():
     labels[:9] = 1.0
     rows = JudgedRows("ctr", labels, {}, None, np.full(1000, 0.1))
     before, after = (
-        Showing(number, scores, row_losses("ctr", labels, scores), 1)
+        ModelScores(number, scores, row_losses("ctr", labels, scores), 1)
         for number, scores in ((1, np.full(1000, 0.02)), (2, np.full(1000, 0.004)))
     )
 
@@ -170,7 +170,7 @@ def test_the_calibration_tolerance_goes_with_the_labels_scale(scale):
 
     def challenger(shift):
         scores = rows.labels + shift * scale
-        return Showing(2, scores, row_losses("rating", rows.labels, scores), 1)
+        return ModelScores(2, scores, row_losses("rating", rows.labels, scores), 1)
 
     assert failed(decide(champion, challenger(0.0499), rows=rows)) == ["loss"]
     assert failed(decide(champion, challenger(0.0501), rows=rows)) == ["loss", "calibration error"]
@@ -184,7 +184,7 @@ def test_the_calibration_guard_binds_where_clicks_are_rare():
     ranked = np.where(labels == 1, 0.01, 0.0002)  # knows the clicks, and says four times too few
     fair = np.full(20_000, 0.002)
     before, after = (
-        Showing(number, scores, row_losses("ctr", labels, scores), 1)
+        ModelScores(number, scores, row_losses("ctr", labels, scores), 1)
         for number, scores in ((1, fair), (2, ranked / 5))
     )
 
@@ -227,7 +227,7 @@ def test_failed_data_checks_stop_even_the_first_model():
 def test_without_a_champions_scores_the_constant_predictor_must_be_beaten(champion, off):
     decision = decide(champion, shown(2, off), unreadable_champion="replace")
 
-    assert failed(decision) == ["loss against a constant"]
+    assert failed(decision) == ["loss compared with a constant"]
     assert "against a constant's 1.0000" in str(decision)
 
 

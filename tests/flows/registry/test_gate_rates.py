@@ -11,7 +11,7 @@ import pytest
 from autorec_core.evaluation.figures import row_losses
 from flows.config import RegistryParams
 from flows.registry.gate import compare
-from flows.registry.guards import JudgedRows, Latency, Showing, enough_rows, guards
+from flows.registry.guards import JudgedRows, Latency, ModelScores, enough_rows, guards
 
 POLICY = RegistryParams.model_validate(
     {
@@ -63,7 +63,7 @@ def judged(task, labels, scores, random, users):
     constant = row_losses(task, labels, np.full(count, labels.mean()))
     rows = JudgedRows(task, labels, segments, users, constant)
     champion, challenger = (
-        Showing(number, one, row_losses(task, labels, one), 1)
+        ModelScores(number, one, row_losses(task, labels, one), 1)
         for number, one in enumerate(scores, 1)
     )
     return rows, champion, challenger

@@ -68,7 +68,7 @@ def test_another_run_says_of_the_dead_one_what_became_of_it(registry, scores):
 
     assert (registry.champion(), registry.champion("previous")) == (number, champion)
     assert registry.version(dead).tags["decision"] == (
-        "Its run was cut off before the alias moved. It had said: I won."
+        "Its run was killed before the alias moved. The decision was: I won."
     )
 
 

@@ -20,7 +20,7 @@ from flows.config import Params
 from flows.processes import model_process
 from flows.registry import loading, run_gate
 from flows.registry.loading import DistantScorer, export_version, load_scorer
-from flows.registry.run_gate import Evidence, hold_gate
+from flows.registry.run_gate import Evidence, apply_gate
 from flows.registry.smoke_test import Probed, smoke_test
 from flows.registry.versions import RegistryError
 from flows.serving.app import make_app
@@ -146,7 +146,7 @@ def test_the_gate_holds_a_challenger_against_what_it_scores(registry, number, ro
     monkeypatch.setattr(run_gate, "smoke_test", tested)
     evidence = Evidence(schema, test, {"all": np.ones(len(test), bool)}, (4, 4), "data-1", 3.0)
 
-    decision = hold_gate(DATASET, challenger, evidence, easy, seed=0, root=registry.root)
+    decision = apply_gate(DATASET, challenger, evidence, easy, seed=0, root=registry.root)
 
     [loss] = [check for check in decision.checks if check.name == "loss"]
     errors = registry.earlier_scores(rows) - test["rating"]
