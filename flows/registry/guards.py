@@ -202,7 +202,7 @@ def _segments(
     before, now = float(champion.losses[chosen].mean()), float(challenger.losses[chosen].mean())
     limit = before * (1 + tolerance) + max(interval.mean - interval.low, 0.0)
     failed = [name for name, one in zip(names, found, strict=True) if one.low > 0]
-    detail = f"{names[worst]}, the closest to its limit of {len(names)} segments"
+    detail = f"{names[worst]}, the closest to its limit ({len(names)} compared)"
     if failed:
         detail = f"worse in {', '.join(failed)}; the figures are for {names[worst]}"
     return _check("loss within a segment", before, now, limit, detail)

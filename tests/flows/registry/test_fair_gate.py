@@ -198,7 +198,7 @@ def test_a_better_challenger_goes_live_although_the_champion_knows_most_rows_by_
         f"{count - known} of {count:,} are used: version 1 learned from {known:,} of them"
     )
     # Three rows of a segment are no segment.
-    assert checks["loss within a segment"].detail == "all, the nearest to its limit of 1"
+    assert checks["loss within a segment"].detail == "all, the closest to its limit (1 compared)"
     assert checks["calibration error"].champion == pytest.approx(1.0)
     assert f"on the {count - known} test rows that the champion has not learned from" in str(
         decision
