@@ -1,4 +1,4 @@
-"""The known-truth benchmark's lines as a table."""
+"""Makes Markdown tables of the benchmark on made-up data."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from flows.benchmark.tables import markdown
 NAMES = {"fm": "pairs (FM-like)", "cross": "products of three (cross-like)", "mlp": "perceptron"}
 
 BRANCHES = (1, 2, 3)
-"""How many a candidate of AutoRec's space has."""
+"""Possible numbers of branches in AutoRec's space."""
 PLANTED = {"fm": "FMInteraction", "cross": "CrossNetInteraction", "mlp": "MLPInteraction"}
-"""The interactor that each structure is made like."""
+"""The interactor that each made-up structure imitates."""
 CROSSES = (
     "CrossNetV2Interaction",
     "GatedCrossInteraction",
@@ -25,29 +25,29 @@ KIN = {
     "cross": ("CrossNetInteraction", *CROSSES),
     "mlp": ("MLPInteraction", "TwoStreamInteraction"),
 }
-"""Those that can be it, given weights: theirs are all pairs' products with a weight each, products
-of three with enough layers, and rectified units."""
+"""The interactors that can represent each structure with suitable weights: weighted products of all
+pairs, products of three with enough layers, and rectified units."""
 
 
 def interactors(hyperparameters: Mapping[str, Any]) -> list[str]:
-    """The types of a candidate's branches, in their order."""
+    """Returns the types of a candidate's branches, in order."""
     names = sorted(name for name in hyperparameters if "/interactor_type_" in name)
     return [hyperparameters[name] for name in names]
 
 
 def chance(kinds: Sequence[str], choices: Sequence[str]) -> float:
-    """How often a random candidate has one of these interactors.
+    """Returns the probability that a random candidate has one of these interactors.
 
     Args:
         kinds: The interactors.
-        choices: All that a branch may be.
+        choices: All interactors that a branch can have.
     """
     share = sum(kind in kinds for kind in choices) / len(choices)
     return statistics.fmean(1 - (1 - share) ** count for count in BRANCHES)
 
 
 def truth_table(lines: Sequence[Line]) -> str:
-    """A row a structure and searcher: how near the floor, and what the winners are made of."""
+    """Returns a row per structure and searcher: test loss / floor and the winners' interactors."""
     header = [
         "planted",
         "searcher",
@@ -60,7 +60,7 @@ def truth_table(lines: Sequence[Line]) -> str:
         "by chance",
     ]
     table = [header]
-    cells = dict.fromkeys((one["structure"], one["tuner"], one["trials"]) for one in lines)
+    cells = dict.fromkeys((line["structure"], line["tuner"], line["trials"]) for line in lines)
     for structure, tuner, trials in cells:
         mine = [
             line
@@ -90,7 +90,7 @@ def truth_table(lines: Sequence[Line]) -> str:
 
 
 def winners_table(lines: Sequence[Line]) -> str:
-    """Each search's winner, and the best trials with and without what can be the planted."""
+    """Returns each search's winner, and its best trials with and without a related interactor."""
     table = [
         [
             "planted",
@@ -106,10 +106,10 @@ def winners_table(lines: Sequence[Line]) -> str:
     for line in lines:
         kin = set(KIN[line["structure"]])
         scores: dict[bool, list[float]] = {True: [], False: []}
-        for one in line["tried"]:
-            if one["score"] is not None:
-                has_it = bool(kin & set(one["interactors"]))
-                scores[has_it].append(one["score"] / line["valid_floor"])
+        for trial in line["tried"]:
+            if trial["score"] is not None:
+                has_it = bool(kin & set(trial["interactors"]))
+                scores[has_it].append(trial["score"] / line["valid_floor"])
         table.append(
             [
                 NAMES[line["structure"]],
@@ -125,9 +125,9 @@ def winners_table(lines: Sequence[Line]) -> str:
 
 
 def alone_table(lines: Sequence[Line]) -> str:
-    """A row an interactor, a column a structure: how near the floor it comes by itself.
+    """Returns test loss / floor of each interactor by itself: one column per structure.
 
-    The planted structure's own interactor and its kin are set in bold.
+    The planted structure's interactor and related ones are in bold.
     """
     structures = [name for name in NAMES if any(line["structure"] == name for line in lines)]
     table = [["interactor", *(NAMES[structure] for structure in structures)]]
@@ -146,7 +146,7 @@ def alone_table(lines: Sequence[Line]) -> str:
 
 
 def told_apart_table(lines: Sequence[Line]) -> str:
-    """A row a structure: whether the scores of interactors by themselves say what was planted."""
+    """Returns one row per structure: whether interactors' scores show what was planted."""
     header = [
         "planted",
         "trials each",
@@ -172,7 +172,7 @@ def told_apart_table(lines: Sequence[Line]) -> str:
             kin.append(min(scores[name] for name in order if name in KIN[structure]))
             rest.append(min(scores[name] for name in order if name not in KIN[structure]))
         tried = {line["interactor"] for line in mine}
-        found = sum(one < other for one, other in zip(kin, rest, strict=True))
+        found = sum(best < other for best, other in zip(kin, rest, strict=True))
         table.append(
             [
                 NAMES[structure],

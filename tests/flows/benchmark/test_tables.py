@@ -198,8 +198,8 @@ def test_a_run_says_its_command_and_time_also_when_it_was_stopped():
     cells = [line(run="1", seconds=30.0), line(run="1", seconds=60.0)]
     text = runs_said(runs, cells)
 
-    assert "`autorec benchmark --seed 1`: stopped by hand; 2 cells of 1.5 minutes" in text
+    assert "`autorec benchmark --seed 1`: stopped by hand after 2 cells (1.5 minutes)" in text
     assert "`autorec benchmark`: 1.5 minutes for 4 cells; niceness 0, load 0.5 before it." in text
     assert text.endswith("- Versions: keras 3.15.1.")
     runs[1]["code"] = "b"
-    assert "- Code: 2 states of it" in runs_said(runs, cells)
+    assert "- Code: 2 versions of it" in runs_said(runs, cells)
