@@ -118,7 +118,7 @@ def test_the_doctor_exit_code_says_that_something_needs_fixing(tmp_path):
     assert answer.stderr == ""
 
 
-def test_a_report_of_nothing_says_how_to_get_one(folder):
+def test_a_report_without_a_run_says_how_to_get_one(folder):
     answer = autorec("report", "movielens-100k", "--no-open", cwd=folder)
 
     assert answer.returncode == 1

@@ -87,7 +87,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("fact", "spoil"), BAD, ids=[fact for fact, _ in BAD])
-def test_a_fact_that_does_not_hold_stops_or_is_reported_as_the_entry_says(gate, fact, spoil):
+def test_a_failed_fact_stops_the_run_or_only_warns_as_the_entry_says(gate, fact, spoil):
     facts = {"unique": ["user", "item"]} if fact == "unique" else {}
     table = spoil(rows().drop_duplicates(["user", "item"]))
 
@@ -135,7 +135,7 @@ def test_a_column_of_another_type_is_counted_with_all_its_rows(gate, monkeypatch
     assert failed.startswith("mine, raw columns: expect_column_values_to_be_of_type of column age")
 
 
-def test_where_bad_rows_are_set_aside_the_others_pass(gate):
+def test_with_quarantine_the_good_rows_pass(gate):
     table = rows()
     table.loc[599, "rating"] = 9
     _, results = gate(table, entry(on_bad_rows="quarantine"))
@@ -233,7 +233,7 @@ def spoil_shares(folder):
         (spoil_shares, "label shares: .* of column excess"),
     ],
 )
-def test_splits_are_held_against_what_they_promise(prepared, tmp_path, spoil, said):
+def test_splits_are_checked(prepared, tmp_path, spoil, said):
     places = (tmp_path / "splits.json", tmp_path / "docs")
     if spoil is None:
         assert check_splits("mine", entry(), prepared, *places) == []

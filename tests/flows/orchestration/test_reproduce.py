@@ -154,7 +154,7 @@ time.sleep(300)
 """
 
 
-def test_a_killed_rebuild_leaves_no_stage_at_work(tmp_path):
+def test_a_killed_rebuild_leaves_no_stage_running(tmp_path):
     (tmp_path / "dvc.py").write_text(LONG, encoding="utf-8")  # found before DVC, as a tree's code
     with subprocess.Popen(
         [sys.executable, "-c", REBUILDING, str(tmp_path)],

@@ -75,7 +75,7 @@ def test_a_constant_difference_has_an_interval_of_no_width():
     assert not found.wins(0.25)
 
 
-def test_the_interval_is_that_of_the_normal_approximation_where_rows_are_many():
+def test_with_many_rows_the_interval_equals_the_normal_approximation():
     differences = np.random.default_rng(1).normal(-0.01, 1.0, 4000)
 
     found = compare(np.zeros(4000), differences, seed=0)
@@ -176,7 +176,7 @@ def test_the_calibration_tolerance_goes_with_the_labels_scale(scale):
     assert failed(decide(champion, challenger(0.0501), rows=rows)) == ["loss", "calibration error"]
 
 
-def test_the_calibration_guard_binds_where_clicks_are_rare():
+def test_the_calibration_guard_works_if_clicks_are_rare():
     random = np.random.default_rng(0)
     labels = np.zeros(20_000)
     labels[random.permutation(20_000)[:40]] = 1.0
@@ -241,7 +241,7 @@ def test_a_challenger_that_scores_nan_never_wins():
 @pytest.mark.parametrize(
     "champion", [Unreadable(1, "no such file"), shown(1, np.append(np.ones(COUNT - 1), np.nan))]
 )
-def test_an_unreadable_champion_is_replaced_only_where_the_policy_says_so(champion):
+def test_an_unreadable_champion_is_replaced_only_if_the_policy_says_so(champion):
     replaced = decide(champion, shown(2, 0.5), unreadable_champion="replace")
     kept = decide(champion, shown(2, 0.5))
 
@@ -254,7 +254,7 @@ def test_an_unreadable_champion_is_replaced_only_where_the_policy_says_so(champi
     )
 
 
-def test_a_decision_survives_being_kept():
+def test_a_decision_is_the_same_after_json():
     decision = decide(shown(1, 1.0), shown(2, 0.5), latency=Latency(5.0, 19.8, 15))
 
     again = Decision.from_json(decision.to_json())

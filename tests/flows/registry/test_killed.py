@@ -54,7 +54,7 @@ def test_the_champion_stays_and_the_next_run_goes_on(registry, scores, instant):
     assert registry.version(number).tags["state"] == "promoted"
 
 
-def test_another_run_says_of_the_dead_one_what_became_of_it(registry, scores):
+def test_another_run_corrects_the_state_of_a_killed_run(registry, scores):
     champion = registry.champion()
     dead = register_again(registry)
     registry.client.set_model_version_tag("autorec-small", str(dead), "state", "promoting")

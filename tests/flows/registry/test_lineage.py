@@ -1,4 +1,4 @@
-"""What a version's lineage says of the data, and what of that the gate asks for."""
+"""The data checks in a version's lineage, and those that the gate requires."""
 
 from __future__ import annotations
 

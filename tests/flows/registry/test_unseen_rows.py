@@ -32,7 +32,7 @@ def record(rows, bits=0, columns=KINDS):
     return LearnedRows(found[found < 2.0 ** (64 - bits)], bits, len(rows), columns)
 
 
-def test_where_the_champion_learned_from_none_of_them_nothing_is_said():
+def test_without_learned_rows_there_is_no_detail():
     found = basis(3, record(frame(0, 500)), frame(500, 550))
 
     assert (found.counted, found.detail) == (None, "")
@@ -64,14 +64,14 @@ def test_a_champion_without_a_record_is_judged_on_all_and_that_is_said():
     assert found.detail.startswith("all 50 are used: version 3 has no record of the rows")
 
 
-def test_rows_of_other_columns_cannot_be_told():
+def test_rows_with_other_columns_cannot_be_compared():
     found = basis(3, record(frame(0, 800)), frame(500, 1000).rename(columns={"user": "member"}))
 
     assert found.counted is None
     assert "learned from rows with other columns" in found.detail
 
 
-def test_of_a_sample_only_its_rows_count_where_any_was_learned():
+def test_with_a_sampled_record_only_its_rows_are_used():
     known, rows = record(frame(0, 20_000), bits=3), frame(15_000, 20_000 + 5_000)
 
     found = basis(3, known, rows)

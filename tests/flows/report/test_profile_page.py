@@ -1,4 +1,4 @@
-"""The profile's page stands alone, names no one, and is the same for the same figures."""
+"""The profile's page needs no network, contains no ids, and is deterministic."""
 
 from __future__ import annotations
 

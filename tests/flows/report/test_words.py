@@ -42,7 +42,7 @@ def test_the_card_names_the_trials_of_a_mean(rating_run):
     assert "the mean of trials" not in model_card(rating_run)
 
 
-def test_importance_finds_what_decides_the_score(rating_run):
+def test_importance_finds_the_hyperparameter_that_decides_the_score(rating_run):
     found = importances(rating_run.completed, seed=1)
 
     assert found.rows[0].name == "learning_rate"

@@ -60,9 +60,7 @@ def test_text_comes_back_as_it_was_with_a_score_a_row(score, live, tmp_path):
     )
 
 
-def test_many_chunks_give_the_scores_of_one_and_say_whose_they_are(
-    score, live, tmp_path, monkeypatch
-):
+def test_many_chunks_give_the_same_scores_and_name_their_model(score, live, tmp_path, monkeypatch):
     rows = pd.concat([live.models.test] * 40, ignore_index=True)[["user_id", "item_id"]]
     rows.to_csv(tmp_path / "rows.tsv", sep="\t", index=False)
     monkeypatch.setattr(flows.serving.score_files, "BLOCK_BYTES", 20_000)

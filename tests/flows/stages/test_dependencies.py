@@ -86,5 +86,5 @@ def test_a_stage_depends_on_no_code_that_it_does_not_run(stage):
     assert [one for one in code if not any(covered(path, [one]) for path in code_of(stage))] == []
 
 
-def test_what_has_no_part_in_a_result_exists():
+def test_code_that_does_not_affect_results_exists():
     assert [path for path in NO_PART_IN_A_RESULT if not (ROOT / path).exists()] == []
