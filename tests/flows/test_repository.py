@@ -47,7 +47,7 @@ def test_top_subfolder_and_work_tree_are_well(tmp_path):
 def test_no_repository_stops_unless_dvc_is_to_work_without_git(tmp_path):
     folder = project(tmp_path / "alone")
 
-    with pytest.raises(ConfigError, match=r"^This folder belongs to no git rep.*`git init`"):
+    with pytest.raises(ConfigError, match=r"^This folder is not in a git rep.*`git init`"):
         check_git(folder)
     (folder / ".dvc").mkdir()
     (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n", encoding="utf-8")

@@ -24,7 +24,9 @@ def test_a_writable_workspace_is_no_error(workspace):
 
 
 @pytest.mark.parametrize("place", [".", ".dvc", "data", "mlflow.lock"])
-@pytest.mark.parametrize(("user", "remedy"), [(10001, "AUTOREC_UID={owner}"), (None, "its mode")])
+@pytest.mark.parametrize(
+    ("user", "remedy"), [(10001, "AUTOREC_UID={owner}"), (None, "its permissions")]
+)
 def test_a_path_that_cannot_be_written_is_named_with_the_remedy(
     workspace, monkeypatch, place, user, remedy
 ):

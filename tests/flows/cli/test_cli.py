@@ -19,7 +19,7 @@ def autorec(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         cwd=cwd,
         capture_output=True,
         text=True,
-        env={**os.environ, "COLUMNS": "100"},
+        env={**os.environ, "COLUMNS": "100", "GIT_CEILING_DIRECTORIES": str(cwd.parent)},
         check=False,
     )
 
@@ -114,7 +114,7 @@ def test_the_doctor_exit_code_says_that_something_needs_fixing(tmp_path):
 
     assert answer.returncode == 1
     assert "no dvc.yaml and .dvc here" in answer.stdout
-    assert "To fix: 2." in answer.stdout
+    assert "To fix: 3." in answer.stdout
     assert answer.stderr == ""
 
 

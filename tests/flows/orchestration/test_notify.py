@@ -137,7 +137,7 @@ def test_a_command_gets_the_message_on_stdin_even_if_another_channel_fails(tmp_p
     notify(MESSAGE, params)
 
     assert json.loads(heard.read_text())["run"] == "8e3f"
-    assert "the environment has no NO_SUCH_VARIABLE" in caplog.text
+    assert "the environment variable NO_SUCH_VARIABLE of params.yaml is not set" in caplog.text
 
 
 @pytest.mark.parametrize(

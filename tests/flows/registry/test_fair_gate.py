@@ -167,7 +167,7 @@ def test_a_champion_without_a_record_is_judged_on_all_rows_and_the_table_says_so
 
     assert registry.champion() == champion
     assert "| test rows |  |  |  | yes | all " in decision.markdown()
-    assert "version 1 keeps no record of the rows it learned from" in decision.markdown()
+    assert "version 1 has no record of the rows it learned from" in decision.markdown()
     assert decision.checks[0].champion == pytest.approx((~nights[1].seen).mean())
 
 

@@ -79,7 +79,7 @@ def test_with_a_sampled_record_only_its_rows_are_used():
     assert found.counted.sum() == pytest.approx(5_000 / 8, rel=0.15)
     assert not found.counted[:5_000].any()
     assert " of 10,000 are used: version 3 learned from " in found.detail
-    assert "that its record can tell of among them" in found.detail
+    assert "that its record covers among them" in found.detail
     assert basis(3, known, frame(20_000, 30_000)).counted is None
     assert basis(3, known, frame(20_000, 30_000)).detail == ""
     few = basis(3, known, frame(20_000, 20_200))

@@ -17,7 +17,7 @@ def places(make_workspace) -> Places:
 
 
 def test_a_report_without_a_run_says_how_to_get_one(places):
-    with pytest.raises(DataError, match=r"dvc\.lock tells of no evaluated model"):
+    with pytest.raises(DataError, match=r"dvc\.lock has no evaluated model"):
         build_report(places)
 
 
