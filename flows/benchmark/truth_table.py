@@ -62,24 +62,24 @@ def truth_table(lines: Sequence[Line]) -> str:
     table = [header]
     cells = dict.fromkeys((line["structure"], line["tuner"], line["trials"]) for line in lines)
     for structure, tuner, trials in cells:
-        mine = [
+        own_lines = [
             line
             for line in lines
             if (line["structure"], line["tuner"], line["trials"]) == (structure, tuner, trials)
         ]
-        choices = mine[0]["choices"]
-        exact = sum(PLANTED[structure] in line["interactors"] for line in mine)
-        kin = sum(bool(set(KIN[structure]) & set(line["interactors"])) for line in mine)
+        choices = own_lines[0]["choices"]
+        exact = sum(PLANTED[structure] in line["interactors"] for line in own_lines)
+        kin = sum(bool(set(KIN[structure]) & set(line["interactors"])) for line in own_lines)
         table.append(
             [
                 NAMES[structure],
                 tuner,
-                f"{len(mine)}, {trials}",
-                _ratio([line["ratio"] for line in mine]),
-                _ratio([line["others"]["biases"] for line in mine]),
-                _ratio([line["others"]["mean"] for line in mine]),
-                f"{exact} of {len(mine)}",
-                f"{kin} of {len(mine)}",
+                f"{len(own_lines)}, {trials}",
+                _ratio([line["ratio"] for line in own_lines]),
+                _ratio([line["others"]["biases"] for line in own_lines]),
+                _ratio([line["others"]["mean"] for line in own_lines]),
+                f"{exact} of {len(own_lines)}",
+                f"{kin} of {len(own_lines)}",
                 ", ".join(
                     f"{chance(kinds, choices):.2f}"
                     for kinds in ([PLANTED[structure]], KIN[structure])
@@ -134,13 +134,13 @@ def alone_table(lines: Sequence[Line]) -> str:
     for name in sorted({line["interactor"] for line in lines}):
         row = [_short(name)]
         for structure in structures:
-            mine = [
+            own_lines = [
                 line["ratio"]
                 for line in lines
                 if (line["structure"], line["interactor"]) == (structure, name)
             ]
-            text = _ratio(mine) if mine else "–"
-            row.append(f"**{text}**" if mine and name in KIN[structure] else text)
+            text = _ratio(own_lines) if own_lines else "–"
+            row.append(f"**{text}**" if own_lines and name in KIN[structure] else text)
         table.append(row)
     return "\n".join(markdown(table))
 
@@ -158,25 +158,27 @@ def told_apart_table(lines: Sequence[Line]) -> str:
     ]
     table = [header]
     for structure in NAMES:
-        mine = [line for line in lines if line["structure"] == structure]
-        if not mine:
+        own_lines = [line for line in lines if line["structure"] == structure]
+        if not own_lines:
             continue
         places, kin, rest = [], [], []
-        seeds = sorted({line["seed"] for line in mine})
+        seeds = sorted({line["seed"] for line in own_lines})
         for seed in seeds:
             scores = {
-                line["interactor"]: line["valid_ratio"] for line in mine if line["seed"] == seed
+                line["interactor"]: line["valid_ratio"]
+                for line in own_lines
+                if line["seed"] == seed
             }
             order = sorted(scores, key=scores.__getitem__)
             places.append(1 + order.index(PLANTED[structure]))
             kin.append(min(scores[name] for name in order if name in KIN[structure]))
             rest.append(min(scores[name] for name in order if name not in KIN[structure]))
-        tried = {line["interactor"] for line in mine}
+        tried = {line["interactor"] for line in own_lines}
         found = sum(best < other for best, other in zip(kin, rest, strict=True))
         table.append(
             [
                 NAMES[structure],
-                str(mine[0]["trials"]),
+                str(own_lines[0]["trials"]),
                 f"{', '.join(map(str, places))} of {len(tried)}",
                 _ratio(kin),
                 _ratio(rest),

@@ -38,7 +38,7 @@ def register_winner(params: Params, places: Places) -> Decision:
         RegistryError: The new version fails its smoke test.
         UnreachableError: MLflow does not answer.
     """
-    told = outbox.settle(places)  # what waits since a server was away: now it is needed anyway
+    delivered = outbox.settle(places)  # the version belongs to the run of the search
     document = lineage(params, places)
     tags = lineage_tags(document)
     preprocessor = Preprocessor.load(places.prepared)
@@ -53,7 +53,7 @@ def register_winner(params: Params, places: Places) -> Decision:
             features,
             # With so few rows, a high share of unknown ids means nothing, so no warning.
             scorer.score(features, scorer.unknown_ids()),
-            run=mlflow_runs.search_run(places) if told else None,
+            run=mlflow_runs.search_run(places) if delivered else None,
             tags=tags,
             lineage=document,
             metrics=test_figures(places)["model"],

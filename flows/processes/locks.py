@@ -117,16 +117,16 @@ def exclusive(
     place = root / FOLDER / "locks" / f"{dataset}.json"
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.open("a+", encoding="utf-8") as file:
-        said = False
+        announced = False
         while not _locked(file):
             other = _read(file) or "another run"
             if on_busy == "leave":
                 raise DataSetBusyError(
                     f"{other} is building {dataset}, so this run stops (pipeline.on_busy is leave)."
                 )
-            if not said:
+            if not announced:
                 say(f"Waiting: {other} is building {dataset}.")
-                said = True
+                announced = True
             time.sleep(POLL_SECONDS)
         _write(file, me)
         yield

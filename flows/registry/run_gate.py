@@ -144,11 +144,11 @@ def _settled(
     if champion == number:
         return Decision(grounds, (), "", said=f"Version {number} is already the champion.")
     if reason := challenger.tags.get("rollback.reason"):
-        said = (
+        sentence = (
             f"Version {number} was rolled back ({reason}), so it does not go live automatically. "
             f"To make it live: `autorec promote {challenger.dataset} --version {number}`."
         )
-        return Decision(grounds, (), "", said=said)
+        return Decision(grounds, (), "", said=sentence)
     if challenger.tags.get("gate.policy") != _policy(champion, evidence, policy):
         return None
     known = Decision.from_json(challenger.tags["gate"])
