@@ -199,7 +199,7 @@ def test_a_stopped_run_is_listed_with_command_and_time():
     text = runs_said(runs, cells)
 
     assert "`autorec benchmark --seed 1`: stopped by hand after 2 cells (1.5 minutes)" in text
-    assert "`autorec benchmark`: 1.5 minutes for 4 cells; niceness 0, load 0.5 before it." in text
+    assert "`autorec benchmark`: 1.5 minutes for 4 cells; niceness 0, load before it 0.5." in text
     assert text.endswith("- Versions: keras 3.15.1.")
     runs[1]["code"] = "b"
     assert "- Code: 2 versions of it" in runs_said(runs, cells)
