@@ -1,4 +1,4 @@
-"""A worker that is told to end lets the runs in progress end first, for a while."""
+"""A worker that is asked to stop waits a while for running runs."""
 
 from __future__ import annotations
 
