@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
+import ast
+import importlib.metadata
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy
 import yaml
+from packaging.utils import canonicalize_name
 from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.client.schemas.schedules import CronSchedule
 from project import ROOT
 
+from flows.cli.doctor import _needed
 from flows.config import Params
 from flows.processes.services import POOL, RUN_SECONDS, STOP_SECONDS, WORKER
 
@@ -166,3 +170,34 @@ def test_runs_that_are_late_do_not_start_all_at_once(deployment):
 
     assert limit.limit == 1
     assert limit.collision_strategy.value == ("ENQUEUE" if trains else "CANCEL_NEW")
+
+
+def test_the_image_installs_nothing_without_its_hash():
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    installs = re.findall(r"\bpip install ([^&\n]*)", text)
+
+    assert len(installs) == 4
+    assert all(
+        "--require-hashes" in one or "--offline --no-cache --no-deps" in one for one in installs
+    )
+
+
+def test_what_the_code_imports_is_installed_in_the_image_which_leaves_out_the_groups():
+    """Packages for tests and documentation are in the lock, and in nobody's image."""
+    needed = _needed()
+    owners = importlib.metadata.packages_distributions()
+    files = [path for room in ("autorec_core", "flows") for path in (ROOT / room).rglob("*.py")]
+    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) if node.module}
+    imported = {name.partition(".")[0] for name in names}
+
+    lacking = {
+        name
+        for name in imported - sys.stdlib_module_names - {"autorec_core", "flows"}
+        if name not in ("lightgbm", "surprise")  # the extra `bench`
+        and not {canonicalize_name(owner) for owner in owners.get(name, [])} & needed
+    }
+
+    assert "mypy" not in needed
+    assert not lacking
