@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from prefect.utilities.engine import collect_task_run_inputs_sync
 from project import PARAMS_FILE
 
 from autorec_core.errors import ConfigError
@@ -74,3 +75,10 @@ def test_an_objective_of_the_other_task_is_refused_before_anything_is_built(tmp_
 
     with pytest.raises(ConfigError, match="'val_auc' of a rating model"):
         params.buildable("movielens-100k")
+
+
+def test_prefect_can_look_into_the_params_that_a_flow_gives_its_tasks():
+    """Before each task it makes a dict of every section, which a property called `keys` prevents."""
+    params = Params.load(PARAMS)
+
+    collect_task_run_inputs_sync(params)
