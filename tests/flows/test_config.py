@@ -78,7 +78,7 @@ def test_an_objective_of_the_other_task_is_refused_before_anything_is_built(tmp_
 
 
 def test_prefect_can_look_into_the_params_that_a_flow_gives_its_tasks():
-    """Before each task it makes a dict of every section, which a property called `keys` prevents."""
+    """Before each task it makes a dict of each section; a property called `keys` prevents it."""
     params = Params.load(PARAMS)
 
     collect_task_run_inputs_sync(params)
