@@ -21,7 +21,7 @@ from project import ROOT
 
 from flows.cli.doctor import _needed
 from flows.config import Params
-from flows.processes.services import POOL, RUN_SECONDS, STOP_SECONDS, WORKER
+from flows.processes.services import POOL, REPORT_SECONDS, RUN_SECONDS, STOP_SECONDS, WORKER
 
 TRAINING = "flows/orchestration/train.py:autorec"
 FLOWS = {
@@ -37,7 +37,7 @@ def read(name: str) -> dict[str, Any]:
 
 DEPLOYMENTS = read("prefect.yaml")["deployments"]
 SERVICES = read("compose.yaml")["services"]
-OWN = [name for name in SERVICES if name not in ("password", "postgres")]
+OWN = [name for name in SERVICES if name not in ("password-is-set", "postgres")]
 
 
 def test_each_data_set_of_the_pipeline_is_trained_scored_and_watched():
@@ -141,8 +141,8 @@ def test_what_a_container_waits_for_and_mounts_is_there():
 def test_only_up_needs_the_password_and_refuses_one_that_an_address_cannot_hold(password, code):
     """What is interpolated with `:?` is asked for by `down`, `ps` and `logs` too."""
     assert ":?" not in re.sub("#.*", "", (ROOT / "compose.yaml").read_text(encoding="utf-8"))
-    assert "password" in SERVICES["postgres"]["depends_on"]
-    script = SERVICES["password"]["entrypoint"][-1].replace("$$", "$")
+    assert "password-is-set" in SERVICES["postgres"]["depends_on"]
+    script = SERVICES["password-is-set"]["entrypoint"][-1].replace("$$", "$")
 
     done = subprocess.run(
         ["bash", "-c", script],
@@ -159,7 +159,7 @@ def test_only_up_needs_the_password_and_refuses_one_that_an_address_cannot_hold(
 def test_the_worker_has_time_to_let_its_runs_end():
     grace = int(SERVICES["worker"]["stop_grace_period"].removesuffix("s"))
 
-    assert grace >= RUN_SECONDS + STOP_SECONDS[WORKER] + 5
+    assert grace >= RUN_SECONDS + REPORT_SECONDS + STOP_SECONDS[WORKER] + 5
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda one: one["entrypoint"])

@@ -46,8 +46,10 @@ POOL = "autorec"
 _PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 START_SECONDS = 180.0
 RUN_SECONDS = 45.0
-"""How long runs in progress may take to end when `work` is told to. With the worker's own time in
-`STOP_SECONDS` it must stay below `stop_grace_period` in compose.yaml."""
+"""How long runs in progress may take to end when `work` is told to. With `REPORT_SECONDS` and the
+worker's own time in `STOP_SECONDS` it must stay below `stop_grace_period` in compose.yaml."""
+REPORT_SECONDS = 15.0
+"""How long a run that is stopped may take to tell the Prefect server that it did not complete."""
 STOP_SECONDS = {WORKER: 40.0, MLFLOW: 15.0, PREFECT: 15.0}
 """How long each may take to end by itself, in the order they are ended."""
 
@@ -155,7 +157,8 @@ def work(root: Path) -> None:
     """Deploys prefect.yaml on servers that run elsewhere, then works for them.
 
     Told to end (SIGTERM, Ctrl-C), it lets the runs in progress end if they do so within
-    `RUN_SECONDS`. Those that are left are stopped, and the next run goes on where they were.
+    `RUN_SECONDS`. Those that are left are stopped and marked as crashed; the next run goes on
+    where they were.
 
     Raises:
         ConfigError: No address of a Prefect server is given, a proxy cannot be used, or the
@@ -180,6 +183,7 @@ def work(root: Path) -> None:
     while worker.poll() is None:
         if asked.wait(1):
             wait_for_runs(worker.pid, RUN_SECONDS)
+            stop_runs(worker.pid, REPORT_SECONDS)
             worker.terminate()
             worker.wait()
             return
@@ -193,6 +197,18 @@ def wait_for_runs(worker: int, seconds: float) -> None:
         process = psutil.Process(worker)
         while process.children() and time.monotonic() < deadline:
             time.sleep(0.2)
+
+
+def stop_runs(worker: int, seconds: float) -> None:
+    """Tells the runs of a worker to end, and gives them time to report that they crashed.
+
+    Otherwise they would stay "Running" and keep the next run of their deployment waiting.
+    """
+    with suppress(psutil.NoSuchProcess):
+        for run in psutil.Process(worker).children():
+            with suppress(psutil.NoSuchProcess):
+                run.terminate()
+    wait_for_runs(worker, seconds)
 
 
 def deploy(root: Path, environment: dict[str, str]) -> None:
