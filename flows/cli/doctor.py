@@ -114,22 +114,63 @@ def _versions(lock: Path) -> Iterator[Finding]:
         yield Finding("packages", "note", f"no {lock.name} here to compare with", "")
         return
     wanted = dict(_locked(lock.read_text(encoding="utf-8")))
-    missing, other = [], []
+    missing, spared, other = [], [], []
+    needed = _needed()
     for name, version in wanted.items():
         try:
             found = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            missing.append(name)
+            (missing if name in needed else spared).append(name)
             continue
         if found != version:
             other.append(f"{name} {found} (lock: {version})")
     if not missing and not other:
+<<<<<<< HEAD
         yield Finding("packages", "ok", f"all {len(wanted)} packages match {lock.name}")
     for problem, names in (("missing", missing), ("another version", other)):
         if names:
             more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
             found = f"{problem}: {listed(sorted(names)[:MOST_NAMED])}{more}"
             yield Finding("packages", "fix", found, "`make install` installs the lock.")
+=======
+        number = "all" if not spared else "the"
+        found = f"{number} {len(wanted) - len(spared)} as {lock.name} has them"
+        yield Finding("packages", "well", found)
+    for what, names in (("missing", missing), ("another version", other)):
+        if names:
+            found = f"{what}: {_some(names)}"
+            yield Finding("packages", "mend", found, "`make install` installs the lock.")
+    if spared:
+        found = f"missing, only tests and documentation need them: {_some(spared)}"
+        remedy = "`make install` installs them; the image leaves them out."
+        yield Finding("packages", "note", found, remedy)
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return listed(sorted(names)[:MOST_NAMED]) + more
+
+
+def _needed() -> set[str]:
+    """The names of the packages that the installed AutoRec needs, directly or through others."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    known: set[tuple[str, str]] = set()
+    left = [("autorec", "")]
+    while left:
+        name, extra = left.pop()
+        known.add((name, extra))
+        try:
+            lines = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for wanted in map(Requirement, lines):
+            if wanted.marker is None or wanted.marker.evaluate({"extra": extra}):
+                package = canonicalize_name(wanted.name)
+                left += [one for e in ("", *wanted.extras) if (one := (package, e)) not in known]
+    return {name for name, _ in known}
+>>>>>>> containers
 
 
 def _locked(text: str) -> Iterator[tuple[str, str]]:

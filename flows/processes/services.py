@@ -46,8 +46,15 @@ POOL = "autorec"
 _PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 START_SECONDS = 180.0
 RUN_SECONDS = 45.0
+<<<<<<< HEAD
 """How long `work` waits for running runs when it is told to stop. The sum of this and the worker's
 time in `STOP_SECONDS` must stay below `stop_grace_period` in compose.yaml."""
+=======
+"""How long runs in progress may take to end when `work` is told to. With `REPORT_SECONDS` and the
+worker's own time in `STOP_SECONDS` it must stay below `stop_grace_period` in compose.yaml."""
+REPORT_SECONDS = 15.0
+"""How long a run that is stopped may take to tell the Prefect server that it did not complete."""
+>>>>>>> containers
 STOP_SECONDS = {WORKER: 40.0, MLFLOW: 15.0, PREFECT: 15.0}
 """How long each service may take to end before it is killed, in the order of stopping."""
 
@@ -155,8 +162,14 @@ def up(root: Path) -> None:
 def work(root: Path) -> None:
     """Deploys prefect.yaml to the server of PREFECT_API_URL, then runs a worker for it.
 
+<<<<<<< HEAD
     On SIGTERM or Ctrl-C it waits up to `RUN_SECONDS` for running runs, then stops them. The next
     run continues where they stopped.
+=======
+    Told to end (SIGTERM, Ctrl-C), it lets the runs in progress end if they do so within
+    `RUN_SECONDS`. Those that are left are stopped and marked as crashed; the next run goes on
+    where they were.
+>>>>>>> containers
 
     Raises:
         ConfigError: PREFECT_API_URL is not set, a proxy cannot be used, or the workspace cannot be
@@ -181,6 +194,7 @@ def work(root: Path) -> None:
     while worker.poll() is None:
         if asked.wait(1):
             wait_for_runs(worker.pid, RUN_SECONDS)
+            stop_runs(worker.pid, REPORT_SECONDS)
             worker.terminate()
             worker.wait()
             return
@@ -194,6 +208,18 @@ def wait_for_runs(worker: int, seconds: float) -> None:
         process = psutil.Process(worker)
         while process.children() and time.monotonic() < deadline:
             time.sleep(0.2)
+
+
+def stop_runs(worker: int, seconds: float) -> None:
+    """Tells the runs of a worker to end, and gives them time to report that they crashed.
+
+    Otherwise they would stay "Running" and keep the next run of their deployment waiting.
+    """
+    with suppress(psutil.NoSuchProcess):
+        for run in psutil.Process(worker).children():
+            with suppress(psutil.NoSuchProcess):
+                run.terminate()
+    wait_for_runs(worker, seconds)
 
 
 def deploy(root: Path, environment: dict[str, str]) -> None:
