@@ -59,9 +59,6 @@ def test_an_empty_folder_needs_fixing(tmp_path, monkeypatch):
     assert not show(findings.values())
 
 
-<<<<<<< HEAD
-def test_packages_are_compared_with_the_lock(tmp_path):
-=======
 def without(monkeypatch, *names: str) -> None:
     """Takes packages away from what is installed."""
     installed = importlib.metadata.version
@@ -74,8 +71,7 @@ def without(monkeypatch, *names: str) -> None:
     monkeypatch.setattr(importlib.metadata, "version", version)
 
 
-def test_packages_are_held_against_the_lock(tmp_path, monkeypatch):
->>>>>>> containers
+def test_packages_are_compared_with_the_lock(tmp_path, monkeypatch):
     lock = tmp_path / "requirements.lock"
     lock.write_text(
         "numpy==0.1 \\\n    --hash=sha256:00\n    # via somebody\n"
@@ -87,13 +83,8 @@ def test_packages_are_held_against_the_lock(tmp_path, monkeypatch):
 
     missing, other = doctor._versions(lock)
 
-<<<<<<< HEAD
     assert missing.health == other.health == "fix"
-    assert missing.found == "missing: no-such-package-at-all"
-=======
-    assert missing.health == other.health == "mend"
     assert missing.found == "missing: mlflow"
->>>>>>> containers
     assert other.found.startswith("another version: numpy ")
     assert other.found.endswith("(lock: 0.1)")
     assert "make install" in other.remedy
