@@ -90,7 +90,7 @@ def test_packages_are_compared_with_the_lock(tmp_path, monkeypatch):
     assert "make install" in other.remedy
 
 
-def test_an_image_without_the_packages_of_tests_and_pages_needs_no_mending(tmp_path, monkeypatch):
+def test_an_image_without_the_packages_of_tests_and_pages_needs_no_fix(tmp_path, monkeypatch):
     lock = tmp_path / "requirements.lock"
     installed = importlib.metadata.version("distributed")  # needed through an extra of Dask
     lock.write_text(f"distributed=={installed}\nmypy==1.0\npytest==1.0\n", encoding="utf-8")
@@ -98,12 +98,12 @@ def test_an_image_without_the_packages_of_tests_and_pages_needs_no_mending(tmp_p
 
     well, spared = doctor._versions(lock)
 
-    assert (well.health, well.found) == ("well", "the 1 as requirements.lock has them")
+    assert (ok.health, ok.found) == ("ok", "the 1 packages match requirements.lock")
     assert spared.health == "note"
     assert spared.found.endswith("mypy, pytest")
 
     without(monkeypatch, "distributed")
-    assert next(iter(doctor._versions(lock))).health == "mend"
+    assert next(iter(doctor._versions(lock))).health == "fix"
 
 
 class Health(BaseHTTPRequestHandler):
