@@ -45,7 +45,7 @@ def basis(champion: int, record: LearnedRows | None, rows: pd.DataFrame, *, fewe
             "these may be among them",
         )
     try:
-        sampled, learned = record.look(rows)
+        sampled, learned = record.find_learned(rows)
     except DataError:
         return Basis(
             None,

@@ -84,7 +84,7 @@ class TestRange:
 
     @pytest.mark.parametrize("bad", [(5, 1), (1, 1), (1, 2, 3)])
     def test_a_range_that_is_none_is_named(self, bad):
-        with pytest.raises(BlockError, match="the least and the greatest rating"):
+        with pytest.raises(BlockError, match="the smallest and the greatest rating"):
             ar.RatingPredictionOptimizer(label_range=bad)
 
     def test_scaling_is_one_of_two(self):

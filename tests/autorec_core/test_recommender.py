@@ -58,7 +58,7 @@ def test_what_is_open_is_told_and_cannot_be_built():
     recommender = rp(ar.MLPInteraction(units=8)(pair(ids)), ids)
     assert "mlp_interaction_1/num_layers" in recommender.undecided()
     assert "mlp_interaction_1/units" not in recommender.undecided()
-    with pytest.raises(BlockError, match="still to be searched"):
+    with pytest.raises(BlockError, match="still has open choices"):
         recommender.model()
 
 
@@ -79,9 +79,9 @@ def test_an_error_names_the_block_by_its_place():
 
 def test_a_chain_ends_in_its_task_s_optimizer_and_begins_at_its_inputs():
     ids, other = ar.Input(shape=[2]), ar.Input(shape=[2], name="other")
-    with pytest.raises(BlockError, match="RPRecommender ends in a RatingPredictionOptimizer"):
+    with pytest.raises(BlockError, match="RPRecommender must end in a RatingPredictionOptimizer"):
         ar.RPRecommender(inputs=ids, outputs=ar.CTRPredictionOptimizer()(pair(ids)))
-    with pytest.raises(BlockError, match="starts at inputs other that `inputs` lacks"):
+    with pytest.raises(BlockError, match="starts at inputs that are missing from `inputs`: other"):
         ar.RPRecommender(inputs=ids, outputs=ar.RatingPredictionOptimizer()(pair(other)))
 
 

@@ -106,7 +106,7 @@ def test_default_candidates_build_on_any_kind_of_table(of, space):
     inputs, labels = rows(of)
     for name in zoo.MODELS:
         if of.user is None and name in ("mf", "neumf", "autorec_rp"):
-            with pytest.raises(ConfigError, match=f"{name} is made for a user and an item column"):
+            with pytest.raises(ConfigError, match=f"{name} needs a user and an item column"):
                 zoo.build(name, of, space)
             continue
         recommender = zoo.build(name, of, space)

@@ -9,7 +9,7 @@ import pytest
 from distributed import LocalCluster
 
 from autorec_core.config import PreprocessParams
-from autorec_core.data.compute import HERE, ahead, compute_at
+from autorec_core.data.compute import LOCAL, compute_at, run_ahead
 from autorec_core.data.preparing import store
 from autorec_core.data.preparing.prepare import prepare
 from autorec_core.data.reading import raw
@@ -67,7 +67,7 @@ def test_no_byte_depends_on_where_it_was_computed(
     settings = PreprocessParams(
         min_count=2, max_vocabulary=None, numeric="quantile", missing_flag=True
     )
-    prepare(dirty, split, settings, 1, tmp_path / "rows", tmp_path / "here", HERE)
+    prepare(dirty, split, settings, 1, tmp_path / "rows", tmp_path / "here", LOCAL)
     with compute_at(address) as cluster:
         prepare(dirty, split, settings, 1, tmp_path / "rows", tmp_path / "there", cluster)
 
@@ -118,7 +118,7 @@ def test_one_item_is_made_ahead_and_the_generator_is_closed():
         finally:
             closed.set()
 
-    with ahead(items()) as coming:
+    with run_ahead(items()) as coming:
         taken = [next(coming), next(coming)]
 
     assert taken == [1, 2]
@@ -131,7 +131,7 @@ def test_an_error_of_an_item_made_ahead_is_raised_where_it_is_taken():
         yield 1
         raise DataError("wrong")
 
-    with ahead(items()) as coming:
+    with run_ahead(items()) as coming:
         assert next(coming) == 1
         with pytest.raises(DataError, match="wrong"):
             next(coming)

@@ -140,10 +140,10 @@ def test_labels_of_words_are_encoded_and_prepared_ones_stay(fitted):
     [
         ({"positive": True}, "put the word in quotes"),
         ({"missing": [None]}, "put the word in quotes"),
-        ({"negative": ["no"]}, "`negative` needs `positive` beside it"),
-        ({"positive": "a", "negative": "a"}, "'a' stands under `positive` and under `negative`"),
-        ({"positive": "a", "missing": "a"}, "'a' stands under `positive` and under `missing`"),
-        ({"positive": "a", "task": "rating"}, "needs? `task: ctr`"),
+        ({"negative": ["no"]}, "`negative` is only allowed with `positive`"),
+        ({"positive": "a", "negative": "a"}, "'a' is listed under `positive` and under `negative`"),
+        ({"positive": "a", "missing": "a"}, "'a' is listed under `positive` and under `missing`"),
+        ({"positive": "a", "task": "rating"}, "`positive` is only allowed with `task: ctr`"),
         ({"decimal": ";"}, "'.' or ','"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 
 from autorec_core.config import SplitParams
 from autorec_core.data.encoding.preprocessor import Preprocessor
-from autorec_core.data.preparing.survey import look
+from autorec_core.data.preparing.survey import survey_chunk
 from autorec_core.data.reading.guess import propose
 from autorec_core.data.reading.raw import read_raw
 from autorec_core.errors import DataError
@@ -149,7 +149,7 @@ def test_a_time_that_is_a_category_too_is_ordered_by_the_moment(entry, tmp_path)
     rows = read_raw(described, tmp_path / "rows.csv")
     split = SplitParams(strategy="by_time", ratios=[0.8, 0.1, 0.1])
 
-    seen = look(described, split, tmp_path, pa.Table.from_pandas(rows))
+    seen = survey_chunk(described, split, tmp_path, pa.Table.from_pandas(rows))
 
     assert seen.times is not None
     assert seen.times.tolist() == [TWO - 3600, TWO - 1800]

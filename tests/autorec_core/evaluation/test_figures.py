@@ -65,7 +65,9 @@ def test_an_ordinary_model_is_warned_of_nothing():
 def test_one_that_is_no_better_than_the_mean_is_said():
     found = outcome("ctr", clicks(200, 60), np.full(200, 0.9))
 
-    assert found.warning.startswith("The model is not better than predicting the mean: test CE ")
+    assert found.warning.startswith(
+        "The model is not better than predicting the mean: its test CE "
+    )
 
 
 def test_metrics_that_cannot_be_computed_are_left_out():

@@ -224,9 +224,9 @@ class TestRestricting:
             ({"meta_interactor_num": ar.choice(1, 2, name="n")}, "shared as 'n'"),
             (
                 {"interactor_type": "FMInteraction", "interactors": (ar.MLPInteraction(),)},
-                "settings for MLPInteraction, which `interactor_type` does not offer",
+                "settings for MLPInteraction, but `interactor_type` only has",
             ),
-            ({"interactors": (ar.FMInteraction(), ar.FMInteraction())}, "names a type twice"),
+            ({"interactors": (ar.FMInteraction(), ar.FMInteraction())}, "has a type twice"),
         ],
     )
     def test_what_cannot_be_is_named(self, settings, said):

@@ -130,9 +130,9 @@ def test_saved_models_load_elsewhere_and_give_the_same_to_the_bit(tmp_path):
 @pytest.mark.parametrize("name", MAPPERS)
 def test_what_is_no_table_is_an_error(name, shape):
     tensor = keras.Input(shape, dtype=str(rows_for(name).dtype))
-    with pytest.raises(BlockError, match=rf"{name} is called on one input of shape"):
+    with pytest.raises(BlockError, match=rf"{name} must be called on one input of shape"):
         settled(made(name)).connect([tensor])
-    with pytest.raises(BlockError, match="is called on one input"):
+    with pytest.raises(BlockError, match="must be called on one input"):
         settled(made(name)).connect([])
 
 

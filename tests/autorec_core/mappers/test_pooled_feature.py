@@ -56,7 +56,7 @@ def test_the_penalty_weighs_each_category_alike_whatever_its_place():
 
 
 def test_a_list_beyond_the_input_is_refused():
-    with pytest.raises(BlockError, match="maps places 5 to 7; the input has 7 columns"):
+    with pytest.raises(BlockError, match="maps places 5 to 7, but the input has 7 columns"):
         model(mapper(first_column=5))
 
 

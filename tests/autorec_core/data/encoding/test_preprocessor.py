@@ -184,7 +184,7 @@ def test_what_is_no_number_is_refused_at_scoring_too(clicks, wrong, repeat):
 
 
 def test_a_column_without_a_value_is_refused(clicks):
-    with pytest.raises(DataError, match="without a single value in train: price"):
+    with pytest.raises(DataError, match="without any value in train: price"):
         numeric(clicks, [np.nan, np.nan])
 
 
@@ -246,7 +246,7 @@ def test_half_a_preprocessor_is_refused(ratings, tmp_path):
     ratings.save(tmp_path)
     (tmp_path / "vocabulary" / "0.parquet").unlink()
 
-    with pytest.raises(DataError, match="holds no whole preprocessor"):
+    with pytest.raises(DataError, match="has no complete preprocessor"):
         Preprocessor.load(tmp_path)
 
 

@@ -111,11 +111,11 @@ def test_none_of_the_test_rows_was_learned_from_however_alike_rows_are(split_of)
     before, after = split_of(old, "before"), split_of(grown(old, new), "after")
 
     record = LearnedRows.of([before / f"rows_{part}.parquet" for part in ("train", "valid")])
-    sampled, learned = record.look(load_rows(after, "test"))
+    sampled, learned = record.find_learned(load_rows(after, "test"))
 
     assert sampled.all()
     assert not learned.any()
-    assert record.look(load_rows(before, "train"))[1].all()
+    assert record.find_learned(load_rows(before, "train"))[1].all()
 
 
 def test_in_a_stratified_split_only_rows_that_were_learned_from_count_as_such(split_of, split):
@@ -123,7 +123,7 @@ def test_in_a_stratified_split_only_rows_that_were_learned_from_count_as_such(sp
     first, second = (split_of(rows, f"at {seed}", split, seed=seed) for seed in (1, 2))
 
     record = LearnedRows.of([first / f"rows_{part}.parquet" for part in ("train", "valid")])
-    learned = record.look(load_rows(second, "test"))[1]
+    learned = record.find_learned(load_rows(second, "test"))[1]
     numbers = {
         row
         for part in ("train", "valid")
@@ -147,7 +147,7 @@ def test_a_row_with_a_key_is_known_by_it_whatever_else_changes(split_of):
         assert rows_of(before, part, ["event"]) <= rows_of(after, part, ["event"])
     record = LearnedRows.of([before / "rows_train.parquet"], key=["event"])
     assert set(record.columns) == {"event"}
-    assert not record.look(load_rows(after, "test"))[1].any()
+    assert not record.find_learned(load_rows(after, "test"))[1].any()
 
 
 def test_rows_of_one_key_are_in_one_part(split_of):

@@ -102,10 +102,10 @@ def test_it_knows_the_rows_it_was_made_of_and_no_others(tmp_path):
 
     assert record.columns == again.columns == KINDS
     assert (again.rows, again.bits, len(again.hashes)) == (1050, 0, 1050)
-    sampled, learned = again.look(frame(900, 1200)[["rating", "item", "user"]])
+    sampled, learned = again.find_learned(frame(900, 1200)[["rating", "item", "user"]])
     assert sampled.all()
     assert learned.tolist() == [True] * 150 + [False] * 150
-    assert not LearnedRows.of([train]).look(frame(950, 1200))[1].any()
+    assert not LearnedRows.of([train]).find_learned(frame(950, 1200))[1].any()
 
 
 def test_what_is_kept_of_many_rows_is_bounded_and_stays_right(tmp_path):
@@ -116,7 +116,9 @@ def test_what_is_kept_of_many_rows_is_bounded_and_stays_right(tmp_path):
 
     assert 400 < len(record.hashes) <= 1000
     assert record.bits == 5  # 20,000 / 2 ** 5 = 625
-    sampled, learned = LearnedRows.load(tmp_path / "learned.parquet").look(frame(10_000, 30_000))
+    sampled, learned = LearnedRows.load(tmp_path / "learned.parquet").find_learned(
+        frame(10_000, 30_000)
+    )
     assert sampled.mean() == pytest.approx(2.0**-5, rel=0.2)
     assert np.array_equal(learned, sampled & (np.arange(20_000) < 10_000))
 
@@ -132,9 +134,9 @@ def test_ever_the_same_rows_do_not_make_it_keep_fewer(tmp_path):
 def test_a_column_learned_from_that_rows_lack_is_no_content_to_compare(tmp_path):
     record = LearnedRows.of([written(tmp_path / "rows.parquet", frame(0, 10))])
 
-    assert record.look(frame(0, 10).assign(new="x"))[1].all()
+    assert record.find_learned(frame(0, 10).assign(new="x"))[1].all()
     with pytest.raises(DataError, match="rating"):
-        record.look(frame(0, 10).drop(columns="rating"))
+        record.find_learned(frame(0, 10).drop(columns="rating"))
 
 
 def test_a_file_that_is_no_record_says_so(tmp_path):

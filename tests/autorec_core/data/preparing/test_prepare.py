@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from autorec_core.config import PreprocessParams, SplitParams
-from autorec_core.data.compute import Here
+from autorec_core.data.compute import LocalThreads
 from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.data.preparing.prepare import prepare
 from autorec_core.data.preparing.split import PARTS
@@ -241,14 +241,14 @@ def test_a_full_disk_is_an_error_and_leaves_the_last_good_splits(
 
 
 def test_a_missing_folder_of_splits_is_named(tmp_path):
-    with pytest.raises(DataError, match="holds no prepared data"):
+    with pytest.raises(DataError, match="does not contain prepared data"):
         load_examples(tmp_path, "train")
 
 
-class Blind(Here):
+class Blind(LocalThreads):
     """Workers without the driver's disk."""
 
-    def reaches(self, folder, files):
+    def can_access(self, folder, files):
         assert folder.is_dir()
         assert all(file.is_file() for file in files)
         return False
@@ -262,6 +262,6 @@ def test_where_workers_do_not_see_the_data_they_are_prepared_here(
 ):
     prepare(entry(), split, preprocess, 2, raw, tmp_path / "there", Blind())
 
-    assert "Not all workers see" in caplog.text
+    assert "Not all workers can access" in caplog.text
     prepare(entry(), split, preprocess, 2, raw, tmp_path / "here")
     assert digests(tmp_path / "there") == digests(tmp_path / "here")

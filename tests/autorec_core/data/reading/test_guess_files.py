@@ -278,16 +278,16 @@ def test_a_partitioned_folder_is_one_table(tmp_path):
     [
         ("user,stadt,rating\n1,München,3\n".encode("latin-1"), r"line 2: not UTF-8 .* iconv"),
         ("user,rating\n1,3\n".encode("utf-16"), "UTF-16; save it as UTF-8"),
-        ('user,text,rating\n1,"a\nb",3\n2,"c",4\n', "line 2: a quoted field goes on in the next"),
+        ('user,text,rating\n1,"a\nb",3\n2,"c",4\n', "line 2: a quoted field continues in the next"),
         ("My report\nuser,item,rating\n1,2,3\n" + "1,2,4\n" * 20, "above the header"),
-        ("user,item,rating\n" + "9,1,2,3\n" * 20, "the header names 3 columns, the lines .* 4"),
+        ("user,item,rating\n" + "9,1,2,3\n" * 20, "the header names 3 columns, but the lines .* 4"),
         ("user,user,rating\n1,2,3\n", "names user twice"),
         (",,rating\n1,2,3\n1,2,4\n", "leaves 2 columns without a name"),
         ("user,item,rating\n", "no row below its header"),
         ("user,item,rating\r1,2,3\r", "carriage returns"),
         ('[{"user": 1}]\n', "is JSON"),
         (b"PK\x03\x04" + b"x" * 99, "Excel or zip"),
-        ("a,rating\n" + "7,3\n7,4\n" * 30, "no column to learn from beside rating"),
+        ("a,rating\n" + "7,3\n7,4\n" * 30, "no column to learn from except rating"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_a_sentence(tmp_path, content, said):
