@@ -258,7 +258,7 @@ class DatasetParams(Spelling):
         return [*self.categorical, *self.multi_valued, *self.numeric]
 
     @property
-    def keys(self) -> list[str]:
+    def key_only(self) -> list[str]:
         """The columns that only `facts.unique` uses; they are read as text."""
         used = (self.label, self.time, *self.features)
         return [name for name in dict.fromkeys(self.facts.unique) if name not in used]

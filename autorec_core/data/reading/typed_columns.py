@@ -18,7 +18,7 @@ from autorec_core.errors import DataError, listed
 def used_columns(entry: DatasetParams) -> list[str]:
     """Returns the columns that are read: label, features, time and keys."""
     time = [] if entry.time is None else [entry.time]
-    return list(dict.fromkeys([entry.label, *entry.features, *time, *entry.keys]))
+    return list(dict.fromkeys([entry.label, *entry.features, *time, *entry.key_only]))
 
 
 def typed_columns(
@@ -44,7 +44,7 @@ def typed_columns(
     check_columns(file, wanted, table.column_names)
     columns: dict[str, pa.Array] = {}
     faults: list[tuple[np.ndarray, str, str]] = []
-    categorical, keys = frozenset(entry.categorical), entry.keys
+    categorical, keys = frozenset(entry.categorical), entry.key_only
     for name in wanted:
         raw = spelled.without_missing(values.plain(table[name]), entry.missing)
         if name in categorical or name in keys:
