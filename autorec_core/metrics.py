@@ -80,18 +80,21 @@ class Metric:
 
 def squared_errors(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     """Computes each row's squared error."""
-    return np.square(labels - predictions)
+    errors: np.ndarray = np.square(labels - predictions)
+    return errors
 
 
 def absolute_errors(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     """Computes each row's absolute error."""
-    return np.abs(labels - predictions)
+    errors: np.ndarray = np.abs(labels - predictions)
+    return errors
 
 
 def cross_entropies(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     """Computes each row's binary cross entropy, in nats."""
     clipped = np.clip(predictions, _EPSILON, 1 - _EPSILON)
-    return -(labels * np.log(clipped) + (1 - labels) * np.log1p(-clipped))
+    losses: np.ndarray = -(labels * np.log(clipped) + (1 - labels) * np.log1p(-clipped))
+    return losses
 
 
 def mse(labels: np.ndarray, predictions: np.ndarray) -> float:

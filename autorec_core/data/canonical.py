@@ -123,7 +123,7 @@ def coded(column: pa.Array) -> pa.DictionaryArray:
 def _can_be_coded(kind: pa.DataType) -> bool:
     """Returns whether Arrow can encode the type as a dictionary, and it saves time."""
     types = pa.types
-    return types.is_string(kind) or types.is_integer(kind) or types.is_float64(kind)
+    return bool(types.is_string(kind) or types.is_integer(kind) or types.is_float64(kind))
 
 
 def _as_text(column: pa.Array) -> pa.Array:

@@ -78,7 +78,8 @@ def label_strata(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 def upper_ends(values: np.ndarray, strata: np.ndarray) -> np.ndarray:
     """Returns the greatest label of each stratum, shape (strata,); see `label_strata`."""
-    return values[np.append(np.flatnonzero(np.diff(strata)), len(values) - 1)]
+    ends: np.ndarray = values[np.append(np.flatnonzero(np.diff(strata)), len(values) - 1)]
+    return ends
 
 
 def _merged(values: np.ndarray, counts: np.ndarray, strata: np.ndarray, fewest: int) -> np.ndarray:

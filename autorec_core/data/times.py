@@ -81,7 +81,7 @@ def of_texts(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     def part(name: str, empty: int = 0) -> np.ndarray:
         texts = pc.fill_null(groups.field(name), "")
         found = pc.if_else(pc.equal(texts, ""), str(empty), texts)
-        return found.cast(pa.int64()).to_numpy(zero_copy_only=False)
+        return np.asarray(found.cast(pa.int64()).to_numpy(zero_copy_only=False))
 
     month, day = part("month") + part("month2"), part("day") + part("day2")
     hour, minute, second = part("hour"), part("minute"), part("second")

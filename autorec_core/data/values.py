@@ -178,7 +178,8 @@ def too_long(column: pa.Array) -> np.ndarray:
     if (pc.max(pc.binary_length(each)).as_py() or 0) <= LONGEST_CATEGORY:
         return np.zeros(len(column), dtype=bool)
     length = pc.utf8_length(column.dictionary_decode() if is_coded else column)
-    return pc.greater(pc.fill_null(length, 0), LONGEST_CATEGORY).to_numpy(zero_copy_only=False)
+    is_long = pc.greater(pc.fill_null(length, 0), LONGEST_CATEGORY)
+    return np.asarray(is_long.to_numpy(zero_copy_only=False))
 
 
 def outside(column: pa.Array, allowed: Sequence[float]) -> np.ndarray:

@@ -115,7 +115,7 @@ def predict_biases(
             biases[column][0] = 0.0
             residual -= biases[column][ids]
     predicted = mean + sum(bias[test.categorical[:, at]] for at, bias in enumerate(biases))
-    return np.clip(np.broadcast_to(predicted, len(test)), *schema.label_range)
+    return np.asarray(np.clip(np.broadcast_to(predicted, len(test)), *schema.label_range))
 
 
 def predict_logistic(

@@ -116,7 +116,7 @@ class ClickRates(keras.layers.Layer):
         table = np.asarray(inputs[self.input_name], np.int32)
         sums = (table * self._factors).sum(axis=1, dtype=np.int32)
         shifts = SHIFTS[occurrences(sums) % len(SHIFTS)]
-        folds = np.mod(sums // LOW_BITS + shifts, FOLDS)
+        folds: np.ndarray = np.mod(sums // LOW_BITS + shifts, FOLDS)
         clicks = np.asarray(labels, np.float64)
         mean = float(np.clip(clicks.mean(), 1e-6, 1 - 1e-6))
         found = []

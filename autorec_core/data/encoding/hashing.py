@@ -24,7 +24,8 @@ def one_piece(column: pa.ChunkedArray) -> pa.Array:
 
 def bits(column: pa.Array) -> np.ndarray:
     """Returns the bits of float64 numbers: uint64, shape (rows,); -0 is the same as 0."""
-    return (column.to_numpy(zero_copy_only=False).astype(np.float64) + 0.0).view(np.uint64)
+    numbers: np.ndarray = column.to_numpy(zero_copy_only=False).astype(np.float64) + 0.0
+    return numbers.view(np.uint64)
 
 
 def hashes(texts: pa.Array) -> np.ndarray:

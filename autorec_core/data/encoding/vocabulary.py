@@ -80,9 +80,9 @@ class Vocabulary:
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         of_codes = self._each(coded.dictionary)
         if not coded.null_count:
-            return of_codes[coded.indices.to_numpy()]
+            return np.asarray(of_codes[coded.indices.to_numpy()])
         codes = pc.fill_null(coded.indices, len(of_codes)).to_numpy(zero_copy_only=False)
-        return np.append(of_codes, np.int32(self.missing))[codes]
+        return np.asarray(np.append(of_codes, np.int32(self.missing))[codes])
 
     def _each(self, categories: pa.Array) -> np.ndarray:
         found = np.full(len(categories), UNKNOWN, dtype=np.int32)

@@ -170,7 +170,7 @@ def _text(column: pa.Array) -> np.ndarray:
     if codes is None:
         return found
     places = codes.fill_null(len(found)).to_numpy(zero_copy_only=False)
-    return np.append(found, np.uint64(0))[places]
+    return np.asarray(np.append(found, np.uint64(0))[places])
 
 
 def _numbers(column: pa.Array) -> np.ndarray:

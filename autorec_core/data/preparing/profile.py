@@ -149,7 +149,7 @@ def _filled(column: pa.Array, one: ListField) -> int:
     cells = values.join_cells(column, one.separator)
     _, rows = values.split_cells(cells, one.separator)
     lengths = np.bincount(rows, minlength=len(cells))
-    return int(np.minimum(lengths, one.length).sum()) + cells.null_count
+    return int(np.minimum(lengths, one.length).sum()) + int(cells.null_count)
 
 
 def _hashed(name: str, category: str | None) -> str:

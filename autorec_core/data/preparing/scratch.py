@@ -131,7 +131,7 @@ class Words:
         of_words = np.fromfile(self.codes, np.int32, missing + 1, offset=self.start)
         self.start += of_words.nbytes
         codes = pc.fill_null(column.indices, missing).to_numpy(zero_copy_only=False)
-        return of_words[codes[chosen]]
+        return np.asarray(of_words[codes[chosen]])
 
     def strings(self, codes: np.ndarray) -> pa.DictionaryArray:
         """Returns the categories of codes; the dictionary holds them in order of appearance."""

@@ -134,7 +134,7 @@ def load_rows(folder: Path, part: str, *, numbered: bool = False) -> pd.DataFram
         part: "train", "valid" or "test".
         numbered: Whether to include the column `ROW_NUMBER`.
     """
-    rows = pa.concat_tables(read_tables(folder / f"rows_{part}.parquet")).to_pandas()
+    rows: pd.DataFrame = pa.concat_tables(read_tables(folder / f"rows_{part}.parquet")).to_pandas()
     return rows if numbered else rows.drop(columns=ROW_NUMBER)
 
 

@@ -51,7 +51,7 @@ class Survey:
         # Labels that are equal after encoding must be in the same stratum.
         encoded, place = np.unique(self.label_values.astype(np.float32), return_inverse=True)
         of_encoded = label_strata(encoded.astype(np.float64), np.bincount(place, weights=counts))
-        return of_encoded[place]
+        return np.asarray(of_encoded[place])
 
     @cached_property
     def strata(self) -> np.ndarray:

@@ -214,4 +214,5 @@ def _hashed(column: pa.Array) -> np.ndarray:
     if not pa.types.is_dictionary(column.type):
         return hashes(column)
     codes = column.indices.fill_null(0).to_numpy(zero_copy_only=False)
-    return hashes(pa.concat_arrays([column.dictionary, pa.nulls(1, column.type.value_type)]))[codes]
+    words = pa.concat_arrays([column.dictionary, pa.nulls(1, column.type.value_type)])
+    return np.asarray(hashes(words)[codes])

@@ -62,7 +62,8 @@ def read_raw(entry: DatasetParams, path: Path, *, check_labels: bool = False) ->
         DataError: The file is missing, empty or malformed; the message names the line.
     """
     chunks = read_chunks(entry, path, bad=bad_rows_of(entry), check_labels=check_labels)
-    return pa.concat_tables([rows.table for rows in chunks]).to_pandas()
+    frame: pd.DataFrame = pa.concat_tables([rows.table for rows in chunks]).to_pandas()
+    return frame
 
 
 def bad_rows_of(entry: DatasetParams) -> BadRows:

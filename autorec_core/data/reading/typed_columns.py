@@ -55,7 +55,7 @@ def typed_columns(
             required = name in (entry.user, entry.item)
         elif name in entry.multi_valued:
             separator = entry.multi_valued[name].separator
-            columns[name] = _of_column(file, name, values.joined, raw, separator)
+            columns[name] = _of_column(file, name, values.join_cells, raw, separator)
             limit = f"at most {values.LONGEST_CATEGORY:,} characters per category are allowed"
             faults.append((_too_long_inside(columns[name], separator), name, limit))
             required = False

@@ -164,13 +164,14 @@ def rating_variance(score: np.ndarray) -> np.ndarray:
     edges = ndtr((np.array([1.5, 2.5, 3.5, 4.5]) - score[:, None]) / NOISE)
     shares = np.diff(edges, axis=1, prepend=0.0, append=1.0)
     steps = np.arange(1.0, 6.0)
-    return shares @ steps**2 - (shares @ steps) ** 2
+    variance: np.ndarray = shares @ steps**2 - (shares @ steps) ** 2
+    return variance
 
 
 def _shares(rows: int, majors: int, most: int) -> np.ndarray:
     """Divides rows among `majors`: a few get many rows, but none more than `most`."""
     weights = np.arange(1, majors + 1) ** -0.5
-    counts = np.minimum((weights / weights.sum() * rows).astype(np.int64), most)
+    counts: np.ndarray = np.minimum((weights / weights.sum() * rows).astype(np.int64), most)
     while left := rows - int(counts.sum()):
         room = np.flatnonzero(counts < most)[:left]
         counts[room] += np.minimum(max(left // len(room), 1), most - counts[room])

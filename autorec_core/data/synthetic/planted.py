@@ -102,7 +102,8 @@ def _fm(random: np.random.Generator) -> Make:
 
     def make(vectors: np.ndarray) -> np.ndarray:
         pairs = combinations(range(FIELDS), 2)
-        return np.sum([(vectors[:, i] * vectors[:, j]).sum(axis=1) for i, j in pairs], axis=0)
+        dots = [(vectors[:, i] * vectors[:, j]).sum(axis=1) for i, j in pairs]
+        return np.asarray(np.sum(dots, axis=0))
 
     return make
 
@@ -134,10 +135,10 @@ def _mlp(random: np.random.Generator) -> Make:
 
     def make(vectors: np.ndarray) -> np.ndarray:
         x = vectors.reshape(len(vectors), -1) @ directions
-        folded = np.maximum(x, 0) - np.maximum(-x, 0)
+        folded: np.ndarray = np.maximum(x, 0) - np.maximum(-x, 0)
         for at, fold in enumerate(FOLDS):
             folded += (-1) ** (at + 1) * 2 * np.maximum(x - fold, 0)
-        return folded.sum(axis=1)
+        return np.asarray(folded.sum(axis=1))
 
     return make
 
