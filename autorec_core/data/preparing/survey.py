@@ -57,7 +57,7 @@ class Survey:
     def strata(self) -> np.ndarray:
         """The stratum of each row, rising with its label; shape (rows,)."""
         small = np.min_scalar_type(int(self.strata_of_labels[-1]))
-        return self.strata_of_labels.astype(small)[self.labels]
+        return np.asarray(self.strata_of_labels.astype(small)[self.labels])
 
     def parts(
         self, split: SplitParams, seed: int, identities: Callable[[], Iterable[np.ndarray]]
