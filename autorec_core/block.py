@@ -267,7 +267,7 @@ def is_score(tensor: Any) -> bool:
 
 
 def snake_case(name: str) -> str:
-    """Returns a class name as it stands in hyperparameters: `FMInteraction` as `fm_interaction`."""
+    """Returns a class name as used in hyperparameters: `FMInteraction` as `fm_interaction`."""
     words = re.sub(r"([A-Z]+)([A-Z][a-z])|([a-z0-9])([A-Z])", r"\1\3_\2\4", name)
     return words.lower()
 

@@ -68,7 +68,7 @@ class Offset(keras.layers.Layer):
         return total * self.scale if self.scaled else total
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "span": self.span, "scaled": self.scaled}
 
 
@@ -109,7 +109,7 @@ class IntoRange(keras.layers.Layer):
         return inputs if training else keras.ops.clip(inputs, self.low, self.high)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "low": self.low,

@@ -99,7 +99,7 @@ def of_texts(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 
 def of_typed(column: pa.Array) -> pa.Array:
-    """Converts Arrow dates, times and durations to seconds since 1970, midnight or their start."""
+    """Converts Arrow dates to seconds since 1970, times of day and durations to seconds."""
     kind = column.type
     if pa.types.is_date32(kind):
         return pc.multiply(column.cast(pa.int32()).cast(pa.float64()), 86_400.0)

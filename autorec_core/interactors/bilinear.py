@@ -87,5 +87,5 @@ class BilinearPairs(keras.layers.Layer):
         return left * keras.ops.take(inputs, second, axis=1)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "form": self.form}

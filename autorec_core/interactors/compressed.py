@@ -75,7 +75,7 @@ class CompressedCross(keras.layers.Layer):
         return keras.ops.transpose(keras.ops.matmul(products, self.kernel), (0, 2, 1))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "units": self.units}
 
 

@@ -68,5 +68,5 @@ class Elementwise(keras.layers.Layer):
         return OPERATIONS[self.operation](inputs)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "operation": self.operation}

@@ -97,7 +97,7 @@ class FieldAttention(keras.layers.Layer):
         return output
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "attention_dim": self.attention_dim,

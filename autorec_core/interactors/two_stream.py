@@ -109,5 +109,5 @@ class BilinearFusion(keras.layers.Layer):
         return keras.ops.expand_dims(product, -1)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "num_heads": self.num_heads}

@@ -80,7 +80,7 @@ class Column(keras.layers.Layer):
         return inputs[:, self.index]
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "index": self.index}
 
 
@@ -114,7 +114,7 @@ class StackedIds(keras.layers.Layer):
         return keras.ops.where(known, picked, UNKNOWN) + self._shifts
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "columns": self.columns,
@@ -180,7 +180,7 @@ class RowPenalty(keras.layers.Layer):
         return vectors
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "input_name": self.input_name,

@@ -78,5 +78,5 @@ class ScaledVectors(keras.layers.Layer):
         return keras.ops.expand_dims(inputs, -1) * self.vectors
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "dim": self.dim}

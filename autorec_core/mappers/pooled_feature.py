@@ -79,7 +79,7 @@ class ListIds(keras.layers.Layer):
         return inputs[:, self.columns[0] : self.columns[-1] + 1]
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "columns": self.columns}
 
 

@@ -149,7 +149,7 @@ class ClickRates(keras.layers.Layer):
         return keras.ops.mod(keras.ops.floor_divide(sums, LOW_BITS) + shifts, FOLDS)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "input_name": self.input_name,

@@ -53,7 +53,7 @@ class ColumnsMapper(Mapper):
 
 @dataclass(frozen=True, kw_only=True)
 class SparseFeatureMapper(ColumnsMapper):
-    """Maps every categorical column to an embedding of its own.
+    """Maps every categorical column to its own embedding.
 
     Args:
         vocabulary_sizes: Number of ids of each mapped column, "unknown" (id 0) included.
