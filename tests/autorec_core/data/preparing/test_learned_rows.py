@@ -144,5 +144,5 @@ def test_a_file_that_is_not_a_record_is_an_error(tmp_path):
     pq.write_table(pa.table({"hash": [1]}), tmp_path / "bare")
 
     for name in ("text", "bare", "absent"):
-        with pytest.raises(DataError, match=f"{name} is no record"):
+        with pytest.raises(DataError, match=f"{name} is not a record"):
             LearnedRows.load(tmp_path / name)
