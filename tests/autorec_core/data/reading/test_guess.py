@@ -103,7 +103,7 @@ def test_quotes_may_hold_the_separator(tmp_path):
     [
         ("a,b\n1,2\n3,4\n", None, "no column looks like a label; name one of a, b with --label"),
         ("a,b\n1,2\n3,4\n", "c", "has no column 'c'; it has a, b"),
-        ("a,b\n1,x\n3,y\n", "b", "b cannot be the label; a label is a number in every row"),
+        ("a,b\n1,x\n3,y\n", "b", "b cannot be the label; a label must be a number in every row"),
         ("just words\n", None, "is not a table"),
         ("", None, "is empty"),
         ("a,a\n1,2\n", None, "the header names a twice"),

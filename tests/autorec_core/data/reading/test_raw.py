@@ -226,7 +226,7 @@ def test_a_quarantine_takes_bad_rows_and_keeps_the_numbers_of_the_others(entry, 
 
 
 def test_a_quarantine_has_a_limit(entry, write):
-    with pytest.raises(DataError, match="1 rows were set aside already"):
+    with pytest.raises(DataError, match="1 bad rows before it were set aside"):
         list(read_chunks(entry(), write(DIRTY), bad=BadRows(limit=1)))
 
 
