@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,6 +12,9 @@ import tensorflow as tf
 
 from autorec_core.block import bounded, choice
 from autorec_core.mappers.base import Mapper
+
+Pooling = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+"""Another way to what `History.pooled` gives."""
 
 PAIRS = 2**26
 """Up to so many pairs of a key and a value, all pairs stand in one table: far faster to pool."""
@@ -77,6 +80,9 @@ class HistoryMapper(Mapper):
 class History(keras.layers.Layer):
     """Pools the vectors of the values that a row's key has met in the training rows.
 
+    `pooling` does what `pooled` does in another way, for as long as somebody sets it: plain
+    TensorFlow, as `pooled` is, can be exported, but is slow.
+
     Args:
         input_name: The model input that holds both columns.
         key_column: The key's place in it.
@@ -110,6 +116,7 @@ class History(keras.layers.Layer):
         self.dim = dim
         self.l2 = l2
         self.max_length = max_length
+        self.pooling: Pooling | None = None
 
     @property
     def paired(self) -> bool:
@@ -152,29 +159,55 @@ class History(keras.layers.Layer):
         self.lengths.assign((histories > 0).sum(axis=1))
         self.penalty.assign(self.l2 / max(len(keys), 1))
 
+    def met(self) -> tuple[np.ndarray, np.ndarray]:
+        """The pairs of a key and a value that the histories hold, each once, ordered by key."""
+        with tf.init_scope():  # while a graph is being built, too
+            histories = self.histories.value.numpy()
+        keys, places = np.nonzero(histories)
+        return keys, places if self.paired else histories[keys, places]
+
     def call(self, inputs: Any) -> Any:
         """(batch_size, columns) to (batch_size, dim)."""
-        own = inputs[:, self.value_column]
-        keys, place = tf.unique(inputs[:, self.key_column])
+        key, own = inputs[:, self.key_column], inputs[:, self.value_column]
         vectors = tf.convert_to_tensor(self.vectors)
+        mine = tf.cast(self._have_met(key, own), vectors.dtype)
+        others = (self.pooling or self.pooled)(key, own, mine, vectors)
+        if self.l2:
+            self.add_loss(2 * self.penalty * tf.nn.l2_loss(vectors))
+        number = tf.gather(tf.convert_to_tensor(self.lengths), key) - mine
+        return others * tf.math.rsqrt(tf.maximum(number, 1))[:, None]
+
+    def pooled(
+        self, key: tf.Tensor, own: tf.Tensor, mine: tf.Tensor, vectors: tf.Tensor
+    ) -> tf.Tensor:
+        """The sum of the vectors of all values that each row's key has met, but the row's own.
+
+        Args:
+            key: The rows' keys, shape (rows,).
+            own: The rows' values, shape (rows,).
+            mine: 1 where the key has met the value, else 0, shape (rows,).
+            vectors: The table, shape (value_num, dim).
+
+        Returns:
+            Tensor of shape (rows, dim).
+        """
+        keys, place = tf.unique(key)
         history = tf.gather(tf.convert_to_tensor(self.histories), keys)
         if self.paired:
-            met = tf.cast(history, vectors.dtype)
-            total = tf.matmul(met, vectors)
-            mine = tf.gather_nd(met, tf.stack([place, own], axis=1))
+            total = tf.matmul(tf.cast(history, vectors.dtype), vectors)
         else:
             there = tf.where(history > 0)
             looked_up = tf.gather(vectors, tf.gather_nd(history, there))
             total = tf.math.unsorted_segment_sum(looked_up, there[:, 0], tf.size(keys))
-            mine = tf.reduce_any(
-                (tf.gather(history, place) == own[:, None]) & (own > 0)[:, None], 1
-            )
-            mine = tf.cast(mine, vectors.dtype)
-        if self.l2:
-            self.add_loss(self.penalty * tf.reduce_sum(tf.square(vectors)))
-        others = tf.gather(total, place) - mine[:, None] * tf.gather(vectors, own)
-        number = tf.gather(tf.convert_to_tensor(self.lengths), inputs[:, self.key_column]) - mine
-        return others * tf.math.rsqrt(tf.maximum(number, 1))[:, None]
+        return tf.gather(total, place) - mine[:, None] * tf.gather(vectors, own)
+
+    def _have_met(self, keys: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+        """Whether each row's key has met its value: boolean or 1 and 0, shape (rows,)."""
+        histories = tf.convert_to_tensor(self.histories)
+        if self.paired:
+            return tf.gather_nd(histories, tf.stack([keys, values], axis=1))
+        same = tf.gather(histories, keys) == values[:, None]
+        return tf.reduce_any(same & (values > 0)[:, None], 1)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
         """(batch_size, dim)."""

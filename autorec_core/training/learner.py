@@ -18,6 +18,7 @@ from autorec_core.recommender import Recommender
 from autorec_core.training.adam import RowwiseAdam
 from autorec_core.training.batches import Chunk
 from autorec_core.training.errors import FailedTrial
+from autorec_core.training.histories import sparse_histories
 from autorec_core.training.prediction import any_number_of, model_inputs
 from autorec_core.training.tables import row_reads
 
@@ -144,6 +145,7 @@ class Learner:
             tf.GradientTape() as tape,
             row_reads(self._trained, None if self._adam is None else tape) as lookups,
             of_rows(self._trained, inputs),
+            sparse_histories(self._trained),
         ):
             outputs = self._trained(model_inputs(self._trained, inputs), training=True)
             loss = tf.add_n([self._loss(labels, outputs) / self._unit, *self._trained.losses])

@@ -64,7 +64,7 @@ def test_a_file_without_header_needs_its_columns_named(tmp_path):
         load_changed(tmp_path, found, "columns: []}")
 
 
-def test_broken_yaml_is_told_with_its_line(tmp_path):
+def test_broken_yaml_is_reported_with_its_line(tmp_path):
     with pytest.raises(ConfigError, match=r"params\.yaml, line 3"):
         load_changed(tmp_path, "seed: 13", "seed: 13: 14")
 

@@ -1,4 +1,4 @@
-"""`autorec run DATASET --model X` goes the one road of parameters: through params.yaml."""
+"""`autorec run DATASET --model X` writes the model into params.yaml."""
 
 from __future__ import annotations
 

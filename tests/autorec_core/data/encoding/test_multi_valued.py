@@ -103,5 +103,7 @@ def test_categories_in_lists_have_the_same_limit_of_length(entry, tmp_path):
     fine = "|".join(["x" * 9_000] * 3)
     raw.write_text(f"user,item,rating,genres\na,x,1,{fine}\nb,y,2,a|{'x' * 10_001}\n")
 
-    with pytest.raises(DataError, match=r"line 3: genres is .* at most 10,000 characters per categ"):
+    with pytest.raises(
+        DataError, match=r"line 3: genres is .* at most 10,000 characters per categ"
+    ):
         read_raw(entry(multi_valued=GENRES), raw)
