@@ -58,7 +58,8 @@ class DaskWorkers:
         """Hands the trial to the cluster."""
         rows = [self._still_there(place) for place in (task.train, task.valid)]
         bare = replace(task, train=_BESIDE, valid=_BESIDE)
-        return self._executor.submit(_run_on_cluster, bare, *rows, self._topic)
+        outcome: Future[Outcome] = self._executor.submit(_run_on_cluster, bare, *rows, self._topic)
+        return outcome
 
     def rows(self) -> Iterator[tuple[int, Row]]:
         """Rows that the workers have sent."""

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from autorec_core.config import DatasetParams, Facts
-from autorec_core.data.compute import Here, ahead
+from autorec_core.data.compute import LocalThreads, run_ahead
 from autorec_core.data.preparing.split import PARTS
 from autorec_core.data.preparing.store import ROW_NUMBER, load_schema, read_tables
 from autorec_core.data.preparing.tally import Counted, Drift, RawTally, count, drifts
@@ -73,7 +73,7 @@ def check_raw(
     rows: Counter[pa.Schema] = Counter()
     seen: list[pa.Schema] = []
     frames = _frames(entry, raw, tally, rows, checked)
-    with ahead(frames) as next_frames, validator(name, docs) as validating:
+    with run_ahead(frames) as next_frames, validator(name, docs) as validating:
         for frame in next_frames:
             validating.validate("raw rows", frame, suite)
             for schema in [schema for schema in list(rows) if schema not in seen]:
@@ -197,7 +197,7 @@ def _learn_edges(entry: DatasetParams, raw: Path, tally: RawTally, *, check_labe
         bad=bad_rows_of(entry),
         check_labels=check_labels,
         block_bytes=EDGES_BYTES,
-        compute=Here(1),
+        compute=LocalThreads(1),
     )
     with closing(chunks):
         while not tally.has_edges and (chunk := next(chunks, None)) is not None:

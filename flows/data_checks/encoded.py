@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from autorec_core.data.compute import HERE
+from autorec_core.data.compute import LOCAL
 from autorec_core.data.preparing.store import opened
 from autorec_core.data.schema import Schema
 from autorec_core.errors import listed
@@ -52,7 +52,7 @@ def encoded_columns(prepared: Path, part: str, schema: Schema) -> pd.DataFrame:
         groups = file.num_row_groups
     counts = {name: dict.fromkeys(_COUNTED, 0) for name in names}
     calls = ((path, size_of, names, group) for group in range(groups))
-    for found in HERE.map(_count_group, calls):
+    for found in LOCAL.map(_count_group, calls):
         for name, of_group in found.items():
             for key, number in of_group.items():
                 counts[name][key] += number

@@ -13,7 +13,7 @@ import pyarrow as pa
 from autorec_core.data.preparing.split import PARTS
 from autorec_core.data.preparing.store import opened, read_tables
 from autorec_core.data.schema import Examples, Schema
-from autorec_core.evaluation.telling import telling_columns
+from autorec_core.evaluation.telling import find_telling_columns
 
 FEW = 10
 """With fewer rows of either label, an AUC is mostly chance."""
@@ -85,7 +85,7 @@ def _rare_labels(prepared: Path, schema: Schema) -> Iterator[str]:
 
 def _predicting_columns(prepared: Path, schema: Schema) -> Iterator[str]:
     """Yields a warning for each column that alone predicts the label. Test rows are not used."""
-    found = telling_columns(_some_rows(prepared, schema), schema)
+    found = find_telling_columns(_some_rows(prepared, schema), schema)
     by = "AUC" if schema.task == "ctr" else "share of the variance explained"
     for column in found[:NAMED]:
         yield (

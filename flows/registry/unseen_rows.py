@@ -45,7 +45,7 @@ def basis(champion: int, record: LearnedRows | None, rows: pd.DataFrame, *, fewe
             "have learned from some of these",
         )
     try:
-        sampled, learned = record.look(rows)
+        sampled, learned = record.find_learned(rows)
     except DataError:
         return Basis(
             None,

@@ -60,7 +60,7 @@ def test_a_wrong_key_or_value_is_named(tmp_path, found, written, said):
 def test_a_file_without_header_needs_its_columns_named(tmp_path):
     found = "columns: [user_id, item_id, rating, timestamp]}"
 
-    with pytest.raises(ConfigError, match="without a header line needs its `columns` named"):
+    with pytest.raises(ConfigError, match="name the `columns` of a file that has no header line"):
         load_changed(tmp_path, found, "columns: []}")
 
 

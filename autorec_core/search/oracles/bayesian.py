@@ -104,4 +104,4 @@ class BayesianOracle(RecordedOracle):
         shares = (below + equal / 2) / len(scores)
         quantiles = np.array([NormalDist().inv_cdf(share) for share in shares])
         spread = quantiles.std()
-        return (quantiles - quantiles.mean()) / (spread if spread > 0 else 1.0)
+        return np.asarray((quantiles - quantiles.mean()) / (spread if spread > 0 else 1.0))

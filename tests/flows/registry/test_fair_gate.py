@@ -187,7 +187,7 @@ def test_a_better_challenger_goes_live_although_the_champion_knows_most_rows_by_
     registry, champion, challenger, nights, hold
 ):
     record = learned_rows(registry.version(champion), registry.root)
-    assert record.look(nights[1].evidence.rows)[1].tolist() == nights[1].seen.tolist()
+    assert record.find_learned(nights[1].evidence.rows)[1].tolist() == nights[1].seen.tolist()
     count, known = len(nights[1].seen), int(nights[1].seen.sum())
 
     decision = hold(challenger, nights[1])
