@@ -96,7 +96,7 @@ def test_an_image_without_the_packages_of_tests_and_pages_needs_no_fix(tmp_path,
     lock.write_text(f"distributed=={installed}\nmypy==1.0\npytest==1.0\n", encoding="utf-8")
     without(monkeypatch, "mypy", "pytest")
 
-    well, spared = doctor._versions(lock)
+    ok, spared = doctor._versions(lock)
 
     assert (ok.health, ok.found) == ("ok", "the 1 packages match requirements.lock")
     assert spared.health == "note"
