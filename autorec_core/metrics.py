@@ -12,7 +12,7 @@ from autorec_core.errors import ConfigError, listed
 
 # Keras clips probabilities here too, so both give the same cross entropy.
 _EPSILON = 1e-7
-_CALIBRATION_BINS = 10
+CALIBRATION_BINS = 10
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,14 @@ class Metric:
         name: Its name; as an objective on the valid split it is called `val_` and this name.
         direction: Whether less or more of it is better.
         function: From labels and predictions, both of shape (rows,) and float64, to the number.
+        tasks: The tasks it is reported for: "rating", "ctr".
         row_losses: The same to each row's loss, where the metric is their mean or grows with it.
     """
 
     name: str
     direction: Literal["min", "max"]
     function: Callable[[np.ndarray, np.ndarray], float]
+    tasks: tuple[str, ...] = ()
     row_losses: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
     def __call__(self, labels: np.ndarray, predictions: np.ndarray) -> float:
@@ -124,39 +126,60 @@ def calibration(labels: np.ndarray, predictions: np.ndarray) -> float:
 
 
 def calibration_curve(
-    labels: np.ndarray, predictions: np.ndarray, bins: int = _CALIBRATION_BINS
+    labels: np.ndarray, predictions: np.ndarray, bins: int = CALIBRATION_BINS
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Predictions beside outcomes, in bins of equally many rows by rising prediction.
+    """Predictions beside outcomes, in the bins of `calibration_bins`.
 
     Returns:
         Mean prediction, mean label and number of rows of each bin that has rows.
     """
     labels, predictions = _flat(labels), _flat(predictions)
-    parts = [
-        part for part in np.array_split(np.argsort(predictions, kind="stable"), bins) if len(part)
-    ]
+    bin_of_row = calibration_bins(predictions, bins)
+    counts = np.bincount(bin_of_row)
     return (
-        np.array([predictions[part].mean() for part in parts]),
-        np.array([labels[part].mean() for part in parts]),
-        np.array([len(part) for part in parts]),
+        np.bincount(bin_of_row, weights=predictions) / counts,
+        np.bincount(bin_of_row, weights=labels) / counts,
+        counts,
     )
+
+
+def calibration_bins(predictions: np.ndarray, bins: int = CALIBRATION_BINS) -> np.ndarray:
+    """Divides rows by rising prediction into bins of about equally many rows.
+
+    Rows with the same prediction share a bin, the one that the middle of their ranks falls into.
+    So the bins do not depend on the order of the rows, and may differ in size where many tie.
+
+    Args:
+        predictions: Shape (rows,).
+        bins: How many bins there are at most.
+
+    Returns:
+        The bin of each row, from 0 and without gaps, int, shape (rows,).
+    """
+    _, place, counts = np.unique(_flat(predictions), return_inverse=True, return_counts=True)
+    middle = np.cumsum(counts) - counts / 2
+    bin_of_value = np.floor(bins * middle / max(len(place), 1)).astype(int)
+    _, bin_of_value = np.unique(bin_of_value, return_inverse=True)
+    return bin_of_value[place]
 
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("mse", "min", mse, squared_errors),
-        Metric("rmse", "min", rmse, squared_errors),
-        Metric("mae", "min", mae, absolute_errors),
-        Metric("ce", "min", ce, cross_entropies),
-        Metric("auc", "max", auc),
-        Metric("calibration", "min", calibration),
+        Metric("mse", "min", mse, ("rating",), squared_errors),
+        Metric("rmse", "min", rmse, ("rating",), squared_errors),
+        Metric("mae", "min", mae, ("rating",), absolute_errors),
+        Metric("ce", "min", ce, ("ctr",), cross_entropies),
+        Metric("auc", "max", auc, ("ctr",)),
+        Metric("calibration", "min", calibration, ("ctr",)),
     )
 }
-TASK_METRICS: dict[str, tuple[str, ...]] = {
-    "rating": ("mse", "rmse", "mae"),
-    "ctr": ("ce", "auc", "calibration"),
-}
+"""All metrics by name. A new one is added here and nowhere else."""
+
+
+def metrics_of(task: str) -> list[Metric]:
+    """The metrics of a task ("rating" or "ctr"), the one it is trained on first."""
+    return [metric for metric in METRICS.values() if task in metric.tasks]
 
 
 def objective_metric(objective: str, task: str | None = None) -> Metric:
@@ -165,7 +188,7 @@ def objective_metric(objective: str, task: str | None = None) -> Metric:
     Raises:
         ConfigError: There is no such metric, or it does not belong to `task`.
     """
-    allowed = TASK_METRICS[task] if task else tuple(METRICS)
+    allowed = [metric.name for metric in metrics_of(task)] if task else list(METRICS)
     name = objective.removeprefix("val_")
     if name not in allowed:
         known = listed(f"val_{metric}" for metric in allowed)
@@ -176,7 +199,7 @@ def objective_metric(objective: str, task: str | None = None) -> Metric:
 
 def task_metrics(task: str, labels: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
     """The metrics of a task ("rating" or "ctr") by name, without those that cannot be computed."""
-    found = {name: METRICS[name](labels, predictions) for name in TASK_METRICS[task]}
+    found = {metric.name: metric(labels, predictions) for metric in metrics_of(task)}
     return {name: value for name, value in found.items() if not np.isnan(value)}
 
 

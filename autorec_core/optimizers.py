@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
-from autorec_core.block import Block, holds_ids, is_score
+from autorec_core.block import Block, bounded, holds_ids, is_score
 from autorec_core.errors import BlockError
 
 USUAL_WIDTHS = (0.5, 20.0)
@@ -186,10 +186,10 @@ class RatingPredictionOptimizer(TaskOptimizer):
     objective: ClassVar[str] = "val_mse"
 
     label_range: tuple[float, float] | None = None
-    scaling: str = "clip"
+    scaling: str = bounded("clip", kind=str, among=("clip", "sigmoid"))
 
     def __post_init__(self) -> None:
-        self.require("scaling", among=("clip", "sigmoid"))
+        super().__post_init__()
         if self.label_range is not None:
             object.__setattr__(self, "label_range", tuple(self.label_range))
             if len(self.label_range) != 2 or not self.label_range[0] < self.label_range[1]:

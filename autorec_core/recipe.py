@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from autorec_core.block import Block, Choice, candidates, choice
+from autorec_core.block import Block, Choice, bounded, candidates, choice
 
 if TYPE_CHECKING:
     import keras
@@ -35,16 +35,10 @@ class Training(Block):
     }
 
     optimizer: str = "adam"
-    learning_rate: float = choice(0.001, 0.003, default=0.003)
-    decay: float = choice(0.1, 0.3, default=0.3)
-    batch_size: int = choice(256, 1024, default=1024)
-    least_steps: int = 1
-
-    def __post_init__(self) -> None:
-        self.require("learning_rate", above=0)
-        self.require("decay", above=0, most=1)
-        self.require("batch_size", least=1)
-        self.require("least_steps", least=1)
+    learning_rate: float = choice(0.001, 0.003, default=0.003, above=0)
+    decay: float = choice(0.1, 0.3, default=0.3, above=0, most=1)
+    batch_size: int = choice(256, 1024, default=1024, least=1)
+    least_steps: int = bounded(1, least=1)
 
     def rows_a_step(self, rows: int) -> int:
         """The batch size for `rows` training rows."""

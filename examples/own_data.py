@@ -13,6 +13,7 @@ from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.data.preparing.prepare import prepare
 from autorec_core.data.preparing.store import load_examples, load_schema
 from autorec_core.data.reading.guess import propose
+from autorec_core.evaluation.baselines import Splits
 from autorec_core.evaluation.figures import evaluate
 from autorec_core.scorer import Scorer
 from autorec_core.search import SearchSettings, run_search
@@ -55,9 +56,8 @@ result = run_search(
     directory=Path("trials"),
 )
 model = result.load_model()
-for name, figures in evaluate(
-    predict(model, test.inputs()), train, test, schema, 13
-).figures.items():
+splits = Splits(train, valid, test, schema, seed=13, refit=False)
+for name, figures in evaluate(predict(model, test.inputs()), splits).figures.items():
     print(f"{name:10} test cross entropy {figures['ce']:.4f}, AUC {figures['auc']:.4f}")
 
 # Preprocessing and model as one thing: raw rows in, probabilities out; unseen ids are fine.

@@ -8,16 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from autorec_core.data.schema import Examples, Schema
-from autorec_core.evaluation.baselines import predict_biases, predict_logistic, predict_mean
+from autorec_core.data.schema import Schema
+from autorec_core.evaluation.baselines import (
+    Splits,
+    baselines_of,
+)
 from autorec_core.evaluation.intervals import LEVEL, mean_intervals
-from autorec_core.metrics import cross_entropies, squared_errors, task_metrics
+from autorec_core.metrics import cross_entropies, metrics_of, squared_errors, task_metrics
 
 PERFECT = 0.995
 """Where a model is this good (AUC, or share of the variance), a column may hold the answer."""
 FEWEST_OF_AUC = 10
 """With fewer test rows of either label, an AUC is mostly chance."""
-LOSSES = {"rating": "mse", "ctr": "ce"}
+LOSSES = {task: metrics_of(task)[0].name for task in ("rating", "ctr")}
 """The metric that is the mean of the row losses, by task."""
 
 
@@ -28,11 +31,13 @@ class Evaluation:
     Args:
         figures: For "model" and each baseline, the task's metrics by name.
         losses: For the same, the loss of each test row, float64, shape (rows,).
+        chosen: For each baseline with a setting, what was chosen on the valid rows.
         warnings: A sentence for each thing that must be known before the figures are believed.
     """
 
     figures: dict[str, dict[str, float]]
     losses: Mapping[str, np.ndarray]
+    chosen: dict[str, dict[str, float]]
     warnings: tuple[str, ...]
 
     @property
@@ -47,23 +52,20 @@ def row_losses(task: str, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return losses(np.asarray(labels, np.float64), np.asarray(scores, np.float64))
 
 
-def evaluate(
-    scores: np.ndarray, known: Examples, test: Examples, schema: Schema, seed: int
-) -> Evaluation:
+def evaluate(scores: np.ndarray, splits: Splits) -> Evaluation:
     """Holds scores of the test rows against the labels, beside the baselines.
 
     Args:
         scores: The model's scores of the test rows, shape (rows,).
-        known: The encoded rows the model was trained on; the baselines learn from the same.
-        test: The encoded test rows.
-        schema: The schema of both.
-        seed: Seeds the baselines that draw.
+        splits: The encoded rows; `refit` says whether the model has learned from the valid rows
+            too, so that the baselines learn from the same rows as the model.
     """
-    predictions = {"model": np.asarray(scores, np.float64), "mean": predict_mean(known, test)}
-    if schema.task == "rating":
-        predictions["bias"] = predict_biases(known, test, schema)
-    else:
-        predictions["logistic"] = predict_logistic(known, test, schema, seed)
+    schema, test = splits.schema, splits.test
+    found_by = {one.name: one.predict(splits) for one in baselines_of(schema.task)}
+    predictions = {
+        "model": np.asarray(scores, np.float64),
+        **{name: one.scores for name, one in found_by.items()},
+    }
     figures = {
         name: task_metrics(schema.task, test.label, predicted)
         for name, predicted in predictions.items()
@@ -72,7 +74,9 @@ def evaluate(
         name: row_losses(schema.task, test.label, predicted)
         for name, predicted in predictions.items()
     }
-    return Evaluation(figures, losses, tuple(_warnings(schema, test.label, figures)))
+    chosen = {name: dict(one.chosen) for name, one in found_by.items() if one.chosen}
+    warnings = tuple(_warnings(schema, test.label, figures))
+    return Evaluation(figures, losses, chosen, warnings)
 
 
 def _warnings(
@@ -113,13 +117,16 @@ def _of_auc(schema: Schema, labels: np.ndarray, value: float | None) -> Iterator
         yield (f"The AUC of {value:.4f} is almost perfect: look whether a column holds the answer.")
 
 
-def loss_intervals(task: str, losses: Mapping[str, np.ndarray], seed: int) -> dict[str, Any]:
+def loss_intervals(
+    task: str, losses: Mapping[str, np.ndarray], seed: int, users: np.ndarray | None = None
+) -> dict[str, Any]:
     """The mean loss of model and baselines with intervals, and what the model wins by.
 
     Args:
         task: "rating" or "ctr".
         losses: For "model" and each baseline, the loss of each test row, shape (rows,).
         seed: Seeds the draws; all columns are drawn together, so differences are paired.
+        users: The user of each row, whose rows are drawn together; None where rows stand alone.
 
     Returns:
         `loss` (the metric's name), `level`, and by name `losses` and `differences` (the model's
@@ -131,7 +138,7 @@ def loss_intervals(task: str, losses: Mapping[str, np.ndarray], seed: int) -> di
         [losses[name] for name in names] + [losses["model"] - losses[name] for name in others],
         axis=1,
     )
-    found = [asdict(interval) for interval in mean_intervals(table, seed)]
+    found = [asdict(interval) for interval in mean_intervals(table, seed, clusters=users)]
     return {
         "loss": LOSSES[task],
         "level": LEVEL,

@@ -35,10 +35,7 @@ class BilinearInteraction(Interactor):
         [Huang et al., 2019](https://arxiv.org/abs/1905.09433)
     """
 
-    form: str = choice(*FORMS)
-
-    def __post_init__(self) -> None:
-        self.require("form", among=FORMS)
+    form: str = choice(*FORMS, among=FORMS)
 
     def narrowed(self, fields: int) -> Interactor | None:
         """One vector has no pair; the one pair of two has a matrix of its own in every form."""

@@ -38,10 +38,9 @@ class ElementwiseInteraction(Interactor):
         [He et al., 2017](https://arxiv.org/abs/1708.05031)
     """
 
-    operation: str = choice("sum", "average", "multiply", "max", "min", default="average")
-
-    def __post_init__(self) -> None:
-        self.require("operation", among=OPERATIONS)
+    operation: str = choice(
+        "sum", "average", "multiply", "max", "min", default="average", among=OPERATIONS
+    )
 
     def narrowed(self, fields: int) -> Interactor | None:
         """Of one vector every operation gives that vector, as concatenating does."""

@@ -30,10 +30,7 @@ class FMInteraction(Interactor):
 
     THESIS: ClassVar[Mapping[str, Any]] = {"embedding_dim": choice(4, 8, 16, default=8)}
 
-    embedding_dim: int = choice(0, 4, 8, 16)
-
-    def __post_init__(self) -> None:
-        self.require("embedding_dim", least=0)
+    embedding_dim: int = choice(0, 4, 8, 16, least=0)
 
     def narrowed(self, fields: int) -> Interactor | None:
         """One vector has no pair."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from autorec_core.block import Block, Choice, ask, candidates, choice, snake_case
+from autorec_core.bounds import Bounds
 from autorec_core.errors import BlockError, listed
 from autorec_core.interactors.base import Interactor
 from autorec_core.interactors.parallel import ALL, Parallel, places
@@ -54,13 +55,13 @@ class HyperInteraction(Interactor):
 
     searched: ClassVar[bool] = False
 
-    meta_interactor_num: int = choice(1, 2, 3, 4, 5, 6, default=3)
+    meta_interactor_num: int = choice(1, 2, 3, 4, 5, 6, default=3, least=0)
     interactor_type: str | None = None
     interactors: tuple[Interactor, ...] = ()
     branch_inputs: str = ALL
 
     def __post_init__(self) -> None:
-        self.require("meta_interactor_num", least=0)
+        super().__post_init__()
         for name in ("meta_interactor_num", "interactor_type", "branch_inputs"):
             if isinstance(value := getattr(self, name), Choice) and value.name is not None:
                 raise BlockError(
@@ -73,7 +74,7 @@ class HyperInteraction(Interactor):
         own = [type(interactor).__name__ for interactor in self.interactors]
         if self.interactor_type is None:
             object.__setattr__(self, "interactor_type", choice(*(own or searchable())))
-        self.require("interactor_type", among=searchable())
+        self.check("interactor_type", Bounds(str, among=tuple(searchable())))
         if strangers := set(own) - set(candidates(self.interactor_type)):
             raise BlockError(
                 f"`interactors` of HyperInteraction has settings for {listed(strangers)}, which "

@@ -37,16 +37,10 @@ class MLPInteraction(Interactor):
         "dropout_rate": choice(0.0, 0.25, 0.5, default=0.0),
     }
 
-    units: int = choice(16, 32, 64, 128, 256, default=64)
-    num_layers: int = choice(1, 2, 3)
+    units: int = choice(16, 32, 64, 128, 256, default=64, least=1)
+    num_layers: int = choice(1, 2, 3, least=1)
     use_batch_norm: bool = choice(False, True)
-    dropout_rate: float = choice(0.0, 0.25, 0.5, default=0.5)
-
-    def __post_init__(self) -> None:
-        self.require("units", least=1)
-        self.require("num_layers", least=1)
-        self.require("use_batch_norm", among=(True, False))
-        self.require("dropout_rate", least=0, below=1)
+    dropout_rate: float = choice(0.0, 0.25, 0.5, default=0.5, least=0, below=1)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the layers on all inputs side by side."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from autorec_core.block import bounded
 from autorec_core.interactors.base import Interactor, checked, flat
 
 
@@ -25,10 +26,7 @@ class RandomSelectInteraction(Interactor):
         [Wang et al., 2020](https://arxiv.org/abs/2007.07224)
     """
 
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        self.require("seed", least=0)
+    seed: int = bounded(0, least=0)
 
     def narrowed(self, fields: int) -> Interactor | None:
         """One vector alone is always selected, as concatenating does."""

@@ -30,10 +30,7 @@ class SqueezeExcitationInteraction(Interactor):
         [Huang et al., 2019](https://arxiv.org/abs/1905.09433)
     """
 
-    reduction: int = choice(2, 3, default=3)
-
-    def __post_init__(self) -> None:
-        self.require("reduction", least=1)
+    reduction: int = choice(2, 3, default=3, least=1)
 
     def narrowed(self, fields: int) -> Interactor | None:
         """Of few vectors, several reductions leave a hidden layer of the same width."""

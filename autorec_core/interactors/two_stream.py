@@ -36,15 +36,13 @@ class TwoStreamInteraction(Interactor):
         [Mao et al., 2023](https://arxiv.org/abs/2304.00902)
     """
 
-    units: int = choice(16, 32, 64, 128, default=32)
-    num_layers: int = choice(1, 2, 3)
-    dropout_rate: float = choice(0.0, 0.25, 0.5)
-    num_heads: int = choice(1, 2, 4)
+    units: int = choice(16, 32, 64, 128, default=32, least=1)
+    num_layers: int = choice(1, 2, 3, least=1)
+    dropout_rate: float = choice(0.0, 0.25, 0.5, least=0, below=1)
+    num_heads: int = choice(1, 2, 4, least=1)
 
     def __post_init__(self) -> None:
-        for name in ("units", "num_layers", "num_heads"):
-            self.require(name, least=1)
-        self.require("dropout_rate", least=0, below=1)
+        super().__post_init__()
         for units, heads in product(candidates(self.units), candidates(self.num_heads)):
             if units % heads:
                 raise BlockError(

@@ -50,11 +50,7 @@ class RateMapper(ColumnsMapper):
         [Micci-Barreca, 2001](https://doi.org/10.1145/507533.507538)
     """
 
-    prior: float = choice(3.0, 10.0, 30.0, default=10.0, name="rate_prior")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require("prior", above=0)
+    prior: float = choice(3.0, 10.0, 30.0, default=10.0, name="rate_prior", above=0)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the lookup on the one input of ids, shape (batch_size, columns)."""

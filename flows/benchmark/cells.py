@@ -81,12 +81,12 @@ def run_group(
         settings: What all cells share.
         folder: The folder of the split that `prepare` wrote.
     """
-    splits = Splits(folder)
+    splits = Splits.load(folder, group.seed)
     task = splits.schema.task
     about = {"task": task, "rows": [len(splits.train), len(splits.valid), len(splits.test)]}
     if group.space == OUTSIDE:
         began = time.monotonic()
-        predicted = BASELINES[task][group.model](splits, group.seed)
+        predicted = BASELINES[task][group.model](splits)
         figures = task_metrics(task, splits.test.label, predicted)
         yield {**about, "test": figures, "seconds": round(time.monotonic() - began, 1)}
         return

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from autorec_core.data.preparing.prepare import prepare
 from autorec_core.errors import SearchError
+from autorec_core.evaluation.figures import LOSSES
 from autorec_core.search.store import code_hash
 from autorec_core.search.workers import processors
 from flows.benchmark.plan import OUTSIDE, Group, Settings, is_whole, split_name
@@ -217,7 +218,7 @@ def _work(params: Params, group: Group, settings: Settings, folder: Path, lines:
 
 def _said(line: Line) -> str:
     """A cell in one line of text."""
-    metric = "mse" if line["task"] == "rating" else "ce"
+    metric = LOSSES[line["task"]]
     words = (line["dataset"], line["model"], line["space"], line["tuner"], f"seed {line['seed']}")
     named = " ".join(str(word) for word in words if word is not None)
     return f"{named}: test {metric.upper()} {line['test'][metric]:.4f}, {line['seconds']} s"

@@ -1,4 +1,4 @@
-"""The gate: suites written from a data set's entry, held against raw rows and splits.
+"""The data checks: suites written from a data set's entry, held against raw rows and splits.
 
 Raw rows pass in chunks; what only all rows together can tell is counted meanwhile and checked at
 the end. The first failed expectation that is not a warning is what stops the pipeline.
@@ -26,8 +26,8 @@ from autorec_core.data.reading.raw import (
     bad_rows_of,
     map_chunks,
     read_chunks,
-    used_columns,
 )
+from autorec_core.data.reading.typed_columns import used_columns
 from autorec_core.data.values import plain
 from autorec_core.errors import DataError
 from autorec_core.files import write_json
@@ -73,15 +73,15 @@ def check_raw(
     rows: Counter[pa.Schema] = Counter()
     seen: list[pa.Schema] = []
     frames = _frames(entry, raw, tally, rows, looked_at)
-    with ahead(frames) as next_frames, validator(name, docs) as gate:
+    with ahead(frames) as next_frames, validator(name, docs) as validating:
         for frame in next_frames:
-            gate.validate("raw rows", frame, of_values)
+            validating.validate("raw rows", frame, of_values)
             for schema in [one for one in list(rows) if one not in seen]:
                 seen.append(schema)
-                _check_columns(gate, entry, schema, rows)
+                _check_columns(validating, entry, schema, rows)
         found = tally.finish()
-        _check_whole(gate, entry, found, previous)
-    return _conclude(name, gate, results, docs, {"tally": found})
+        _check_whole(validating, entry, found, previous)
+    return _conclude(name, validating, results, docs, {"tally": found})
 
 
 def check_splits(
@@ -105,16 +105,16 @@ def check_splits(
         DataError: A file is missing, or an expectation failed.
     """
     schema = load_schema(prepared)
-    with validator(name, docs) as gate:
-        gate.validate(
+    with validator(name, docs) as validating:
+        validating.validate(
             "all splits", _row_numbers(prepared), [_between("in_two_splits", 0, 0), _filled("rows")]
         )
         if (shares := label_shares(prepared, schema.label)) is not None:
-            gate.validate("label shares", shares, [_between("excess", -1, 1)])
+            validating.validate("label shares", shares, [_between("excess", -1, 1)])
         encoded = pd.concat([encoded_columns(prepared, part, schema) for part in PARTS])
         suite = [_filled("rows"), *(_between(fault, 0, 0) for fault in FAULTS)]
-        gate.validate(title(encoded), encoded, suite)
-    return _conclude(name, gate, results, docs, {"notes": label_notes(prepared, schema)})
+        validating.validate(title(encoded), encoded, suite)
+    return _conclude(name, validating, results, docs, {"notes": label_notes(prepared, schema)})
 
 
 def column_suite(entry: DatasetParams) -> list[Expectation]:
@@ -218,21 +218,23 @@ def _counted(
 
 
 def _check_columns(
-    gate: Validator, entry: DatasetParams, schema: pa.Schema, rows: Counter[pa.Schema]
+    validating: Validator, entry: DatasetParams, schema: pa.Schema, rows: Counter[pa.Schema]
 ) -> None:
     """Checks the columns: an Arrow column has one type, so what holds of it holds of all rows."""
     empty = schema.empty_table().to_pandas()
-    gate.validate("raw columns", empty, column_suite(entry), rows=lambda: rows[schema])
+    validating.validate("raw columns", empty, column_suite(entry), rows=lambda: rows[schema])
     if len(kinds := _kinds(entry)) > WIDE:
         types = {name: str(kind) for name, kind in empty.dtypes.items()}
         wrong = [int(name in types and types[name] != kind) for name, kind in kinds.items()]
         found = pd.DataFrame({"column": list(kinds), "wrong_type": wrong})
         suite = [_between("wrong_type", 0, 0)]
-        gate.validate(naming("types of raw columns", found, found["wrong_type"] > 0), found, suite)
+        validating.validate(
+            naming("types of raw columns", found, found["wrong_type"] > 0), found, suite
+        )
 
 
 def _check_whole(
-    gate: Validator,
+    validating: Validator,
     entry: DatasetParams,
     tally: Mapping[str, Any],
     previous: Mapping[str, Any] | None,
@@ -247,23 +249,23 @@ def _check_whole(
         )
     if facts.unique:
         suite.append(_between("duplicates", 0, 0, warn="unique" in facts.warn_only))
-    gate.validate("whole data", whole, suite)
+    validating.validate("whole data", whole, suite)
     if previous is not None and facts.max_psi is not None:
-        _check_drift(gate, facts, drifts(previous, tally))
+        _check_drift(validating, facts, drifts(previous, tally))
 
 
-def _check_drift(gate: Validator, facts: Facts, drift: Mapping[str, Drift]) -> None:
+def _check_drift(validating: Validator, facts: Facts, drift: Mapping[str, Drift]) -> None:
     """Checks each column's drift: an expectation a column, or one for all where they are many."""
     warn = "max_psi" in facts.warn_only
     table = "drift against the previous version"
     beyond = {name: one.beyond_chance for name, one in drift.items()}
     if len(beyond) <= WIDE:
         suite = [_between(column, None, facts.max_psi, warn=warn) for column in beyond]
-        gate.validate(table, pd.DataFrame([beyond]), suite)
+        validating.validate(table, pd.DataFrame([beyond]), suite)
         return
     found = pd.DataFrame({"column": list(beyond), "drift": list(beyond.values())})
     suite = [_between("drift", None, facts.max_psi, warn=warn)]
-    gate.validate(naming(table, found, found["drift"] > facts.max_psi), found, suite)
+    validating.validate(naming(table, found, found["drift"] > facts.max_psi), found, suite)
 
 
 def _between(
@@ -295,10 +297,10 @@ def _row_numbers(prepared: Path) -> pd.DataFrame:
 
 
 def _conclude(
-    name: str, gate: Validator, results: Path, docs: Path, more: Mapping[str, Any]
+    name: str, validating: Validator, results: Path, docs: Path, more: Mapping[str, Any]
 ) -> list[str]:
     """Writes the results, raises what failed, returns what is only to be reported."""
-    outcomes = gate.outcomes()
+    outcomes = validating.outcomes()
     errors, warnings = (
         [one for one in outcomes if not one.success and one.severity == severity]
         for severity in ("error", "warning")

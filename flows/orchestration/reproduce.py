@@ -48,7 +48,10 @@ class Rebuilt:
     @property
     def equal(self) -> bool:
         """Whether every figure is the same to the last digit."""
-        return self.recorded == self.found
+        # A metric may be NaN, such as the AUC of a single label: that is the same NaN again.
+        return {k: repr(v) for k, v in self.recorded.items()} == {
+            k: repr(v) for k, v in self.found.items()
+        }
 
 
 def reproduce(dataset: str, number: int, root: Path = Path()) -> None:

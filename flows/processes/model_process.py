@@ -23,14 +23,13 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-# Asked for: scores of rows, what it makes of its own example, an export.
-SCORE, EXAMPLE, EXPORT = b"s", b"e", b"x"
+# Asked for: scores of rows, their unknown ids, its own example, the time of one row, an export.
+SCORE, UNKNOWN, EXAMPLE, TIME, EXPORT = b"s", b"u", b"e", b"t", b"x"
 # Answered: what the model is, scores, anything else as JSON; wrong rows; whatever else went wrong.
 READY, SCORES, DONE, WRONG_ROWS, FAILED = b"R", b"S", b"J", b"D", b"E"
 JSON_COLUMN = b"json"
 """In the metadata of a column of mixed types, whose values are written as JSON."""
 CODE = ("code", "autorec_core")
-WARM_UP, TIMED = 10, 51
 POLL_SECONDS = 0.5
 # What MLflow and Python themselves put beside a model's files.
 FOREIGN = ("registered_model_meta", "__pycache__")
@@ -123,8 +122,13 @@ def _load(uri: str, expected: str, folder: Path) -> tuple[Any, bytes]:
 
     model = mlflow.pyfunc.load_model(str(fetch(uri, folder, expected)))
     columns = model.metadata.get_input_schema().input_names()
-    numeric = model.unwrap_python_model().scorer.preprocessor.schema.numeric
-    about = {"columns": columns, "numeric": [name for name in columns if name in numeric]}
+    preprocessor = model.unwrap_python_model().scorer.preprocessor
+    about = {
+        "columns": columns,
+        "numeric": [name for name in columns if name in preprocessor.schema.numeric],
+        "unknown_rate": dict(getattr(preprocessor, "unknown_rate", {})),
+        "missing": getattr(preprocessor.schema, "missing", ()),  # older versions have none
+    }
     return model, json.dumps(about).encode()
 
 
@@ -133,8 +137,12 @@ def _answer(model: Any, kind: bytes, content: bytes) -> tuple[bytes, bytes | mem
         if kind == SCORE:
             # Past MLflow's look at every value, which takes four times as long as the scores.
             return SCORES, _scores(model.unwrap_python_model().predict(None, _frame(content)))
+        if kind == UNKNOWN:
+            return DONE, json.dumps(_unknown(model, _frame(content))).encode()
         if kind == EXAMPLE:
             return DONE, json.dumps(_example(model)).encode()
+        if kind == TIME:
+            return DONE, json.dumps(_milliseconds(model, json.loads(content))).encode()
         from autorec_core.export import export_scorer
 
         export_scorer(model.unwrap_python_model().scorer, Path(json.loads(content)))
@@ -163,6 +171,14 @@ def _frame(content: bytes) -> Any:
     return frame
 
 
+def _unknown(model: Any, rows: Any) -> dict[str, tuple[int, int]]:
+    """How many ids of each column of one category a row are unknown, and how many there are."""
+    preprocessor = model.unwrap_python_model().scorer.preprocessor
+    ids = preprocessor.encode(rows).categorical
+    names = [field.name for field in preprocessor.schema.categorical]
+    return {name: (int((ids[:, at] == 0).sum()), len(rows)) for at, name in enumerate(names)}
+
+
 def _scores(found: Any) -> memoryview:
     import numpy as np
     import pyarrow as pa
@@ -181,22 +197,32 @@ def stream_of(table: Any) -> memoryview:
 
 
 def _example(model: Any) -> dict[str, Any]:
-    """What MLflow gives for the model's example, what was recorded, and the time of one row."""
+    """What MLflow gives for the model's example, and what was recorded."""
     import numpy as np
+
+    rows, recorded = _example_rows(model)
+    found = np.asarray(model.predict(rows), dtype=float).tolist()
+    return {"scores": found, "recorded": recorded}
+
+
+def _milliseconds(model: Any, calls: int) -> float:
+    """The median time that scoring one row of the example takes."""
+    row, seconds = _example_rows(model)[0].head(1), []
+    for _ in range(calls):
+        started = time.perf_counter()
+        model.predict(row)
+        seconds.append(time.perf_counter() - started)
+    return 1000 * statistics.median(seconds)
+
+
+def _example_rows(model: Any) -> tuple[Any, list[float]]:
+    """The rows of the model's example, and the scores it was registered with."""
     import pandas as pd
 
     example = (model.metadata.metadata or {}).get("example")
     if example is None:
         raise ValueError("it has no example to be tried with")
-    rows = pd.DataFrame(example["rows"])
-    found = np.asarray(model.predict(rows), dtype=float).tolist()
-    row, seconds = rows.head(1), []
-    for _ in range(WARM_UP + TIMED):
-        started = time.perf_counter()
-        model.predict(row)
-        seconds.append(time.perf_counter() - started)
-    milliseconds = 1000 * statistics.median(seconds[WARM_UP:])
-    return {"scores": found, "recorded": example["scores"], "milliseconds": milliseconds}
+    return pd.DataFrame(example["rows"]), example["scores"]
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from flows.report.facts import (
     Trial,
     Winner,
 )
-from flows.results import TITLES, run_warnings, test_figures
+from flows.results import chosen_settings, run_warnings, test_figures, title_of
 from flows.tracking import mlflow_runs
 from flows.workspace import Places
 
@@ -87,14 +87,15 @@ def collect(params: Params, places: Places) -> Run:
 
 
 def _figures(places: Places, intervals: Mapping[str, Any]) -> tuple[Figures, ...]:
-    differences = intervals["differences"]
+    differences, settings = intervals["differences"], chosen_settings(places)
     return tuple(
         Figures(
             name=name,
-            title=TITLES[name],
+            title=title_of(name),
             metrics=metrics,
             loss=Interval(**intervals["losses"][name]),
             difference=Interval(**differences[name]) if name in differences else None,
+            chosen=settings.get(name, ""),
         )
         for name, metrics in test_figures(places).items()
     )

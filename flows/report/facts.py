@@ -21,6 +21,7 @@ class Figures:
         metrics: Test metrics by name, the loss first.
         loss: The loss with its interval.
         difference: The model's loss minus this one's, paired; None for the model itself.
+        chosen: What a baseline chose on the valid rows, in words, else "".
     """
 
     name: str
@@ -28,6 +29,7 @@ class Figures:
     metrics: Mapping[str, float]
     loss: Interval
     difference: Interval | None
+    chosen: str = ""
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,7 @@ def _results(run: Run) -> Picture:
                 f"{difference.mean:+.4f}" if difference else "",
                 f"{difference.low:+.4f} to {difference.high:+.4f}" if difference else "",
                 *(f"{one.metrics[name]:.4f}" if name in one.metrics else "" for name in others),
+                one.chosen,
             )
         )
     return Picture(
@@ -78,7 +79,7 @@ def _results(run: Run) -> Picture:
         "bars overlap."
         + (" The dashed line is the champion the model was held against." if run.contest else ""),
         outcome.results(run),
-        Table((*head, *(name.upper() for name in others)), tuple(rows)),
+        Table((*head, *(name.upper() for name in others), "chosen on valid"), tuple(rows)),
     )
 
 

@@ -17,7 +17,7 @@ from autorec_core.data.preparing.profile import PartProfile
 from autorec_core.data.preparing.scratch import Scratch, Words
 from autorec_core.data.preparing.split import PARTS
 from autorec_core.data.preparing.store import ROW_NUMBER, table_writer, windows
-from autorec_core.data.reading.raw import used_columns
+from autorec_core.data.reading.typed_columns import used_columns
 from autorec_core.data.schema import Schema
 from autorec_core.data.values import plain
 
@@ -126,7 +126,7 @@ def _list_columns(preprocessor: Preprocessor, rows: pa.Table) -> dict[str, pa.Ar
     schema = preprocessor.schema
     found: dict[str, pa.Array] = {}
     for one in schema.lists:
-        ids = list_ids(plain(rows[one.name]), one, preprocessor.vocabularies[one.name])
+        ids, _ = list_ids(plain(rows[one.name]), one, preprocessor.vocabularies[one.name])
         first = schema.first_place(one)
         names = schema.id_columns[first : first + one.length]
         found |= {name: pa.array(ids[:, place]) for place, name in enumerate(names)}

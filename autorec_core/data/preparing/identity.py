@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from autorec_core.config import DatasetParams
 from autorec_core.data import values
@@ -172,7 +173,11 @@ def _text(column: pa.Array) -> np.ndarray:
 
 def _numbers(column: pa.Array) -> np.ndarray:
     """A hash of each number; 0 where none stands."""
-    numbers, _ = values.numbers(values.plain(column), dates=True)
+    plain = values.plain(column)
+    numbers, wrong = values.numbers(plain)
+    if wrong.any():  # a time as it stands in a raw file
+        seconds, _ = values.moments(plain)
+        numbers = pc.if_else(pa.array(wrong), seconds, numbers)
     return _where(numbers, mixed(bits(numbers)))
 
 

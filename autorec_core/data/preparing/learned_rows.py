@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from autorec_core.data import values
 from autorec_core.data.encoding import hashing
 from autorec_core.data.preparing import store
 from autorec_core.data.preparing.identity import OCCURRENCE, Kind, kinds, numbered, row_hashes
@@ -88,7 +89,7 @@ class LearnedRows:
         if missing := [name for name in self.columns if name not in rows]:
             raise DataError(f"The rows lack the columns {', '.join(missing)}.")
         names = [name for name in (*self.columns, OCCURRENCE) if name in rows]
-        table = pa.Table.from_pandas(rows[names], preserve_index=False)
+        table = pa.table({name: values.of_series(rows[name]) for name in names})
         found = row_identities(table, self.columns)
         sampled = _sampled(found, self.bits)
         return sampled, sampled & np.isin(found, self.hashes)

@@ -15,7 +15,12 @@ import pyarrow.csv
 from autorec_core.config import DatasetParams, PreprocessParams, SplitParams
 from autorec_core.data.compute import HERE, Compute
 from autorec_core.data.encoding.numeric import NumericTransform
-from autorec_core.data.encoding.preprocessor import NumberStatistics, described, save_described
+from autorec_core.data.encoding.preprocessor import (
+    UNKNOWN_RATE,
+    NumberStatistics,
+    described,
+    save_described,
+)
 from autorec_core.data.labels import upper_ends
 from autorec_core.data.preparing import store
 from autorec_core.data.preparing.encode import write_split
@@ -25,7 +30,9 @@ from autorec_core.data.preparing.scratch import Scratch, write_partition
 from autorec_core.data.preparing.split import PARTS, hash_sample, stratified_sample
 from autorec_core.data.preparing.survey import Seen, Survey, look, survey
 from autorec_core.data.reading.bad_rows import BadRows
-from autorec_core.data.reading.raw import RawRows, bad_rows_of, map_chunks, raw_files, used_columns
+from autorec_core.data.reading.raw import RawRows, bad_rows_of, map_chunks
+from autorec_core.data.reading.raw_files import raw_files
+from autorec_core.data.reading.typed_columns import used_columns
 from autorec_core.data.schema import Schema
 from autorec_core.files import whole_folder, write_json
 
@@ -87,6 +94,7 @@ def prepare(
             "bad_rows": len(bad.rows),
             "splits": _write(entry, schema, numeric, folder, scratch, compute),
         }
+        write_json(folder / UNKNOWN_RATE, profile["splits"]["test"]["unknown_rate"])
         if bad.rows:
             pyarrow.csv.write_csv(bad.table(), folder / "bad_rows.csv")
         write_json(folder / "profile.json", profile)

@@ -19,7 +19,8 @@ from autorec_core.data.preparing.split import (
     time_split,
     user_split,
 )
-from autorec_core.data.values import numbers, plain
+from autorec_core.data.times import EXPECTED
+from autorec_core.data.values import moments, plain
 from autorec_core.errors import ConfigError, DataError
 
 
@@ -198,9 +199,12 @@ def _has_keys(entry: DatasetParams, place: Path, table: pa.Table) -> None:
 
 def _times(place: Path, name: str, column: pa.Array) -> np.ndarray:
     """A time column's numbers, even where it serves as a category too."""
-    found, wrong = numbers(column, dates=True)
+    if pa.types.is_floating(column.type):
+        return column.to_numpy(zero_copy_only=False)  # seconds since it was read
+    found, wrong = moments(column)
     if wrong.any() or found.null_count:
-        raise DataError(f"{place}: {name} holds values that are no number and no ISO date.")
+        at = int(np.flatnonzero(wrong | found.is_null().to_numpy(zero_copy_only=False))[0])
+        raise DataError(f"{place}: {name} is {column[at].as_py()!r} in a row; {EXPECTED}.")
     return found.to_numpy(zero_copy_only=False)
 
 

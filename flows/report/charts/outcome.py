@@ -7,7 +7,18 @@ from typing import Any
 
 import altair as alt
 
-from flows.report.charts.theme import ACCENT, GROUND, INK, QUIET, SERIES, WARM, Spec, blend, sized
+from flows.report.charts.theme import (
+    ACCENT,
+    GROUND,
+    INK,
+    QUIET,
+    SERIES,
+    WARM,
+    Spec,
+    blend,
+    shades,
+    sized,
+)
 from flows.report.facts import Run
 
 
@@ -139,12 +150,12 @@ def activity(run: Run, by: str, buckets: Sequence[str]) -> Spec:
                 }
             )
     who = [titles[name] for name in ("model", *found[0].baselines)]
-    colors = (ACCENT, *SERIES[2:0:-1])[: len(who)]
+    colors = [ACCENT, *shades(len(who) - 1)]
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X("bucket:N", sort=list(buckets), title=_counted(by)).axis(
             labelAngle=-40, grid=False
         ),
-        color=alt.Color("who:N", title=None, sort=who).scale(domain=who, range=list(colors)),
+        color=alt.Color("who:N", title=None, sort=who).scale(domain=who, range=colors),
         tooltip=[
             alt.Tooltip("who:N", title=" "),
             alt.Tooltip("bucket:N", title=_counted(by)),

@@ -9,6 +9,7 @@ import pytest
 
 from autorec_core.data.schema import Examples, Field, Schema
 from autorec_core.errors import ConfigError
+from autorec_core.evaluation.baselines import Splits
 from autorec_core.evaluation.figures import evaluate
 from autorec_core.metrics import task_metrics
 
@@ -28,7 +29,8 @@ def clicks(count, positives):
 
 
 def outcome(task, test, scores):
-    return evaluate(np.asarray(scores), clicks(200, 60), test, SCHEMA[task], 1)
+    splits = Splits(clicks(200, 60), clicks(50, 15), test, SCHEMA[task], seed=1, refit=False)
+    return evaluate(np.asarray(scores), splits)
 
 
 def test_an_auc_that_cannot_be_computed_is_said_and_left_out():
