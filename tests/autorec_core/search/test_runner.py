@@ -220,7 +220,7 @@ class TestTrouble:
 
     def test_a_shape_that_does_not_fit_is_a_failed_trial(self, search):
         block = strange_blocks.StrangeInteraction(mood=autorec_core.choice("calm", "wrong"))
-        result = search(make_recommender(block), max_trials=6)
+        result = search(make_recommender(block), max_trials=6, max_failures=6)
         reasons = {
             trial.hyperparameters["strange_interaction_1/mood"]: trial.reason
             for trial in result.leaderboard
