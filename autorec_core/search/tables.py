@@ -32,7 +32,17 @@ def write_tables(folder: Path, trials: Iterable[TrialRecord], metric: Metric) ->
 
 def _leaderboard(trials: Iterable[TrialRecord], metric: Metric) -> str:
     """One row a trial, best first; the hyperparameters as JSON."""
-    header = ["rank", "trial", "status", "score", "best_step", "seconds", "epochs", "stopped", "reason"]
+    header = [
+        "rank",
+        "trial",
+        "status",
+        "score",
+        "best_step",
+        "seconds",
+        "epochs",
+        "stopped",
+        "reason",
+    ]
     rows = (
         [
             rank,

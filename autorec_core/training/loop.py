@@ -100,9 +100,7 @@ def train(
     return best_untrained(trained, recommender, train, valid, training.untrained, seed)
 
 
-def _decides(
-    recommender: Recommender, budget: Budget, objective: str, seed: int, rows: int
-) -> str:
+def _decides(recommender: Recommender, budget: Budget, objective: str, seed: int, rows: int) -> str:
     """What decides a training, as text; how long it may go on is left out."""
     decides = {
         "recommender": recommender.get_config(),

@@ -370,12 +370,7 @@ class TestPruned:
 class TestTrained:
     """With real training."""
 
-    SETTINGS = {
-        "tuner": "halving",
-        "max_trials": 6,
-        "budget": Budget(epochs=9, patience=4),
-        "seed": 4,
-    }
+    BUDGET = Budget(epochs=9, patience=4)
     TRAIN, VALID = make_rows(400, seed=1), make_rows(100, seed=2)
 
     def search(self, folder, **settings):
@@ -384,7 +379,14 @@ class TestTrained:
             self.TRAIN,
             self.VALID,
             directory=folder,
-            **{**self.SETTINGS, "workers": 0, **settings},
+            **{
+                "tuner": "halving",
+                "max_trials": 6,
+                "budget": self.BUDGET,
+                "seed": 4,
+                "workers": 0,
+                **settings,
+            },
         )
 
     def test_a_paused_and_promoted_trial_is_one_that_never_paused(self, tmp_path):
@@ -396,7 +398,7 @@ class TestTrained:
                 result.candidate(trial),
                 self.TRAIN,
                 self.VALID,
-                budget=self.SETTINGS["budget"],
+                budget=self.BUDGET,
                 seed=4,
                 limits=Limits(until=trial.until),
             )

@@ -244,7 +244,9 @@ class TestTrouble:
         assert len(result.leaderboard) == 1
 
     def test_unknown_tuners_and_objectives_are_refused(self, search):
-        with pytest.raises(ConfigError, match=r"'grid'.*bayesian, greedy, hyperband, random"):
+        with pytest.raises(
+            ConfigError, match=r"'grid'.*bayesian, greedy, halving, hyperband, random"
+        ):
             search(tuner="grid")
         with pytest.raises(ConfigError, match=r"'val_auc' of a rating model"):
             search(objective="val_auc")

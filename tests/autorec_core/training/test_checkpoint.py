@@ -28,9 +28,7 @@ def recommender(**recipe):
         for column, number in enumerate((USERS, ITEMS))
     ]
     rates = autorec_core.RateMapper(vocabulary_sizes=(USERS, ITEMS), prior=10.0)(ids)
-    mlp = autorec_core.MLPInteraction(
-        units=8, num_layers=2, use_batch_norm=True, dropout_rate=0.5
-    )
+    mlp = autorec_core.MLPInteraction(units=8, num_layers=2, use_batch_norm=True, dropout_rate=0.5)
     return autorec_core.CTRRecommender(
         inputs=ids,
         outputs=autorec_core.CTRPredictionOptimizer()(mlp([*vectors, rates])),
