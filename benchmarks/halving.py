@@ -8,6 +8,7 @@ runs then is not counted. The default candidate comes first in each, with the sa
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -32,7 +33,7 @@ SEARCHES = {
 }
 
 
-class Over(Exception):
+class OverError(Exception):
     """The processor seconds are used up."""
 
 
@@ -50,7 +51,7 @@ class Clock(Listener):
         self.trials.setdefault(trial.number, 0.0)
         self.trials[trial.number] = row["epoch"]
         if time.process_time() - self._began > self._seconds:
-            raise Over
+            raise OverError
 
     def on_trial_pause(self, trial: TrialRecord) -> None:
         """Notes it."""
@@ -60,7 +61,7 @@ class Clock(Listener):
         """Notes it."""
         used = time.process_time() - self._began
         if used > self._seconds:
-            raise Over
+            raise OverError
         if trial.score is not None:
             before = self.best[-1][1] if self.best else float("inf")
             self.best.append((round(used, 1), min(before, trial.score)))
@@ -78,22 +79,19 @@ def main(seconds: float, seeds: list[int]) -> None:
         train, valid = planted.part(0, TRAIN), planted.part(TRAIN, TRAIN + VALID)
         for name, settings in SEARCHES.items():
             clock = Clock(seconds)
-            with tempfile.TemporaryDirectory() as folder:
-                try:
-                    run_search(
-                        zoo.build("auto", planted.schema),
-                        _rows(train),
-                        _rows(valid),
-                        directory=Path(folder),
-                        max_trials=1000,
-                        budget=Budget(epochs=60, patience=2),
-                        seed=seed,
-                        workers=0,
-                        listener=clock,
-                        **settings,
-                    )
-                except Over:
-                    pass
+            with tempfile.TemporaryDirectory() as folder, contextlib.suppress(OverError):
+                run_search(
+                    zoo.build("auto", planted.schema),
+                    _rows(train),
+                    _rows(valid),
+                    directory=Path(folder),
+                    max_trials=1000,
+                    budget=Budget(epochs=60, patience=2),
+                    seed=seed,
+                    workers=0,
+                    listener=clock,
+                    **settings,
+                )
             line = {
                 "search": name,
                 "seed": seed,

@@ -26,7 +26,7 @@ class TrialRecord:
 
     Args:
         number: Its place in the search, counted from 0.
-        hyperparameters: The searched values by path; only those that are live in this candidate.
+        hyperparameters: The searched values by path; those that are live in this candidate.
         known: Results that the oracle had been told of when it proposed this part.
         epochs: The most it may train.
         question: Which of the oracle's proposals this part is, counted from 0; None where another
@@ -44,7 +44,7 @@ class TrialRecord:
         reason: Why it failed.
         passing: Whether it failed for want of something another time may have.
         stopped: Why it stopped; None while it runs, and where it failed.
-        began: When this part started, in seconds of the search, whose clock stands still between runs.
+        began: When this part started, in seconds of the search's runs.
     """
 
     number: int

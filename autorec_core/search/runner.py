@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from autorec_core.block import Block
-from autorec_core.errors import ConfigError, SearchError, listed
+from autorec_core.errors import SearchError
 from autorec_core.metrics import objective_metric
 from autorec_core.recommender import Recommender
 from autorec_core.search.dialogue import Dialogue
@@ -68,7 +68,7 @@ def run_search(
         SearchError: Too many trials in a row have failed, or none has completed.
         ConfigError: A setting has a value that is not allowed.
     """
-    settings = _changed(settings or SearchSettings(), changed)
+    settings = (settings or SearchSettings()).changed(**changed)
     objective = settings.objective or recommender.optimizer.objective
     metric = objective_metric(objective, recommender.optimizer.task)
     recommender = decisive(recommender, rows=len(train), budget=settings.budget)
@@ -110,20 +110,6 @@ def run_search(
     dialogue = Dialogue(oracle, trials.asked_earlier, settings.max_trials, metric, pruning)
     search = _Search(recommender, settings, plan, dialogue, store, trials, listener or Listener())
     return search.run(train, valid, executor)
-
-
-def _changed(settings: SearchSettings, changed: dict[str, Any]) -> SearchSettings:
-    """The settings with some of them changed.
-
-    Raises:
-        ConfigError: There is no such setting, or its value is not allowed.
-    """
-    for name in changed:
-        if name not in SearchSettings.names():
-            raise ConfigError(
-                f"A search has no setting {name!r}. Settings: {listed(SearchSettings.names())}."
-            )
-    return replace(settings, **changed)
 
 
 class _Search:

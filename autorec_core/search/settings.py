@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from autorec_core.errors import ConfigError
+from autorec_core.errors import ConfigError, listed
 from autorec_core.training import Budget
 
 _LEAST = {"max_trials": 1, "max_failures": 1, "seed": 0, "workers": 0}
@@ -73,6 +73,19 @@ class SearchSettings:
     def prunes(self) -> bool:
         """Whether trials are pruned."""
         return self.prune and self.tuner in ("random", "greedy", "bayesian")
+
+    def changed(self, **changes: Any) -> SearchSettings:
+        """These settings with some of them changed.
+
+        Raises:
+            ConfigError: There is no such setting, or its value is not allowed.
+        """
+        for name in changes:
+            if name not in self.names():
+                raise ConfigError(
+                    f"A search has no setting {name!r}. Settings: {listed(self.names())}."
+                )
+        return dataclasses.replace(self, **changes)
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import importlib
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ class Task:
     seed: int
     modules: tuple[str, ...] = ()
     wanted_if: float | None = None
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     checkpoint: bytes | None = None
 
 

