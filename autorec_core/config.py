@@ -260,7 +260,7 @@ class DatasetParams(Spelling):
         return [*self.categorical, *self.multi_valued, *self.numeric]
 
     @property
-    def keys(self) -> list[str]:
+    def key_only(self) -> list[str]:
         """The columns of `facts.unique` that serve for nothing else; they are read as text."""
         used = (self.label, self.time, *self.features)
         return [name for name in dict.fromkeys(self.facts.unique) if name not in used]

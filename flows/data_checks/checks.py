@@ -130,7 +130,7 @@ def column_suite(entry: DatasetParams) -> list[Expectation]:
 
 def _kinds(entry: DatasetParams) -> dict[str, str]:
     """The types that the columns of raw rows must have."""
-    text = {*entry.categorical, *entry.multi_valued, *entry.keys}
+    text = {*entry.categorical, *entry.multi_valued, *entry.key_only}
     return {name: "str" if name in text else "float64" for name in used_columns(entry)}
 
 

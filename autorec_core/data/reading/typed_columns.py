@@ -18,7 +18,7 @@ from autorec_core.errors import DataError, listed
 def used_columns(entry: DatasetParams) -> list[str]:
     """The columns that rows keep: label, features, time and keys."""
     time = [] if entry.time is None else [entry.time]
-    return list(dict.fromkeys([entry.label, *entry.features, *time, *entry.keys]))
+    return list(dict.fromkeys([entry.label, *entry.features, *time, *entry.key_only]))
 
 
 def typed_columns(
@@ -40,7 +40,7 @@ def typed_columns(
     no_column_lacks(file, wanted, table.column_names)
     columns: dict[str, pa.Array] = {}
     faults: list[tuple[np.ndarray, str, str]] = []
-    categorical, keys = frozenset(entry.categorical), entry.keys
+    categorical, keys = frozenset(entry.categorical), entry.key_only
     for name in wanted:
         raw = spelled.without_missing(values.plain(table[name]), entry.missing)
         if name in categorical or name in keys:
