@@ -88,7 +88,7 @@ class TrialRecord:
             curve=outcome.curve,
             schedule=outcome.schedule,
             seconds=round(self.before + outcome.seconds, 3),
-            spent=outcome.curve[-1]["epoch"] if outcome.curve else 0.0,
+            spent=outcome.curve[-1]["epoch"] if outcome.curve else self.spent,
             reason=outcome.reason,
             passing=outcome.passing,
             stopped=outcome.stopped,
@@ -104,6 +104,7 @@ class TrialRecord:
             self.question,
             self.until,
             before=self.before,
+            spent=self.spent,
             began=self.began,
         )
 

@@ -251,6 +251,7 @@ class _Search:
             question=proposal.question,
             until=proposal.until,
             before=0.0 if before is None else before.seconds,
+            spent=0.0 if before is None else before.spent,
             began=round(self._seconds, 3),
         )
         best = self._trials.best
