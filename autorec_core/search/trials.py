@@ -78,8 +78,7 @@ class Trials:
         if record.status == "running":
             return None
         if record.question != proposal.question:
-            if record.question is not None:
-                self.asked_earlier.pop(record.question, None)
+            self._free_question_of(record)
             record = replace(record, question=proposal.question, known=proposal.known)
             self._put_in_place(record)
             self._store.write(record)
@@ -148,8 +147,14 @@ class Trials:
     def _forget(self, record: TrialRecord, reason: str) -> None:
         """Sets a record of an earlier run aside, with a warning that says why."""
         self._store.forget(self._earlier.pop(record.key), reason)
+        self._free_question_of(record)
+
+    def _free_question_of(self, record: TrialRecord) -> None:
+        """Lets a record of an earlier run answer its question no more."""
         if record.question is not None:
-            self.asked_earlier.pop(record.question, None)
+            answering = self.asked_earlier.get(record.question)
+            if answering is not None and answering.key == record.key:
+                del self.asked_earlier[record.question]
 
     def _last_parts(self) -> dict[int, TrialRecord]:
         """The last part of each trial that has ended, in this run or an earlier one, by number."""
