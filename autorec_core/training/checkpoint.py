@@ -73,15 +73,6 @@ class Checkpoint:
 
     def to_bytes(self) -> bytes:
         """The content of the .npz file that holds it."""
-        notes = {
-            "belongs": self.belongs,
-            "path": self.path,
-            "learning_rate": self.learning_rate,
-            "waited": self.waited,
-            "curve": self.curve,
-            "untrained": dict(self.untrained),
-            "best": {**_without_weights(self.best), "weights": None},
-        }
         arrays = {f"state {place}": array for place, array in enumerate(self.state)}
         places = {_key(array): name for name, array in arrays.items()}
         # After an improvement, and after a return to the best weights, these are the same arrays.
@@ -90,7 +81,15 @@ class Checkpoint:
             name = places.get(_key(array), f"best {place}")
             arrays.setdefault(name, array)
             named.append(name)
-        notes["best"]["weights"] = named
+        notes = {
+            "belongs": self.belongs,
+            "path": self.path,
+            "learning_rate": self.learning_rate,
+            "waited": self.waited,
+            "curve": self.curve,
+            "untrained": dict(self.untrained),
+            "best": {**_without_weights(self.best), "weights": named},
+        }
         content = io.BytesIO()
         text = np.frombuffer(json.dumps(notes).encode(), np.uint8)
         np.savez(content, allow_pickle=False, **{_NOTES: text}, **arrays)

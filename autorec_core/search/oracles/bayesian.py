@@ -22,11 +22,17 @@ _DIGITS = 9  # of the bound: what differs less is a tie, however a machine round
 
 @dataclass(frozen=True)
 class Seen:
-    """What the process learns from: a trial's values, its status by KerasTuner, and its score."""
+    """What the process learns from: a trial.
+
+    Args:
+        values: Its values.
+        status: By KerasTuner.
+        score: Its score if it is "COMPLETED"; means nothing otherwise.
+    """
 
     values: Mapping[str, Any]
     status: str
-    score: float | None
+    score: float
 
 
 class BayesianOracle(RecordedOracle):
@@ -57,10 +63,11 @@ class BayesianOracle(RecordedOracle):
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """The next trial's values."""
-        trials = self.trials.values()
-        return answer(
-            self._next([Seen(t.hyperparameters.values, t.status, t.score) for t in trials])
-        )
+        seen = [
+            Seen(t.hyperparameters.values, t.status, t.score if t.status == "COMPLETED" else 0.0)
+            for t in self.trials.values()
+        ]
+        return answer(self._next(seen))
 
     def _next(self, trials: Sequence[Seen]) -> Values | None:
         """The point worth trying next, given trials in the order they were proposed."""

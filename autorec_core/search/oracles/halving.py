@@ -142,9 +142,9 @@ class HalvingOracle(BayesianOracle):
             last = self._last_part(candidate)
             values, place = searched(last.hyperparameters.values), places.get(candidate)
             if last.status == "FAILED":
-                seen.append(Seen(values, "FAILED", None))
+                seen.append(Seen(values, "FAILED", 0.0))
             elif place is None:
-                seen.append(Seen(values, "RUNNING", None))
+                seen.append(Seen(values, "RUNNING", 0.0))
             else:
                 seen.append(Seen(values, "COMPLETED", float(self._sign * place)))
         return seen
