@@ -127,6 +127,7 @@ def run_trial(task: Task, report: Callable[[dict[str, float]], None] | None = No
             passing=failure.passing,
         )
     metric = objective_metric(task.objective)
+    paused = trained.checkpoint
     wanted = task.wanted_if is None or metric.better(trained.score, task.wanted_if)
     return Outcome(
         score=trained.score,
@@ -137,7 +138,7 @@ def run_trial(task: Task, report: Callable[[dict[str, float]], None] | None = No
         seconds=time.monotonic() - began,
         model=model_file(trained.model) if wanted else None,
         stopped=trained.stopped,
-        checkpoint=trained.checkpoint and trained.checkpoint.to_bytes(),
+        checkpoint=None if paused is None else paused.to_bytes(),
     )
 
 
