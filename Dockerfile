@@ -1,4 +1,4 @@
-# One image for flows, stages, scoring and tests: the same lock as everywhere, no root.
+# One image for flows, stages, scoring and tests, with the packages of requirements.lock and without root.
 FROM python:3.12-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv
@@ -21,9 +21,9 @@ RUN apt-get update \
     && install -d -o autorec /state /artifacts
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-# Below /tmp, which can be written (a tmpfs) where the rest of the image is read-only.
+# /tmp is a tmpfs: it can be written although the rest of the image is read-only.
 ENV DVC_SITE_CACHE_DIR=/tmp/dvc PREFECT_SERVER_UI_STATIC_DIRECTORY=/tmp/dashboard
-# The workspace is mounted here: a clone of the project, owned by the user that runs it.
+# The workspace is mounted here: a clone of the project, owned by the user that runs the container.
 USER autorec
 WORKDIR /workspace
 ENTRYPOINT ["autorec"]
