@@ -77,9 +77,11 @@ class TrainParams(Section):
 class SearchParams(Section):
     """How candidates are proposed and how many are tried."""
 
-    tuner: Literal["random", "greedy", "bayesian", "hyperband"]
+    tuner: Literal["random", "greedy", "bayesian", "hyperband", "halving"]
     objective: str | None
     max_trials: PositiveInt
+    max_epochs: PositiveInt | None
+    prune: bool
     seconds: PositiveFloat | None
     max_failures: PositiveInt
     workers: NonNegativeInt | None

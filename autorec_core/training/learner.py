@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from keras.src.random import seed_generator
 
+from autorec_core.errors import DataError
 from autorec_core.optimizers import Offset
 from autorec_core.recommender import Recommender
 from autorec_core.training.adam import RowwiseAdam
@@ -122,9 +123,33 @@ class Learner:
         """A copy of all weights."""
         return [weight.value.numpy() for weight in self.model.weights]
 
-    def set_weights(self, weights: list[np.ndarray]) -> None:
+    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
         """Goes back to weights that `weights` gave."""
-        self.model.set_weights(weights)
+        self.model.set_weights(list(weights))
+
+    def state(self) -> list[np.ndarray]:
+        """A copy of all that changes in training, but for the learning rate."""
+        return [variable.numpy() for variable in self._changing()]
+
+    def restore(self, state: Sequence[np.ndarray]) -> None:
+        """Goes back to what `state` gave, of this learner or of one like it.
+
+        Raises:
+            DataError: It is of a learner with other variables.
+        """
+        variables = self._changing()
+        ours = [(tuple(one.shape), one.dtype.as_numpy_dtype) for one in variables]
+        if ours != [(array.shape, array.dtype.type) for array in state]:
+            raise DataError("The checkpoint holds the variables of another model.")
+        for variable, array in zip(variables, state, strict=True):
+            variable.assign(array)
+
+    def _changing(self) -> list[tf.Variable]:
+        """Weights, the states of random generators, and the optimizer's variables."""
+        variables = [variable.value for variable in self.model.variables]
+        if self._adam is not None:
+            return variables + self._adam.state
+        return variables + [variable.value for variable in self._other.variables]
 
     def _steps(
         self, inputs: dict[str, tf.Tensor], labels: tf.Tensor, order: tf.Tensor

@@ -60,7 +60,8 @@ class Remembering(Executor):
 
     @staticmethod
     def _key(task: Task) -> str:
-        decides = [dict(task.recommender), asdict(task.budget), task.objective, task.seed]
+        settings = [asdict(task.budget), asdict(task.limits), task.objective, task.seed]
+        decides = [dict(task.recommender), *settings]
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:24]
 
     @staticmethod

@@ -12,7 +12,14 @@ from flows.benchmark.result_lines import Line
 from flows.benchmark.tables import OUTSIDE, TITLES, metric, rows_said
 
 COLOURS = {"outside": "#8a8f98", "thesis": "#c2571a", "extended": "#3f51b5"}
-MARKS = {None: "s", "random": "o", "greedy": "^", "bayesian": "D", "hyperband": "v"}
+MARKS = {
+    None: "s",
+    "random": "o",
+    "greedy": "^",
+    "bayesian": "D",
+    "hyperband": "v",
+    "halving": "P",
+}
 _STYLE: Any = {
     "svg.hashsalt": "autorec",  # equal results give equal bytes
     "svg.fonttype": "none",

@@ -113,6 +113,8 @@ def _trials(path: Path) -> Iterator[Trial]:
             seconds=float(row["seconds"]),
             hyperparameters=json.loads(row["hyperparameters"]),
             reason=row["reason"],
+            epochs=float(row["epochs"]),
+            stopped=row["stopped"],
         )
 
 

@@ -45,6 +45,8 @@ class Trial:
         seconds: Duration.
         hyperparameters: The searched values by path; empty if it failed.
         reason: Why it failed, or "".
+        epochs: How long it was trained, in epochs.
+        stopped: Why it stopped: "plateau", "all epochs", "pruned" or "paused"; "" if it failed.
     """
 
     rank: int
@@ -55,6 +57,13 @@ class Trial:
     seconds: float
     hyperparameters: Mapping[str, Any]
     reason: str
+    epochs: float = 0.0
+    stopped: str = ""
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it would have been trained further if the search had thought more of it."""
+        return self.stopped in ("pruned", "paused")
 
 
 @dataclass(frozen=True)

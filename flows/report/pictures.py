@@ -95,17 +95,30 @@ def _progress(run: Run) -> Picture:
             trial.number,
             "failed" if trial.score is None else f"{trial.score:.5f}",
             trial.best_step,
+            f"{trial.epochs:g}",
+            trial.stopped,
             f"{trial.seconds:.1f}",
             trial.reason or _settings(trial.hyperparameters),
         )
         for trial in run.trials
     ]
-    head = ("rank", "trial", run.winner.objective, "best step", "seconds", "hyperparameters")
+    head = (
+        "rank",
+        "trial",
+        run.winner.objective,
+        "best step",
+        "epochs",
+        "stopped",
+        "seconds",
+        "hyperparameters",
+    )
+    partial = sum(trial.is_partial for trial in run.trials)
+    pale = f" Pale: {partial} that the search did not train to their end." if partial else ""
     return Picture(
         "progress",
         "Leaderboard",
         "The score of every trial on the valid split, in the order in which they ran. The line is "
-        "the best score so far.",
+        f"the best score so far.{pale}",
         trials.progress(run),
         Table(head, tuple(rows)),
     )

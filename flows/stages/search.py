@@ -118,7 +118,12 @@ class TrialLog(Listener):
 def _trial_figures(trial: TrialRecord) -> dict[str, float]:
     if trial.score is None:
         return {}
-    return {"score": trial.score, "best_step": trial.best_step, "seconds": trial.seconds}
+    return {
+        "score": trial.score,
+        "best_step": trial.best_step,
+        "epochs": trial.spent,
+        "seconds": trial.seconds,
+    }
 
 
 def _result(result: SearchResult, final: Final) -> dict[str, Any]:

@@ -26,6 +26,9 @@ def progress(run: Run) -> Spec:
                 "score": trial.score,
                 "best": best,
                 "seconds": trial.seconds,
+                "epochs": trial.epochs,
+                "stopped": trial.stopped,
+                "strength": 0.4 if trial.is_partial else 1,
                 "won": trial.number == run.winner.trial,
             }
         )
@@ -36,11 +39,18 @@ def progress(run: Run) -> Spec:
     line = base.mark_line(interpolate="step-after", color=ACCENT, opacity=0.45).encode(
         y=alt.Y("best:Q").scale(zero=False)
     )
-    points = base.mark_point(filled=True, opacity=1).encode(
+    points = base.mark_point(filled=True).encode(
         y=y,
+        opacity=alt.Opacity("strength:Q", scale=None, legend=None),
         color=alt.condition("datum.won", alt.value(ACCENT), alt.value(QUIET)),
         size=alt.condition("datum.won", alt.value(150), alt.value(70)),
-        tooltip=["trial:Q", alt.Tooltip("score:Q", format=".5f"), "seconds:Q"],
+        tooltip=[
+            "trial:Q",
+            alt.Tooltip("score:Q", format=".5f"),
+            "epochs:Q",
+            "stopped:N",
+            "seconds:Q",
+        ],
     )
     return sized(alt.layer(line, points), 240)
 
