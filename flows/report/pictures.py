@@ -60,7 +60,7 @@ def _results(run: Run) -> Picture:
     head = ("model", run.loss.upper(), f"{level} interval", "model minus this", f"{level} interval")
     rows = []
     for figures in run.figures:
-        difference, metrics = figures.difference, figures.metrics
+        difference, values = figures.difference, figures.metrics
         rows.append(
             (
                 figures.title,
@@ -68,7 +68,7 @@ def _results(run: Run) -> Picture:
                 f"{figures.loss.low:.4f} to {figures.loss.high:.4f}",
                 f"{difference.mean:+.4f}" if difference else "",
                 f"{difference.low:+.4f} to {difference.high:+.4f}" if difference else "",
-                *(f"{metrics[name]:.4f}" if name in metrics else "" for name in others),
+                *(f"{values[name]:.4f}" if name in values else "" for name in others),
                 figures.chosen,
             )
         )
