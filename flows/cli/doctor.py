@@ -125,21 +125,13 @@ def _versions(lock: Path) -> Iterator[Finding]:
         if found != version:
             other.append(f"{name} {found} (lock: {version})")
     if not missing and not other:
-<<<<<<< HEAD
-        yield Finding("packages", "ok", f"all {len(wanted)} packages match {lock.name}")
+        number = "all" if not spared else "the"
+        found = f"{number} {len(wanted) - len(spared)} packages match {lock.name}"
+        yield Finding("packages", "ok", found)
     for problem, names in (("missing", missing), ("another version", other)):
         if names:
-            more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-            found = f"{problem}: {listed(sorted(names)[:MOST_NAMED])}{more}"
+            found = f"{problem}: {_some(names)}"
             yield Finding("packages", "fix", found, "`make install` installs the lock.")
-=======
-        number = "all" if not spared else "the"
-        found = f"{number} {len(wanted) - len(spared)} as {lock.name} has them"
-        yield Finding("packages", "well", found)
-    for what, names in (("missing", missing), ("another version", other)):
-        if names:
-            found = f"{what}: {_some(names)}"
-            yield Finding("packages", "mend", found, "`make install` installs the lock.")
     if spared:
         found = f"missing, only tests and documentation need them: {_some(spared)}"
         remedy = "`make install` installs them; the image leaves them out."
@@ -170,7 +162,6 @@ def _needed() -> set[str]:
                 package = canonicalize_name(wanted.name)
                 left += [one for e in ("", *wanted.extras) if (one := (package, e)) not in known]
     return {name for name, _ in known}
->>>>>>> containers
 
 
 def _locked(text: str) -> Iterator[tuple[str, str]]:

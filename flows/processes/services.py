@@ -46,15 +46,11 @@ POOL = "autorec"
 _PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 START_SECONDS = 180.0
 RUN_SECONDS = 45.0
-<<<<<<< HEAD
-"""How long `work` waits for running runs when it is told to stop. The sum of this and the worker's
-time in `STOP_SECONDS` must stay below `stop_grace_period` in compose.yaml."""
-=======
-"""How long runs in progress may take to end when `work` is told to. With `REPORT_SECONDS` and the
-worker's own time in `STOP_SECONDS` it must stay below `stop_grace_period` in compose.yaml."""
+"""How long `work` waits for running runs when it is told to stop. The sum of this,
+`REPORT_SECONDS` and the worker's time in `STOP_SECONDS` must stay below `stop_grace_period` in
+compose.yaml."""
 REPORT_SECONDS = 15.0
 """How long a run that is stopped may take to tell the Prefect server that it did not complete."""
->>>>>>> containers
 STOP_SECONDS = {WORKER: 40.0, MLFLOW: 15.0, PREFECT: 15.0}
 """How long each service may take to end before it is killed, in the order of stopping."""
 
@@ -162,14 +158,8 @@ def up(root: Path) -> None:
 def work(root: Path) -> None:
     """Deploys prefect.yaml to the server of PREFECT_API_URL, then runs a worker for it.
 
-<<<<<<< HEAD
-    On SIGTERM or Ctrl-C it waits up to `RUN_SECONDS` for running runs, then stops them. The next
-    run continues where they stopped.
-=======
-    Told to end (SIGTERM, Ctrl-C), it lets the runs in progress end if they do so within
-    `RUN_SECONDS`. Those that are left are stopped and marked as crashed; the next run goes on
-    where they were.
->>>>>>> containers
+    On SIGTERM or Ctrl-C it waits up to `RUN_SECONDS` for running runs, then stops them and marks
+    them as crashed. The next run continues where they stopped.
 
     Raises:
         ConfigError: PREFECT_API_URL is not set, a proxy cannot be used, or the workspace cannot be
