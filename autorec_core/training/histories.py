@@ -61,27 +61,26 @@ class SparsePooling:
         """As `History.pooled`."""
         rows = [tf.cast(key, tf.int32), tf.cast(own, tf.int32), tf.cast(mine, tf.float32)]
 
-        @tf.custom_gradient
         def pooled(table: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
             def gradient(upstream: tf.Tensor) -> tf.Tensor:
                 return _in_python(self._spread, rows, upstream, table.shape)
 
             return _in_python(self._sums, rows, table, [key.shape[0], table.shape[1]]), gradient
 
-        return pooled(vectors)
+        return tf.custom_gradient(pooled)(vectors)
 
     def _sums(
         self, key: np.ndarray, own: np.ndarray, mine: np.ndarray, vectors: np.ndarray
     ) -> np.ndarray:
         batch = self._batch(key, own)
         total = batch.met @ vectors
-        return total[batch.keys.place] - mine[:, None] * vectors[own]
+        return np.asarray(total[batch.keys.place] - mine[:, None] * vectors[own])
 
     def _spread(
         self, key: np.ndarray, own: np.ndarray, mine: np.ndarray, gradients: np.ndarray
     ) -> np.ndarray:
         batch = self._batch(key, own)
-        found = batch.met.T @ batch.keys.sums(gradients)
+        found: np.ndarray = batch.met.T @ batch.keys.sums(gradients)
         values = Groups.of(own)
         found[values.ids] -= values.sums(mine[:, None] * gradients)
         return found
