@@ -114,7 +114,9 @@ def _versions(lock: Path) -> Iterator[Finding]:
         yield Finding("packages", "note", f"no {lock.name} here to compare with", "")
         return
     wanted = dict(_locked(lock.read_text(encoding="utf-8")))
-    missing, spared, other = [], [], []
+    missing: list[str] = []
+    spared: list[str] = []
+    other: list[str] = []
     needed = _needed()
     for name, version in wanted.items():
         try:

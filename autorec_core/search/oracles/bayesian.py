@@ -86,7 +86,8 @@ class BayesianOracle(RecordedOracle):
         for place in np.argsort(bound, kind="stable"):
             if not self._is_tried(candidates[place]):
                 return candidates[place]
-        return self._new_point(random)
+        new: Values | None = self._new_point(random)
+        return new
 
     def _candidates(self, completed: Sequence[Seen], random: np.random.Generator) -> list[Values]:
         """Random points, and neighbours of the best trials."""
