@@ -18,7 +18,9 @@ def stub() -> str:
     """The text of the stub: every public name, imported from the module that defines it."""
     homes = defaultdict(list)
     for name in dir(autorec_core):
-        homes[getattr(autorec_core, name).__module__].append(name)
+        home = getattr(autorec_core, name).__module__
+        if home.startswith("autorec_core."):  # not the blocks of whoever imports the package
+            homes[home].append(name)
     lines = [
         f"from {module} import {name} as {name}"
         for module, names in sorted(homes.items())
