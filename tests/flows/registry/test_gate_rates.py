@@ -105,7 +105,7 @@ def test_equal_models_seldom_win_with_any_number_of_rows(count):
 
 @pytest.mark.parametrize(("count", "share"), [(200, 0.2), (500, 0.02), (1000, 0.002)])
 def test_equal_models_seldom_win_on_clicks(count, share):
-    assert rate(150, lambda random: wins(clicks(random, count, share, (0.5, 0.5)))) <= 0.05
+    assert rate(300, lambda random: wins(clicks(random, count, share, (0.5, 0.5)))) <= 0.05
 
 
 def test_one_user_with_most_of_the_rows_does_not_decide_alone():

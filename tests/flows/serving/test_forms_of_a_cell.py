@@ -332,7 +332,7 @@ def test_a_file_in_the_format_of_the_entry_is_scored(
     found = score_file(tmp_path / name, entry=entry_with(format=form))
 
     assert found == [id_of["115"], id_of["007"]]
-    by_entry = "by the format of small" in " ".join(capsys.readouterr().out.split())
+    by_entry = "read in the format of small" in " ".join(capsys.readouterr().out.split())
     assert by_entry == (not content.startswith("more"))
 
 

@@ -150,7 +150,7 @@ def test_a_kill_between_making_a_run_and_noting_it_makes_no_second_one(places, m
             patched.setattr(outbox, "write_json", killed)
             assert not outbox.deliver(places)
         about = outbox._read(folder / outbox.RUN)
-        made = outbox.tracking.start_run(
+        made = outbox.mlflow_runs.start_run(
             places.root, "clicks", "search", PARAMS, TAGS, about["began"], folder.name
         )
         outbox.write_json(folder / outbox.RUN, {**about, "run": made})
