@@ -57,7 +57,7 @@ def score_file(
                 f"{path}: files of kind {path.suffix or 'unknown'} are not read or "
                 f"written; {KINDS} are."
             )
-    with _opened(source) as chunks:
+    with opened(source) as chunks:
         version = aliased(dataset, alias, root)
         scorer = load_scorer(version, root)
         with whole_file(target) as written:
@@ -97,7 +97,7 @@ def _score(
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(f"Scoring {escape(source.name)}", total=1.0, rows=0)
-        with _Writer(target, metadata) as writer:
+        with RowWriter(target, metadata) as writer:
             for table, done in chunks:
                 if missing := [name for name in scorer.columns if name not in table.column_names]:
                     raise DataError(
@@ -123,7 +123,7 @@ def _with_scores(table: pa.Table, scores: Any) -> pa.Table:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Iterator[tuple[pa.Table, float]]]:
+def opened(path: Path) -> Iterator[Iterator[tuple[pa.Table, float]]]:
     """The file's rows, a chunk at a time, each with the share of the file read by then."""
     try:
         with path.open("rb") as file:
@@ -170,7 +170,7 @@ def _joined(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(held)
 
 
-class _Writer:
+class RowWriter:
     """Writes tables one below the other to a file of one kind.
 
     Args:
@@ -182,7 +182,7 @@ class _Writer:
         self._path, self._metadata = path, metadata
         self._writer: Any = None
 
-    def __enter__(self) -> _Writer:
+    def __enter__(self) -> RowWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
