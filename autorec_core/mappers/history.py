@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,6 +16,8 @@ from autorec_core.mappers.base import Mapper
 
 PAIRS = 2**26
 """Up to so many pairs of a key and a value, all pairs stand in one table: far faster to pool."""
+KEYS = 1024
+"""Histories pooled at a time where all are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +119,7 @@ class History(keras.layers.Layer):
         self.dim = dim
         self.l2 = l2
         self.max_length = max_length
+        self.pooled: Any = None
 
     @property
     def paired(self) -> bool:
@@ -161,17 +165,16 @@ class History(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         """(batch_size, columns) to (batch_size, dim)."""
         own = inputs[:, self.value_column]
-        keys, place = tf.unique(inputs[:, self.key_column])
         vectors = tf.convert_to_tensor(self.vectors)
-        history = tf.gather(tf.convert_to_tensor(self.histories), keys)
-        if self.paired:
-            met = tf.cast(history, vectors.dtype)
-            total = tf.matmul(met, vectors)
-            mine = tf.gather_nd(met, tf.stack([place, own], axis=1))
+        if self.pooled is None:
+            keys, place = tf.unique(inputs[:, self.key_column])
+            history, total = self._pool(keys, vectors)
         else:
-            there = tf.where(history > 0)
-            looked_up = tf.gather(vectors, tf.gather_nd(history, there))
-            total = tf.math.unsorted_segment_sum(looked_up, there[:, 0], tf.size(keys))
+            place, total = inputs[:, self.key_column], self.pooled
+            history = tf.convert_to_tensor(self.histories)
+        if self.paired:
+            mine = tf.cast(tf.gather_nd(history, tf.stack([place, own], axis=1)), vectors.dtype)
+        else:
             mine = tf.reduce_any(
                 (tf.gather(history, place) == own[:, None]) & (own > 0)[:, None], 1
             )
@@ -181,6 +184,24 @@ class History(keras.layers.Layer):
         others = tf.gather(total, place) - mine[:, None] * tf.gather(vectors, own)
         number = tf.gather(tf.convert_to_tensor(self.lengths), inputs[:, self.key_column]) - mine
         return others * tf.math.rsqrt(tf.maximum(number, 1))[:, None]
+
+    def _pool(self, keys: Any, vectors: Any) -> tuple[Any, Any]:
+        """The histories of keys, and the sum of the vectors in each: shape (keys, dim)."""
+        history = tf.gather(tf.convert_to_tensor(self.histories), keys)
+        if self.paired:
+            return history, tf.matmul(tf.cast(history, vectors.dtype), vectors)
+        there = tf.where(history > 0)
+        looked_up = tf.gather(vectors, tf.gather_nd(history, there))
+        return history, tf.math.unsorted_segment_sum(looked_up, there[:, 0], tf.size(keys))
+
+    def pool_all(self) -> Any:
+        """The sum of the vectors in the history of each key, shape (key_num, dim)."""
+        vectors = tf.convert_to_tensor(self.vectors)
+        parts = (
+            self._pool(tf.range(first, min(first + KEYS, self.key_num)), vectors)[1]
+            for first in range(0, self.key_num, KEYS)
+        )
+        return tf.concat(list(parts), axis=0)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
         """(batch_size, dim)."""
@@ -199,6 +220,23 @@ class History(keras.layers.Layer):
             "max_length",
         )
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+@contextmanager
+def pooled_once(model: keras.Model) -> Iterator[None]:
+    """Lets a graph that is built meanwhile take all histories of a model as pooled already.
+
+    The graph must not outlive a change of the weights. It pools no history for each batch again,
+    which for a batch with every item costs more than all the rest.
+    """
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, History)]
+    try:
+        for layer in layers:
+            layer.pooled = layer.pool_all()
+        yield
+    finally:
+        for layer in layers:
+            layer.pooled = None
 
 
 def all_pairs(keys: np.ndarray, values: np.ndarray, key_num: int, value_num: int) -> np.ndarray:
