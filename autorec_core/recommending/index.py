@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from autorec_core.data.encoding.few import FEW
-
+FEW = 2048
+"""So many texts at most are looked up in a dict, which is made once; more by Arrow, all at once."""
 NOWHERE = -1
 """The place of a text that is not in the list."""
 

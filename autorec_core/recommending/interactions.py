@@ -119,24 +119,22 @@ class Interactions:
             rows
         ].tolist()
 
-    def seen(self, users: Sequence[str] | pa.Array, candidates: pa.Array) -> Excluded:
+    def seen(self, users: Sequence[str] | pa.Array, candidates: Index) -> Excluded:
         """What users met already, as places among candidates.
 
         Args:
             users: The users asked for, each once.
-            candidates: The candidates, each once.
+            candidates: The candidates.
         """
-        of_items = Index(candidates).find(self.items.texts) if len(self.items) else None
         at = self.users.find(users)
         known = np.flatnonzero(at != NOWHERE)
-        if of_items is None or not len(known):
-            return Excluded.nothing(len(users))
         first, last = self.starts[at[known]], self.starts[at[known] + 1]
         counts = last - first
         # The rows of all these users: their starts, and so many steps from each.
         steps = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        rows = np.repeat(first, counts) + steps
-        return Excluded.of(np.repeat(known, counts), of_items[self.met[rows]], len(users))
+        met, place = np.unique(self.met[np.repeat(first, counts) + steps], return_inverse=True)
+        of_items = candidates.find(self.items.texts.take(pa.array(met)))
+        return Excluded.of(np.repeat(known, counts), of_items[place], len(users))
 
 
 def _coded(chunks: list[pa.Array]) -> tuple[Index, np.ndarray]:

@@ -122,14 +122,15 @@ class Ranker:
         texts = values.plain(users[self.catalogue.user])
         known = self.catalogue.users.find(texts) != NOWHERE
         sides = self._sides_of(users.filter(pa.array(known)), candidates) if known.any() else None
-        popular = self._by_popularity(candidates)
+        popular = np.zeros(1, np.float32) if known.all() else self._by_popularity(candidates)
         met = np.concatenate([[0], np.cumsum(known)])
         step = max(1, PAIRS // len(candidates))
 
         def blocks() -> Iterator[pa.Table]:
             for first in range(0, len(known), step):
                 last = min(first + step, len(known))
-                scores = np.tile(popular, (last - first, 1))
+                scores = np.empty((last - first, len(candidates)), np.float32)
+                scores[:] = popular
                 ours = known[first:last]
                 if sides is not None and ours.any():
                     scores[ours] = self.pairs.scores(*sides, met[first], met[last])
@@ -154,15 +155,15 @@ class Ranker:
         """A table whose column `name` has ids as text, each once."""
         if name not in table.column_names:
             raise DataError(
-                f"{where}the column {name} is missing, which holds the {what}. "
+                f"{where}The column {name} is missing, which holds the {what}. "
                 f"There are: {listed(table.column_names)}."
             )
         ids = values.categories(values.plain(table[name]))
         if not len(ids):
-            raise DataError(f"{where}there are no {what}.")
+            raise DataError(f"{where}There are no {what}.")
         if ids.null_count:
             row = ids.is_null().to_numpy(zero_copy_only=False).argmax() + 1
-            raise DataError(f"{where}row {row} has no {name}.")
+            raise DataError(f"{where}Row {row} has no {name}.")
         counts = ids.value_counts()
         if len(counts) < len(ids):
             often = counts.field("counts").to_numpy() > 1

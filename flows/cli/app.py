@@ -10,6 +10,7 @@ import typer
 
 from autorec_core.errors import AutoRecError, ConfigError
 from flows.environment import prepare_environment
+from flows.serving.wanted import SEEN, TOP, Wanted
 
 app = typer.Typer(
     name="autorec",
@@ -162,19 +163,19 @@ def recommend(
         Path | None, typer.Option(help="CSV, TSV or Parquet file with the user column.")
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="All users of the model.")] = False,
-    top: Annotated[int, typer.Option(help="Items a user gets at most.")] = 10,
+    top: Annotated[int, typer.Option(help="Items a user gets at most.")] = TOP,
     candidates: Annotated[
         Path | None, typer.Option(help="File with the item column; by default all items.")
     ] = None,
     exclude: Annotated[
         str, typer.Option(metavar="seen | FILE | none", help="What a user does not get.")
-    ] = "seen",
+    ] = SEEN,
     alias: Annotated[str, typer.Option(help="Which registered model recommends.")] = "champion",
 ) -> None:
     """Write the best items of each user into a file; new users get popular items."""
     if all_ == (users is not None):
         raise ConfigError("Say for whom: give either `--users FILE` or `--all`.")
-    from flows.serving.recommend_files import Wanted, recommend_file
+    from flows.serving.recommend_files import recommend_file
 
     recommend_file(dataset, Wanted(users, top, candidates, exclude), output, alias=alias)
 

@@ -1,4 +1,4 @@
-"""The HTTP API: POST /score, GET /health, /model, /metrics; /docs shows it."""
+"""The HTTP API: POST /score and /recommend, GET /health, /model, /metrics; /docs shows it."""
 
 from __future__ import annotations
 
@@ -19,20 +19,36 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from autorec_core.errors import DataError
 from flows.config import ServeParams
 from flows.registry.versions import RegistryError, model_name
+from flows.serving import recommend_routes
 from flows.serving.live_model import Champion, Live
 from flows.serving.prometheus import Measured, Measures
+from flows.serving.recommend_requests import Recommendations
 from flows.serving.request_body import parse_rows, read_body
 
-PATHS = ("/score", "/health", "/model", "/metrics", "/docs", "/openapi.json")
+PATHS = (
+    "/score",
+    "/health",
+    "/model",
+    "/metrics",
+    "/docs",
+    "/openapi.json",
+    *recommend_routes.PATHS,
+)
 
 
-def make_app(champion: Champion, settings: ServeParams, measures: Measures) -> FastAPI:
+def make_app(
+    champion: Champion,
+    settings: ServeParams,
+    measures: Measures,
+    recommendations: Recommendations,
+) -> FastAPI:
     """The application over one champion.
 
     Args:
         champion: The model that answers; it is followed while the application runs.
         settings: Limits of a request.
         measures: Where requests are counted.
+        recommendations: What recommends with the model.
     """
 
     @asynccontextmanager
@@ -90,6 +106,7 @@ def make_app(champion: Champion, settings: ServeParams, measures: Measures) -> F
         measures.version.set(champion.live.version.number)
         return Response(generate_latest(measures.registry), media_type=CONTENT_TYPE_LATEST)
 
+    recommend_routes.add_recommend(app, champion, recommendations, settings, limiter)
     app.openapi = lambda: _described(app, champion.live)  # type: ignore[method-assign]
     return app
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,27 +19,7 @@ from flows.registry.loading import load_scorer
 from flows.registry.versions import LIVE, Version, aliased, model_name
 from flows.serving.load_ranker import History, history_of, ranker_of
 from flows.serving.score_files import KINDS, SEPARATORS, RowWriter, made_by, opened
-
-SEEN, NOTHING = "seen", "none"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which lists are wanted.
-
-    Args:
-        users: A file with the user column and what else goes with each user; None for all users
-            that the model was trained on.
-        top: Items a user gets at most.
-        candidates: A file with the item column; None for all items the model was trained on.
-        exclude: "seen" for what a user has met in the prepared data, "none", or a file: with the
-            item column alone for everybody, with the user column too for each user.
-    """
-
-    users: Path | None
-    top: int
-    candidates: Path | None
-    exclude: str
+from flows.serving.wanted import NOTHING, SEEN, Wanted
 
 
 def recommend_file(
@@ -96,11 +75,11 @@ def _without(
     if exclude == NOTHING:
         return candidates, Excluded.nothing(len(users))
     if exclude == SEEN:
-        return candidates, history.interactions.seen(texts, items)
+        return candidates, history.interactions.seen(texts, Index(items))
     table = _read(Path(exclude))
     if item not in table.column_names:
         raise DataError(
-            f"{exclude}: the column {item} is missing, which holds the items to exclude. "
+            f"{exclude}: The column {item} is missing, which holds the items to exclude. "
             f"There are: {listed(table.column_names)}."
         )
     refused = values.categories(values.plain(table[item]))

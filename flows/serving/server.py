@@ -10,6 +10,7 @@ from flows.registry.versions import LIVE, aliased
 from flows.serving.app import make_app
 from flows.serving.live_model import Champion
 from flows.serving.prometheus import Measures
+from flows.serving.recommend_requests import Recommendations
 
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection stays open. With uvicorn's 5 s a client that pauses for so long, on a
@@ -38,7 +39,7 @@ def serve(dataset: str, *, host: str | None = None, port: int | None = None) -> 
         told=measures.looked,
     )
     uvicorn.run(
-        make_app(champion, settings, measures),
+        make_app(champion, settings, measures, Recommendations(dataset)),
         host=settings.host if host is None else host,
         port=settings.port if port is None else port,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

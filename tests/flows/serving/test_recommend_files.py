@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -9,12 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import autorec_core.recommending.ranker
-from autorec_core.data.preparing.prepare import prepare
-from autorec_core.data.preparing.store import load_rows
 from autorec_core.errors import DataError
-from autorec_core.scorer import Scorer
-from flows.config import Params
-from flows.serving.recommend_files import Wanted, recommend_file
+from flows.serving.load_ranker import history_of
+from flows.serving.recommend_files import recommend_file
+from flows.serving.wanted import Wanted
 from flows.workspace import Places
 
 pytestmark = pytest.mark.slow
@@ -23,14 +22,10 @@ TOP = 6
 
 
 @pytest.fixture(scope="module")
-def live(registry):
-    """A champion, and the prepared data that its users have seen."""
-    params = Params.load(registry.root / "params.yaml")
-    raw = registry.root / "raw.tsv"
-    rows = registry.models.test.drop_duplicates(["user_id", "item_id"])
-    rows.assign(timestamp=range(len(rows))).to_csv(raw, sep="\t", header=False, index=False)
+def live(registry, seen):
+    """A champion in a workspace with prepared data."""
     prepared = Places(DATASET, registry.root).prepared
-    prepare(params.dataset(DATASET), params.split, params.preprocess, 1, raw, prepared)
+    shutil.copytree(Places(DATASET, seen.root).prepared, prepared)
     registry.point("champion", registry.register(registry.models.good))
     return registry
 
@@ -46,29 +41,13 @@ def recommend(live, tmp_path):
     return run
 
 
-def written(folder: Path, name: str, **columns) -> Path:
-    pd.DataFrame(columns).to_csv(folder / name, index=False)
-    return folder / name
+def written(folder: Path, file: str, **columns) -> Path:
+    pd.DataFrame(columns).to_csv(folder / file, index=False)
+    return folder / file
 
 
-def seen(live) -> pd.DataFrame:
-    prepared = Places(DATASET, live.root).prepared
-    return pd.concat([load_rows(prepared, part) for part in ("train", "valid", "test")])
-
-
-def by_sorting(live, user: str, items, without) -> list[str]:
-    """The best items of a user, from the score of each candidate row."""
-    left = [item for item in items if item not in without]
-    scores = Scorer.load(live.models.good).score_lists(
-        {"user_id": [user] * len(left), "item_id": left}
-    )
-    ordered = sorted(zip(-scores, left, strict=True))
-    return [item for _, item in ordered][:TOP]
-
-
-def test_all_users_get_what_scoring_and_sorting_gives(recommend, live, monkeypatch):
+def test_all_users_get_what_scoring_and_sorting_gives(recommend, seen, monkeypatch):
     monkeypatch.setattr(autorec_core.recommending.ranker, "PAIRS", 60)  # two users at a time
-    history, items = seen(live), [str(item) for item in range(25)]
 
     lists = recommend()
 
@@ -76,28 +55,24 @@ def test_all_users_get_what_scoring_and_sorting_gives(recommend, live, monkeypat
     assert lists["user_id"].nunique() == 40
     assert set(lists["reason"]) == {"model"}
     for user, rows in lists.groupby("user_id"):
-        met = set(history.loc[history["user_id"] == user, "item_id"])
-        assert rows["item_id"].tolist() == by_sorting(live, user, items, met)
+        assert rows["item_id"].tolist() == seen.best(user, TOP, seen.of(user))
         assert rows["rank"].tolist() == list(range(1, len(rows) + 1))
 
 
-def test_a_new_user_gets_popular_items_without_a_score(recommend, live, tmp_path):
+def test_a_new_user_gets_popular_items_without_a_score(recommend, seen, tmp_path):
     users = written(tmp_path, "users.csv", user_id=["nobody", "u3"])
 
     lists = recommend(users, exclude="none")
 
-    counts = Scorer.load(live.models.good).preprocessor.vocabularies["item_id"]
-    popular = dict(zip(counts.values.to_pylist(), counts.counts.to_pylist(), strict=True))
-    expected = sorted(popular, key=lambda item: (-popular[item], item))[:TOP]
     new, known = (lists[lists["user_id"] == user] for user in ("nobody", "u3"))
-    assert new["item_id"].tolist() == expected
+    assert new["item_id"].tolist() == seen.popular(TOP)
     assert new["score"].isna().all()
     assert set(new["reason"]) == {"popular"}
     assert set(known["reason"]) == {"model"}
     assert lists["user_id"].tolist() == ["nobody"] * TOP + ["u3"] * TOP
 
 
-def test_candidates_and_exclusions_come_from_files(recommend, live, tmp_path):
+def test_candidates_and_exclusions_come_from_files(recommend, seen, tmp_path):
     users = written(tmp_path, "users.csv", user_id=["u1", "u2"])
     candidates = written(tmp_path, "candidates.csv", item_id=[7, 12, 3, 9], note=list("abcd"))
     for_all = written(tmp_path, "for_all.csv", item_id=[3])
@@ -109,7 +84,7 @@ def test_candidates_and_exclusions_come_from_files(recommend, live, tmp_path):
     assert set(without_one["item_id"]) == {"7", "12", "9"}
     assert set(each.loc[each["user_id"] == "u1", "item_id"]) == {"3", "9"}
     second = each.loc[each["user_id"] == "u2", "item_id"].tolist()
-    assert second == by_sorting(live, "u2", ["7", "12", "3", "9"], ())
+    assert second == seen.best("u2", TOP, items=[7, 12, 3, 9])
 
 
 def test_a_parquet_file_says_which_model_made_it(live, tmp_path):
@@ -134,9 +109,9 @@ def test_an_earlier_model_recommends_on_its_own_code(recommend, live, earlier):
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ({"users": {"name": ["u1"]}}, "users.csv: the column user_id is missing"),
+        ({"users": {"name": ["u1"]}}, "users.csv: The column user_id is missing"),
         ({"users": {"user_id": ["u1", "u2", "u1"]}}, "more than once: 'u1'"),
-        ({"users": {"user_id": ["u1", None, "u2"]}}, "users.csv: row 2 has no user_id"),
+        ({"users": {"user_id": ["u1", None, "u2"]}}, "users.csv: Row 2 has no user_id"),
         ({"top": 0}, "allowed are 1 to 25"),
         ({"top": 26}, "26 items a user are not possible"),
         ({"candidates": {"item_id": ["1", "x"]}}, "1 of 2 candidates are not items .*: 'x'"),
@@ -166,7 +141,5 @@ def test_without_prepared_data_what_was_seen_is_not_known(live, tmp_path):
     other.mkdir()
     params = (live.root / "params.yaml").read_text(encoding="utf-8")
     (other / "params.yaml").write_text(params, encoding="utf-8")
-    from flows.serving.load_ranker import history_of
-
     with pytest.raises(DataError, match="dvc pull prepare@small"):
         _ = history_of(DATASET, other).interactions
