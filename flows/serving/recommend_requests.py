@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from autorec_core.data import values
 from autorec_core.data.encoding import few
-from autorec_core.errors import DataError
+from autorec_core.errors import AutoRecError, DataError
 from autorec_core.recommending.index import Index
 from autorec_core.recommending.interactions import Excluded
 from autorec_core.recommending.ranker import Ranker
@@ -97,6 +98,12 @@ class Recommendations:
                 {"item": one, "score": number} for one, number in zip(item, score, strict=True)
             ],
         }
+
+    def warm_up(self, live: Live) -> None:
+        """Answers once, so that the first request does not wait for the data to be read."""
+        with contextlib.suppress(AutoRecError):
+            user = self._of(live).ranker.catalogue.users.texts[0].as_py()
+            self.answer(live, Request(user=user, top=1, exclude=SEEN))
 
     def history(self, live: Live, user: str) -> dict[str, Any]:
         """What a user has met, the latest first.

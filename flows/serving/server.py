@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import uvicorn
 
 from flows.config import Params
@@ -38,8 +40,13 @@ def serve(dataset: str, *, host: str | None = None, port: int | None = None) -> 
         seconds=settings.refresh_seconds,
         told=measures.looked,
     )
+    recommendations = Recommendations(dataset)
+    # Large data take a while to read; scores need not wait for them.
+    threading.Thread(
+        target=recommendations.warm_up, args=(champion.live,), name="recommend", daemon=True
+    ).start()
     uvicorn.run(
-        make_app(champion, settings, measures, Recommendations(dataset)),
+        make_app(champion, settings, measures, recommendations),
         host=settings.host if host is None else host,
         port=settings.port if port is None else port,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
