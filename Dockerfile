@@ -21,6 +21,8 @@ RUN apt-get update \
     && install -d -o autorec /state /artifacts
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# Below /tmp, which can be written (a tmpfs) where the rest of the image is read-only.
+ENV DVC_SITE_CACHE_DIR=/tmp/dvc PREFECT_SERVER_UI_STATIC_DIRECTORY=/tmp/dashboard
 # The workspace is mounted here: a clone of the project, owned by the user that runs it.
 USER autorec
 WORKDIR /workspace

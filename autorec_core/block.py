@@ -8,18 +8,19 @@ by a value, `connect` meets Keras and builds tensors from plain values.
 from __future__ import annotations
 
 import dataclasses
-import operator
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from autorec_core.bounds import Bounds
 from autorec_core.errors import BlockError, listed
 
 if TYPE_CHECKING:
     import keras_tuner
 
 Scalar = bool | int | float | str
+_BOUNDS = "bounds"
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,37 @@ class Choice:
             raise BlockError(f"The default {self.default!r} is not among {self.values}.")
 
 
-def choice(*values: Scalar, default: Scalar | None = None, name: str | None = None) -> Any:
-    """A field's search space: one of `values`, beginning with `default` (the first, if not given).
+def choice(
+    *values: Scalar, default: Scalar | None = None, name: str | None = None, **bounds: Any
+) -> Any:
+    """A field's search space: one of `values`, beginning with `default` or else the first.
 
     Typed `Any` so that `units: int = choice(16, 32)` reads as what the field will hold.
+
+    Args:
+        *values: The candidates, all of one type.
+        default: The candidate a search tries first.
+        name: Blocks whose choices have the same name share one hyperparameter of that name.
+        **bounds: Which other values somebody may give the field: `least`, `most`, `above`, `below`
+            or `among`, as `Bounds` has them. For a field in a block's class only.
     """
-    return Choice(values, values[0] if default is None else default, name)
+    space = Choice(values, values[0] if default is None else default, name)
+    return _field(space, Bounds(kind=type(space.default), **bounds)) if bounds else space
+
+
+def bounded(default: Scalar | tuple[()] | None = None, *, kind: type = int, **bounds: Any) -> Any:
+    """A field that is not searched, with the values that it may take.
+
+    Args:
+        default: Its value if none is given; None if one must be.
+        kind: int, float, bool or str.
+        **bounds: As in `choice`.
+    """
+    return _field(dataclasses.MISSING if default is None else default, Bounds(kind, **bounds))
+
+
+def _field(default: Any, bounds: Bounds) -> Any:
+    return dataclasses.field(default=default, metadata={_BOUNDS: bounds})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,20 +94,31 @@ class Block:
         super().__init_subclass__(**kwargs)
         Block.registry[cls.__name__] = cls
 
-    @classmethod
-    def configured(cls, settings: Mapping[str, Any]) -> Self:
-        """This block with fields from outside: a value fixes a field, a list narrows its search.
+    def __post_init__(self) -> None:
+        """Checks every candidate of every field that has bounds, as soon as the block is made.
 
         Raises:
-            BlockError: A setting that this block does not have.
+            BlockError: A value is not allowed; the message says which ones are.
         """
-        known = {field.name for field in dataclasses.fields(cls)}
-        for name in settings:
-            if name not in known:
+        for field in dataclasses.fields(self):
+            bounds = field.metadata.get(_BOUNDS)
+            if bounds is None and isinstance(field.default, Choice):
+                bounds = Bounds(bool) if isinstance(field.default.default, bool) else None
+            if bounds is not None:
+                self.check(field.name, bounds)
+
+    def check(self, name: str, bounds: Bounds) -> None:
+        """Checks every candidate, or every element, of one field.
+
+        Raises:
+            BlockError: One is not allowed; the message says which ones are.
+        """
+        found = getattr(self, name)
+        for value in found if isinstance(found, tuple) else candidates(found):
+            if not bounds.allow(value):
                 raise BlockError(
-                    f"{cls.__name__} has no setting {name!r}. Known settings: {listed(known)}."
+                    f"`{name}` of {type(self).__name__} must be {bounds}. Received: {value!r}."
                 )
-        return cls(**{name: _narrowed(value) for name, value in settings.items()})
 
     @classmethod
     def thesis(cls, **settings: Any) -> Self:
@@ -122,61 +159,6 @@ class Block:
             called on all of them.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how it connects.")
-
-    def require(
-        self,
-        name: str,
-        *,
-        among: Collection[Scalar] | None = None,
-        least: float | None = None,
-        most: float | None = None,
-        above: float | None = None,
-        below: float | None = None,
-    ) -> None:
-        """Checks every candidate (or element) of one field as soon as the block is made.
-
-        Bounds are for numbers; a field annotated `int` takes whole ones.
-
-        Args:
-            name: The field.
-            among: The values that are allowed.
-            least: The smallest number that is allowed.
-            most: The greatest number that is allowed.
-            above: The number that a value must exceed.
-            below: The number that a value must stay under.
-
-        Raises:
-            BlockError: A candidate is not allowed; the message says what is.
-        """
-        found = getattr(self, name)
-        whole = any(f.name == name and "int" in str(f.type) for f in dataclasses.fields(self))
-        bounds = [
-            (f"{words} {bound:g}", within, bound)
-            for words, within, bound in (
-                ("of at least", operator.ge, least),
-                ("of at most", operator.le, most),
-                ("above", operator.gt, above),
-                ("below", operator.lt, below),
-            )
-            if bound is not None
-        ]
-        allowed = (
-            f"a {'whole ' if whole else ''}number {' and '.join(said for said, _, _ in bounds)}"
-            if among is None
-            else f"one of {listed(among)}"
-        )
-        for value in found if isinstance(found, tuple) else candidates(found):
-            fits = (
-                isinstance(value, int if whole else (int, float))
-                and not isinstance(value, bool)
-                and all(within(value, bound) for _, within, bound in bounds)
-                if among is None
-                else value in among
-            )
-            if not fits:
-                raise BlockError(
-                    f"`{name}` of {type(self).__name__} must be {allowed}. Received: {value!r}."
-                )
 
     def __call__(self, nodes: Node | Sequence[Node]) -> Node:
         """Chains this block behind `nodes`; nothing is built until the search has decided."""
@@ -264,14 +246,19 @@ def holds_ids(tensor: Any) -> bool:
     return "int" in str(tensor.dtype)
 
 
+def is_score(tensor: Any) -> bool:
+    """Whether a tensor is already a part of the score, to be added up as it is.
+
+    The Keras layer that made it says so, by a class attribute `is_score`: a dot product and a sum
+    of biases are parts of the score. A column of numbers or a perceptron's only unit is not.
+    """
+    return bool(getattr(tensor._keras_history.operation, "is_score", False))
+
+
 def snake_case(name: str) -> str:
     """`FMInteraction` as `fm_interaction`: how a class is named in hyperparameter paths."""
     words = re.sub(r"([A-Z]+)([A-Z][a-z])|([a-z0-9])([A-Z])", r"\1\3_\2\4", name)
     return words.lower()
-
-
-def _narrowed(value: Any) -> Any:
-    return choice(*value) if isinstance(value, list) else value
 
 
 def _drawn(value: Any) -> str:

@@ -1,15 +1,18 @@
 """The sections of params.yaml that the core's functions take: strict, frozen, typed.
 
-No default stands here: params.yaml is the default and always shows it. `flows.config` reads the
+No default stands here: params.yaml is the default and always shows it. The only keys that may be
+left out are those of `Spelling`, which most data sets have no use for. `flows.config` reads the
 file and holds the other sections.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections import Counter
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeInt,
@@ -35,7 +38,7 @@ class Section(BaseModel):
 class SplitParams(Section):
     """How rows are divided into train, valid and test."""
 
-    strategy: Literal["stratified", "by_time", "by_user"]
+    strategy: Literal["stratified", "hash", "by_time", "by_user"]
     ratios: list[PositiveFloat] = Field(min_length=3, max_length=3)
 
     @field_validator("ratios")
@@ -181,7 +184,53 @@ class MultiValued(Section):
     max_length: Annotated[PositiveInt, Field(le=1000)]
 
 
-class DatasetParams(Section):
+def _texts(found: Any) -> Any:
+    """Words as a list of texts; one may stand alone, and a number is taken as it is written."""
+    if found is None:
+        return []
+    words = found if isinstance(found, list) else [found]
+    for word in words:
+        if word is None or isinstance(word, bool):
+            raise ValueError(
+                "put the word in quotes; YAML reads yes, no, true, false and null without quotes "
+                "as something else than text"
+            )
+    return [str(word) if isinstance(word, int | float) else word for word in words]
+
+
+class Spelling(Section):
+    """How values are spelled in a data set's file; an entry may leave these keys out.
+
+    Args:
+        missing: What stands in the file, in any column, where a value is missing.
+        positive: Which labels are a click, where the label is not 0 or 1: these become 1.
+        negative: Which labels become 0; if there are none, all that are not positive.
+        decimal: The decimal sign of written numbers such as 1.234,50 or $1,234.50; None: numbers
+            are plain, without thousands separators, currency and percent signs.
+    """
+
+    missing: Annotated[list[str], BeforeValidator(_texts)] = []
+    positive: Annotated[list[str], BeforeValidator(_texts)] = []
+    negative: Annotated[list[str], BeforeValidator(_texts)] = []
+    decimal: Literal[".", ","] | None = None
+
+    def words_disagree(self, task: str) -> str | None:
+        """What is wrong with the words, if anything is."""
+        if self.positive and task != "ctr":
+            return "`positive` names labels that become 1; that needs `task: ctr`"
+        if self.negative and not self.positive:
+            return "`negative` needs `positive` beside it"
+        for first, second in (
+            ("positive", "negative"),
+            ("positive", "missing"),
+            ("negative", "missing"),
+        ):
+            if both := sorted({*getattr(self, first)} & {*getattr(self, second)}):
+                return f"{both[0]!r} stands under `{first}` and under `{second}`"
+        return None
+
+
+class DatasetParams(Spelling):
     """One data set: what its columns are, where its raw file comes from, what must hold of it."""
 
     title: str
@@ -208,16 +257,24 @@ class DatasetParams(Section):
         """The columns to learn from."""
         return [*self.categorical, *self.multi_valued, *self.numeric]
 
+    @property
+    def key_only(self) -> list[str]:
+        """The columns of `facts.unique` that serve for nothing else; they are read as text."""
+        used = (self.label, self.time, *self.features)
+        return [name for name in dict.fromkeys(self.facts.unique) if name not in used]
+
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
+        if wrong := self.words_disagree(self.task):
+            raise ValueError(wrong)
         declared = [self.label, *self.features, *self.ignored]
-        if doubled := {name for name in declared if declared.count(name) > 1}:
+        if doubled := [name for name, count in Counter(declared).items() if count > 1]:
             raise ValueError(f"columns with two roles: {listed(doubled)}")
         if not self.features:
             raise ValueError(
                 "none of `categorical`, `multi_valued` and `numeric` names a column to learn from"
             )
-        described = getattr(self.format, "columns", [])
+        described = dict.fromkeys(getattr(self.format, "columns", []))
         for name in declared:
             if described and name not in described:
                 raise ValueError(

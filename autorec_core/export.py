@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from autorec_core.data.canonical import RULES
 from autorec_core.data.encoding.numeric import LIMIT, QUANTILES, NumericTransform
 from autorec_core.data.encoding.vocabulary import UNKNOWN, Vocabulary
 from autorec_core.data.schema import ListField
+from autorec_core.data.spelled import missing_numbers
 from autorec_core.files import whole_folder, write_json
 from autorec_core.scorer import MODEL_FILE, Scorer
 from autorec_core.training.prediction import model_inputs
@@ -33,6 +35,12 @@ def export_scorer(scorer: Scorer, folder: Path) -> None:
     float32, shape (rows,). An input has its column's name, unless TensorFlow does not allow that as
     the name of an input (see `input_names`); `inputs.json` gives each column's input.
     `model.keras` takes encoded rows.
+
+    Texts are brought to their canonical form in the graph by `canonical.RULES`: " 115.0" is "115"
+    and "True" is "true". What takes more than a replacement is expected in its canonical form:
+    numbers written with an exponent as all their digits (10000000000000000, not 1e+16), times with
+    an offset at UTC (2024-03-26 13:00:00Z, not 14:00:00+01:00), and a numeric column of times in
+    seconds since 1970.
 
     Args:
         scorer: The scorer.
@@ -74,6 +82,7 @@ class RawScorer(tf.Module):
 
     def _score(self, columns: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         inputs: dict[str, Any] = {}
+        columns = {name: self._known(column) for name, column in columns.items()}
         names = [field.name for field in self._schema.categorical]
         ids = [self._ids(one, columns[one])[:, tf.newaxis] for one in names]
         ids += [self._list_ids(one, columns[one.name]) for one in self._schema.lists]
@@ -88,18 +97,43 @@ class RawScorer(tf.Module):
             scores = tf.clip_by_value(scores, *self._schema.label_range)
         return {OUTPUT: scores}
 
+    def _known(self, column: tf.Tensor) -> tf.Tensor:
+        """A column without the words that mean "missing"."""
+        missing = self._schema.missing
+        if not missing:
+            return column
+        if column.dtype == tf.string:
+            gap, marks = tf.constant(""), tf.constant(missing, tf.string)
+        else:
+            gap = tf.constant(np.nan, tf.float64)
+            marks = tf.constant(missing_numbers(missing), tf.float64)
+        is_missing = tf.reduce_any(column[:, tf.newaxis] == marks, axis=1)
+        return tf.where(is_missing, gap, column)
+
     def _ids(self, name: str, values: tf.Tensor) -> tf.Tensor:
+        values = _canonical(values)
         ids = self.tables[name].lookup(values)
         return tf.cast(tf.where(values == "", self._missing[name], ids), tf.int32)
 
     def _list_ids(self, one: ListField, cells: tf.Tensor) -> tf.Tensor:
         """`preprocessor.list_ids` as TensorFlow: strings (rows,) to int32 (rows, length)."""
         parts = tf.strings.split(cells, one.separator)
+        parts = tf.ragged.map_flat_values(_canonical, parts)
         parts = tf.ragged.boolean_mask(parts, parts != "")
         ids = tf.ragged.map_flat_values(self.tables[one.name].lookup, parts)
         found = ids.to_tensor(UNKNOWN, shape=[None, one.length])
         first = tf.one_hot(0, one.length, dtype=found.dtype) * self._missing[one.name]
-        return tf.cast(tf.where((cells == "")[:, tf.newaxis], first, found), tf.int32)
+        return tf.cast(
+            tf.where((tf.strings.strip(cells) == "")[:, tf.newaxis], first, found), tf.int32
+        )
+
+
+def _canonical(texts: tf.Tensor) -> tf.Tensor:
+    """`canonical.text` as TensorFlow, but for what it computes beyond its rules."""
+    texts = tf.strings.strip(texts)
+    for pattern, replacement in RULES:
+        texts = tf.strings.regex_replace(texts, pattern, replacement, replace_global=False)
+    return texts
 
 
 def input_names(columns: Sequence[str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from autorec_core.errors import ConfigError, listed
 
 # Keras clips probabilities here too, so both give the same cross entropy.
 _EPSILON = 1e-7
-_CALIBRATION_BINS = 10
+CALIBRATION_BINS = 10
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,15 @@ class Metric:
         name: Its name; as an objective on the valid split it is called `val_` and this name.
         direction: Whether less or more of it is better.
         function: From labels and predictions, both of shape (rows,) and float64, to the number.
+        tasks: The tasks it is reported for: "rating", "ctr".
+        row_losses: The same to each row's loss, where the metric is their mean or grows with it.
     """
 
     name: str
     direction: Literal["min", "max"]
     function: Callable[[np.ndarray, np.ndarray], float]
+    tasks: tuple[str, ...] = ()
+    row_losses: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
     def __call__(self, labels: np.ndarray, predictions: np.ndarray) -> float:
         """The metric of `predictions`, shape (rows,), against `labels`, shape (rows,)."""
@@ -46,10 +50,45 @@ class Metric:
         """The best of some scores."""
         return min(scores) if self.direction == "min" else max(scores)
 
+    def clearly_better(
+        self,
+        labels: np.ndarray,
+        predictions: np.ndarray,
+        others: np.ndarray,
+        *,
+        errors: float = 1.0,
+    ) -> bool:
+        """Whether `predictions` are better than `others` by more than chance alone would make them.
+
+        By more than `errors` standard errors of the rows' gains, where the metric is a mean over
+        rows; otherwise, by however little.
+        """
+        labels, predictions, others = _flat(labels), _flat(predictions), _flat(others)
+        if self.row_losses is None:
+            return self.better(self(labels, predictions), self(labels, others))
+        gains = self.row_losses(labels, others) - self.row_losses(labels, predictions)
+        return bool(gains.mean() > errors * gains.std() / np.sqrt(len(gains)))
+
+
+def squared_errors(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Each row's squared error."""
+    return np.square(labels - predictions)
+
+
+def absolute_errors(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Each row's absolute error."""
+    return np.abs(labels - predictions)
+
+
+def cross_entropies(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Each row's binary cross entropy of its predicted probability, in nats."""
+    clipped = np.clip(predictions, _EPSILON, 1 - _EPSILON)
+    return -(labels * np.log(clipped) + (1 - labels) * np.log1p(-clipped))
+
 
 def mse(labels: np.ndarray, predictions: np.ndarray) -> float:
     """Mean squared error."""
-    return float(np.mean(np.square(labels - predictions)))
+    return float(np.mean(squared_errors(labels, predictions)))
 
 
 def rmse(labels: np.ndarray, predictions: np.ndarray) -> float:
@@ -59,13 +98,12 @@ def rmse(labels: np.ndarray, predictions: np.ndarray) -> float:
 
 def mae(labels: np.ndarray, predictions: np.ndarray) -> float:
     """Mean absolute error."""
-    return float(np.mean(np.abs(labels - predictions)))
+    return float(np.mean(absolute_errors(labels, predictions)))
 
 
 def ce(labels: np.ndarray, predictions: np.ndarray) -> float:
     """Binary cross entropy of predicted probabilities, in nats."""
-    clipped = np.clip(predictions, _EPSILON, 1 - _EPSILON)
-    return float(-np.mean(labels * np.log(clipped) + (1 - labels) * np.log1p(-clipped)))
+    return float(np.mean(cross_entropies(labels, predictions)))
 
 
 def auc(labels: np.ndarray, predictions: np.ndarray) -> float:
@@ -88,39 +126,60 @@ def calibration(labels: np.ndarray, predictions: np.ndarray) -> float:
 
 
 def calibration_curve(
-    labels: np.ndarray, predictions: np.ndarray, bins: int = _CALIBRATION_BINS
+    labels: np.ndarray, predictions: np.ndarray, bins: int = CALIBRATION_BINS
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Predictions beside outcomes, in bins of equally many rows by rising prediction.
+    """Predictions beside outcomes, in the bins of `calibration_bins`.
 
     Returns:
         Mean prediction, mean label and number of rows of each bin that has rows.
     """
     labels, predictions = _flat(labels), _flat(predictions)
-    parts = [
-        part for part in np.array_split(np.argsort(predictions, kind="stable"), bins) if len(part)
-    ]
+    bin_of_row = calibration_bins(predictions, bins)
+    counts = np.bincount(bin_of_row)
     return (
-        np.array([predictions[part].mean() for part in parts]),
-        np.array([labels[part].mean() for part in parts]),
-        np.array([len(part) for part in parts]),
+        np.bincount(bin_of_row, weights=predictions) / counts,
+        np.bincount(bin_of_row, weights=labels) / counts,
+        counts,
     )
+
+
+def calibration_bins(predictions: np.ndarray, bins: int = CALIBRATION_BINS) -> np.ndarray:
+    """Divides rows by rising prediction into bins of about equally many rows.
+
+    Rows with the same prediction share a bin, the one that the middle of their ranks falls into.
+    So the bins do not depend on the order of the rows, and may differ in size where many tie.
+
+    Args:
+        predictions: Shape (rows,).
+        bins: How many bins there are at most.
+
+    Returns:
+        The bin of each row, from 0 and without gaps, int, shape (rows,).
+    """
+    _, place, counts = np.unique(_flat(predictions), return_inverse=True, return_counts=True)
+    middle = np.cumsum(counts) - counts / 2
+    bin_of_value = np.floor(bins * middle / max(len(place), 1)).astype(int)
+    _, bin_of_value = np.unique(bin_of_value, return_inverse=True)
+    return bin_of_value[place]
 
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("mse", "min", mse),
-        Metric("rmse", "min", rmse),
-        Metric("mae", "min", mae),
-        Metric("ce", "min", ce),
-        Metric("auc", "max", auc),
-        Metric("calibration", "min", calibration),
+        Metric("mse", "min", mse, ("rating",), squared_errors),
+        Metric("rmse", "min", rmse, ("rating",), squared_errors),
+        Metric("mae", "min", mae, ("rating",), absolute_errors),
+        Metric("ce", "min", ce, ("ctr",), cross_entropies),
+        Metric("auc", "max", auc, ("ctr",)),
+        Metric("calibration", "min", calibration, ("ctr",)),
     )
 }
-TASK_METRICS: dict[str, tuple[str, ...]] = {
-    "rating": ("mse", "rmse", "mae"),
-    "ctr": ("ce", "auc", "calibration"),
-}
+"""All metrics by name. A new one is added here and nowhere else."""
+
+
+def metrics_of(task: str) -> list[Metric]:
+    """The metrics of a task ("rating" or "ctr"), the one it is trained on first."""
+    return [metric for metric in METRICS.values() if task in metric.tasks]
 
 
 def objective_metric(objective: str, task: str | None = None) -> Metric:
@@ -129,7 +188,7 @@ def objective_metric(objective: str, task: str | None = None) -> Metric:
     Raises:
         ConfigError: There is no such metric, or it does not belong to `task`.
     """
-    allowed = TASK_METRICS[task] if task else tuple(METRICS)
+    allowed = [metric.name for metric in metrics_of(task)] if task else list(METRICS)
     name = objective.removeprefix("val_")
     if name not in allowed:
         known = listed(f"val_{metric}" for metric in allowed)
@@ -139,8 +198,9 @@ def objective_metric(objective: str, task: str | None = None) -> Metric:
 
 
 def task_metrics(task: str, labels: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
-    """All metrics of a task ("rating" or "ctr") by name."""
-    return {name: METRICS[name](labels, predictions) for name in TASK_METRICS[task]}
+    """The metrics of a task ("rating" or "ctr") by name, without those that cannot be computed."""
+    found = {metric.name: metric(labels, predictions) for metric in metrics_of(task)}
+    return {name: value for name, value in found.items() if not np.isnan(value)}
 
 
 def _flat(values: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Task optimizers: the end of every chain, which scales the output and fixes the loss.
 
-Given several nodes, each is brought to one number a row (a tensor of width 1 as it is, a wider one
-by a linear layer) and the numbers are added to a global offset: DeepFM's FM tower plus its MLP
-tower is the list of the two.
+Given several nodes, each is brought to one number a row, and the numbers are added to a global
+offset: DeepFM's FM tower plus its MLP tower is the list of the two. What is a part of the score
+already (`autorec_core.block.is_score`) is added as it is; everything else gets trained weights.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
-from autorec_core.block import Block, holds_ids
+from autorec_core.block import Block, bounded, holds_ids, is_score
 from autorec_core.errors import BlockError
+
+USUAL_WIDTHS = (0.5, 20.0)
+"""Ratings on scales between these need no scaling: stars from 1 to 5, points from 0 to 10."""
 
 
 @keras.saving.register_keras_serializable(package="autorec")
@@ -25,32 +28,60 @@ class Offset(keras.layers.Layer):
     Args:
         span: The range into which a sigmoid will put the sum afterwards; the mean is then added as
             the number that the sigmoid turns into it. None where no sigmoid follows.
+        scaled: Whether the sum is multiplied by the labels' standard deviation, so that minutes,
+            cents or thousandths are learned as stars are. Training then divides the loss by its
+            square, for regularisation to weigh the same.
     """
 
-    def __init__(self, *, span: Sequence[float] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, span: Sequence[float] | None = None, scaled: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.span = None if span is None else list(span)
+        self.scaled = scaled
 
     def build(self, input_shape: Any) -> None:
-        """Makes the offset's weight."""
+        """Makes the offset's weight, and the scale's, which is not trained."""
         self.offset = self.add_weight(name="offset", shape=(), initializer="zeros")
+        if self.scaled:
+            self.scale = self.add_weight(
+                name="scale", shape=(), initializer="ones", trainable=False
+            )
 
     def adapt(self, inputs: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
-        """Sets the offset to the mean of `labels`, shape (rows,)."""
+        """Sets the offset to the mean of `labels`, shape (rows,), and the scale to their spread."""
         mean = float(np.mean(labels, dtype=np.float64))
         if self.span is not None:
             low, high = self.span
             share = min(max((mean - low) / (high - low), 1e-6), 1 - 1e-6)
             mean = float(np.log(share / (1 - share)))
+        if self.scaled:
+            scale = float(np.std(labels, dtype=np.float64)) or 1.0
+            self.scale.assign(scale)
+            mean /= scale
         self.offset.assign(mean)
 
     def call(self, inputs: Any) -> Any:
         """`inputs` of any shape, plus the offset."""
-        return inputs + self.offset
+        total = inputs + self.offset
+        return total * self.scale if self.scaled else total
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {**super().get_config(), "span": self.span}
+        return {**super().get_config(), "span": self.span, "scaled": self.scaled}
+
+
+@keras.saving.register_keras_serializable(package="autorec")
+class NoScore(keras.layers.Layer):
+    """Zero for every row: the score where nothing about a row counts."""
+
+    def call(self, inputs: Sequence[Any]) -> Any:
+        """The model's inputs, of shape (batch_size, ...), to zeros of shape (batch_size, 1)."""
+        return keras.ops.zeros((keras.ops.shape(inputs[0])[0], 1))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
+        """(batch_size, 1)."""
+        return (input_shape[0][0], 1)
 
 
 @keras.saving.register_keras_serializable(package="autorec")
@@ -121,8 +152,22 @@ class TaskOptimizer(Block):
                 f"{type(self).__name__} adds up numbers or vectors of them, of shape (batch_size, "
                 f"...). Received: {tensor.dtype} of shape {shape}."
             )
-        flat = tensor if len(tensor.shape) == 2 else keras.layers.Flatten()(tensor)
-        return flat if flat.shape[-1] == 1 else keras.layers.Dense(1, use_bias=False)(flat)
+        if is_score(tensor):
+            return tensor
+        flat = tensor if len(shape) == 2 else keras.layers.Flatten()(tensor)
+        start = _first_weights(tensor, flat.shape[-1])
+        return keras.layers.Dense(1, use_bias=False, kernel_initializer=start)(flat)
+
+
+def _first_weights(tensor: Any, width: int) -> str:
+    """The initializer of the weights that bring a tensor of this width to one number.
+
+    Columns of numbers begin without effect, whatever their scale; a tower's only number begins with
+    weight 1, a tower of more with random weights.
+    """
+    if isinstance(tensor._keras_history.operation, keras.layers.InputLayer):
+        return "zeros"
+    return "ones" if width == 1 else "glorot_uniform"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,10 +186,10 @@ class RatingPredictionOptimizer(TaskOptimizer):
     objective: ClassVar[str] = "val_mse"
 
     label_range: tuple[float, float] | None = None
-    scaling: str = "clip"
+    scaling: str = bounded("clip", kind=str, among=("clip", "sigmoid"))
 
     def __post_init__(self) -> None:
-        self.require("scaling", among=("clip", "sigmoid"))
+        super().__post_init__()
         if self.label_range is not None:
             object.__setattr__(self, "label_range", tuple(self.label_range))
             if len(self.label_range) != 2 or not self.label_range[0] < self.label_range[1]:
@@ -159,7 +204,12 @@ class RatingPredictionOptimizer(TaskOptimizer):
             return Offset(name="score")(total)
         low, high = self.label_range
         smooth = self.scaling == "sigmoid"
-        score = Offset(span=self.label_range if smooth else None, name="score")(total)
+        is_usual = USUAL_WIDTHS[0] <= high - low <= USUAL_WIDTHS[1]
+        score = Offset(
+            span=self.label_range if smooth else None,
+            scaled=not (smooth or is_usual),
+            name="score",
+        )(total)
         return IntoRange(low, high, smooth, name="rating")(score)
 
     def loss(self) -> keras.losses.Loss:

@@ -14,6 +14,7 @@ from autorec_core.block import Block, Node, snake_case
 from autorec_core.errors import BlockError, listed
 from autorec_core.optimizers import (
     CTRPredictionOptimizer,
+    NoScore,
     RatingPredictionOptimizer,
     TaskOptimizer,
 )
@@ -37,7 +38,9 @@ def Input(  # noqa: N802 - the thesis' name, as Keras' own Input
     return Node(name=name, shape=tuple(shape), dtype=dtype)
 
 
-def adapt(model: keras.Model, inputs: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
+def adapt(
+    model: keras.Model, inputs: Mapping[str, np.ndarray], labels: np.ndarray
+) -> dict[str, np.ndarray]:
     """Lets every layer that wants to look at the training rows before training do so, once.
 
     A task optimizer's offset takes the labels' mean, a history mapper its table.
@@ -46,10 +49,18 @@ def adapt(model: keras.Model, inputs: Mapping[str, np.ndarray], labels: np.ndarr
         model: A recommender's model.
         inputs: The training rows by the name of the model input they feed.
         labels: Their labels, shape (rows,).
+
+    Returns:
+        What layers want to know of each row when they are trained on it: arrays of shape
+        (rows, ...) by layer name. The training engine puts it into the layer's `of_rows`.
     """
+    found = {}
     for layer in model.layers:
         if hasattr(layer, "adapt"):
-            layer.adapt(inputs, np.asarray(labels).reshape(-1))
+            of_rows = layer.adapt(inputs, np.asarray(labels).reshape(-1))
+            if of_rows is not None:
+                found[layer.name] = of_rows
+    return found
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -117,30 +128,48 @@ class Recommender:
         Raises:
             BlockError: A block that cannot work with the tensors it is called on.
         """
-        import keras
-
         if open_fields := self.undecided():
             raise BlockError(
                 f"This recommender is still to be searched; `build(hp)` decides. Open: "
                 f"{listed(open_fields)}."
             )
-        tensors: dict[Node, list[Any]] = {}
+        inputs = self._keras_inputs()
+        tensors: dict[Node, list[Any]] = {node: [tensor] for node, tensor in inputs.items()}
         for name, node in self._named_nodes():
             if node.block is None:
-                tensors[node] = [keras.Input(node.shape, name=node.name, dtype=node.dtype)]
                 continue
             try:
                 output = node.block.connect([t for parent in node.parents for t in tensors[parent]])
             except BlockError as error:
                 raise BlockError(f"{name}: {error}") from error
             tensors[node] = output if isinstance(output, list) else [output]
-        inputs = {
-            node.name: tensors[node][0]
+        return self._compiled(inputs, tensors[self.outputs][0])
+
+    def constant_model(self) -> keras.Model:
+        """A compiled Keras model with the same inputs that predicts the same for every row.
+
+        `adapt` makes that the mean of the training labels.
+        """
+        inputs = self._keras_inputs()
+        return self._compiled(inputs, self.optimizer.output(NoScore()(list(inputs.values()))))
+
+    def _keras_inputs(self) -> dict[Node, Any]:
+        """A Keras input for each of the chain's inputs that a block is called on."""
+        import keras
+
+        used = {node for node in self._nodes() if node.block is None}
+        return {
+            node: keras.Input(node.shape, name=node.name, dtype=node.dtype)
             for node in cast(tuple[Node, ...], self.inputs)
-            if node in tensors
+            if node in used
         }
-        only = next(iter(inputs.values()))
-        model = keras.Model(inputs if len(inputs) > 1 else only, tensors[self.outputs][0])
+
+    def _compiled(self, inputs: Mapping[Node, Any], output: Any) -> keras.Model:
+        import keras
+
+        named = {node.name: tensor for node, tensor in inputs.items()}
+        only = next(iter(named.values()))
+        model = keras.Model(named if len(named) > 1 else only, output)
         model.compile(
             optimizer=self.training.keras_optimizer(),
             loss=self.optimizer.loss(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,9 +15,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from autorec_core.data import values
-from autorec_core.data.encoding import few
+from autorec_core.data.encoding.hashing import one_piece
 from autorec_core.data.encoding.preprocessor import Preprocessor
+from autorec_core.data.encoding.unknown_ids import UnknownIds
+from autorec_core.data.values import plain
 from autorec_core.errors import DataError
 from autorec_core.files import whole_folder, write_json
 from autorec_core.registration import register_layers
@@ -52,12 +54,23 @@ class Scorer:
         """Those of them that hold numbers; the others hold categories."""
         return frozenset(self.preprocessor.numeric.names)
 
-    def score(self, rows: pd.DataFrame) -> np.ndarray:
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The words that mean "missing" in any of them."""
+        return self.preprocessor.schema.missing
+
+    def unknown_ids(self) -> UnknownIds:
+        """A counter of unknown ids for `score`, which knows their usual share."""
+        return UnknownIds(self.preprocessor.unknown_rate)
+
+    def score(self, rows: pd.DataFrame, unknown: UnknownIds | None = None) -> np.ndarray:
         """Scores raw rows.
 
         Args:
             rows: The columns of the raw file that the model reads, in any order; others are
-                ignored. Ids the training split did not have are scored as unknown.
+                ignored. Ids the training split did not have are scored as unknown; where they are
+                more than usual, there is a warning.
+            unknown: Counts unknown ids; then there is no warning.
 
         Returns:
             float32, shape (rows,): predicted ratings, held to the range of the training ratings,
@@ -66,26 +79,32 @@ class Scorer:
         Raises:
             DataError: A column is missing, or a number is no number.
         """
-        return self.score_encoded(self.preprocessor.encode(rows).inputs(), len(rows))
+        counted = self.unknown_ids() if unknown is None else unknown
+        scores = self.score_encoded(self.preprocessor.encode(rows, counted).inputs(), len(rows))
+        if unknown is None and (warning := counted.warning()):
+            warnings.warn(warning, stacklevel=2)
+        return scores
 
-    def score_table(self, table: pa.Table) -> np.ndarray:
-        """Scores raw rows given as an Arrow table, of any number; see `score`."""
-        columns = {name: values.plain(table[name]) for name in self.columns}
-        return self.score_encoded(
-            self.preprocessor.encode_columns(columns, table.num_rows).inputs(), table.num_rows
-        )
-
-    def score_lists(self, columns: Mapping[str, list[Any]]) -> np.ndarray:
-        """Scores raw rows given as a list of plain values a column, fast for few; see `score`."""
-        known = self.preprocessor.vocabularies
-        plain = {
-            name: (few.plain_categories if name in known else few.plain_numbers)(columns[name])
-            for name in self.columns
+    def score_table(self, table: pa.Table, unknown: UnknownIds | None = None) -> np.ndarray:
+        """Scores raw rows given as an Arrow table, of any number; see `score`; never warns."""
+        coded = {field.name for field in self.preprocessor.schema.categorical}
+        columns = {
+            name: (one_piece if name in coded else plain)(table[name]) for name in self.columns
         }
-        if any(column is None for column in plain.values()):
-            return self.score(pd.DataFrame(dict(columns), dtype=object))
+        encoded = self.preprocessor.encode_columns(columns, table.num_rows, unknown)
+        return self.score_encoded(encoded.inputs(), table.num_rows)
+
+    def score_lists(
+        self, columns: Mapping[str, list[Any]], unknown: UnknownIds | None = None
+    ) -> np.ndarray:
+        """Scores raw rows given as a list of plain values a column, fast for few; never warns."""
+        few = {name: self.preprocessor.plain(name, columns[name]) for name in self.columns}
+        unknown = self.unknown_ids() if unknown is None else unknown
+        if any(column is None for column in few.values()):
+            return self.score(pd.DataFrame(dict(columns), dtype=object), unknown)
         count = len(columns[self.columns[0]])
-        return self.score_encoded(self.preprocessor.encode_columns(plain, count).inputs(), count)
+        encoded = self.preprocessor.encode_columns(few, count, unknown)
+        return self.score_encoded(encoded.inputs(), count)
 
     def score_encoded(self, inputs: dict[str, np.ndarray], count: int) -> np.ndarray:
         """Scores `count` encoded rows, given as `Examples.inputs()` has them."""

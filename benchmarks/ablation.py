@@ -15,7 +15,7 @@ import dataclasses
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import keras
 import keras_tuner
 import numpy as np
 
@@ -33,6 +34,7 @@ from autorec_core.data.schema import Schema
 from autorec_core.files import write_json
 from autorec_core.interactors.elementwise import ElementwiseInteraction
 from autorec_core.interactors.inner_product import InnerProductInteraction
+from autorec_core.mappers.linear import LinearMapper
 from autorec_core.mappers.rate import RateMapper
 from autorec_core.metrics import task_metrics
 from autorec_core.optimizers import CTRPredictionOptimizer, RatingPredictionOptimizer
@@ -69,7 +71,7 @@ class Variant:
 
 def factors(schema: Schema, histories: str, biases: bool = True) -> Recommender:
     """Matrix factorisation with the history of `"user item"`, `"user"` or nobody."""
-    parts = zoo.Parts(schema, "extended", 32)
+    parts = zoo.ExtendedParts(schema, 32)
     pair = []
     for of, met in (("user", "item"), ("item", "user")):
         vector = parts.latent(of)
@@ -83,6 +85,14 @@ def factors(schema: Schema, histories: str, biases: bool = True) -> Recommender:
         outputs=RatingPredictionOptimizer(label_range=schema.label_range)(nodes),
         training=Training(),
     )
+
+
+class RandomWeights(LinearMapper):
+    """A linear mapper whose weights begin at random."""
+
+    def connect(self, inputs: Sequence[Any]) -> Any:
+        """Builds the weights on the one input of numbers."""
+        return keras.layers.Dense(1, use_bias=False)(self.only(inputs))
 
 
 def clicks(
@@ -102,12 +112,13 @@ def clicks(
         rates: Whether that has the click rates of ids.
         random_start: Whether the weights of numbers begin at random rather than at zero.
     """
-    parts = zoo.Parts(schema, "extended", 8)
+    parts = zoo.ExtendedParts(schema, 8)
     nodes = zoo.autorec_ctr(parts) if searched else []
     for node in parts.linear if linear else ():
         (parent,) = node.parents
         if rates or not isinstance(parent.block, RateMapper):
-            nodes.append(parent if random_start and parent is parts.numbers else node)
+            random = random_start and parent is parts.numbers
+            nodes.append(RandomWeights()(parent) if random else node)
     inputs = (parts.ids, parts.numbers) if schema.numeric else (parts.ids,)
     return CTRRecommender(
         inputs=inputs,

@@ -3,7 +3,7 @@
     python benchmarks/data.py [STEP ...]
 
 Steps: `prepare` (against FuxiCTR's encoding, in an environment of its own), `memory` (5 M rows
-against 1 M), `netflix` (10 M ratings), `gate` (the checks against `prepare`), `dask` (2 workers
+against 1 M), `netflix` (10 M ratings), `checks` (data checks against `prepare`), `dask` (2 workers
 against 1). Each measured piece of work is a process of its own; figures go to
 `results/data.json`. Times that are compared are taken in turns, and the median of the pairs counts.
 """
@@ -197,7 +197,7 @@ def netflix() -> dict[str, Any]:
     return {"rows": 10 * MILLION, **found, "must_peak_bytes": 2 * 2**30}
 
 
-def gate(pairs: int = 3) -> dict[str, Any]:
+def checks(pairs: int = 3) -> dict[str, Any]:
     rows_of("criteo", MILLION)
     prepared, checked = [], []
     for _ in range(pairs):
@@ -209,7 +209,7 @@ def gate(pairs: int = 3) -> dict[str, Any]:
     return {
         "rows": MILLION,
         "prepare": prepared,
-        "gate": checked,
+        "checks": checked,
         "share": statistics.median(shares),
         "cpu_share": statistics.median(cpu),
         "must": 0.5,
@@ -266,7 +266,7 @@ STEPS = {
     "prepare": against_fuxictr,
     "memory": memory_growth,
     "netflix": netflix,
-    "gate": gate,
+    "checks": checks,
     "dask": dask,
 }
 

@@ -51,7 +51,7 @@ def main() -> None:
     if how == "keras":
         serve(lambda: model.fit(inputs, labels[:, None], batch_size=BATCH, verbose=0), rows)
         return
-    learner = Learner(recommender, model, rows)
+    learner = Learner(recommender, model, BATCH)
     batches = Batches([Rows(inputs, labels)], BATCH, seed=1)
     epochs = itertools.count()
 

@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from search_movielens import autorec_rp
 
-from autorec_core.search import Listener, TrialRecord, run_search
+from autorec_core.search import Listener, SearchSettings, TrialRecord, run_search
 from autorec_core.training import Budget, Rows
 
 
@@ -43,11 +43,8 @@ def main() -> None:
             autorec_rp(900, 900),
             train,
             valid,
+            SearchSettings(max_trials=30, budget=Budget(epochs=1, patience=1), seed=1),
             directory=Path(folder),
-            tuner="random",
-            max_trials=30,
-            budget=Budget(epochs=1, patience=1),
-            seed=1,
             listener=memory,
         )
     print(

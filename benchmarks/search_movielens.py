@@ -26,7 +26,7 @@ import numpy as np
 import autorec_core
 from autorec_core.interactors.hyper import HyperInteraction
 from autorec_core.recipe import Training
-from autorec_core.search import run_search
+from autorec_core.search import SearchSettings, run_search
 from autorec_core.search.oracles import make_oracle
 from autorec_core.search.space import search_space
 from autorec_core.training import Budget, Rows
@@ -74,11 +74,10 @@ def with_ours(recommender: Any, train: Rows, valid: Rows, epochs: int, folder: P
         recommender,
         train,
         valid,
+        SearchSettings(
+            max_trials=TRIALS, budget=Budget(epochs=epochs, patience=epochs + 1), seed=SEED
+        ),
         directory=folder,
-        tuner="random",
-        max_trials=TRIALS,
-        budget=Budget(epochs=epochs, patience=epochs + 1),
-        seed=SEED,
     )
     return [trial.score for trial in sorted(result.leaderboard, key=lambda t: t.number)]
 

@@ -13,9 +13,10 @@ from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.data.preparing.prepare import prepare
 from autorec_core.data.preparing.store import load_examples, load_schema
 from autorec_core.data.reading.guess import propose
+from autorec_core.evaluation.baselines import Splits
 from autorec_core.evaluation.figures import evaluate
 from autorec_core.scorer import Scorer
-from autorec_core.search import run_search
+from autorec_core.search import SearchSettings, run_search
 from autorec_core.training import Budget, Rows, predict
 
 # A table: who was shown which song, when, and whether they listened on.
@@ -51,17 +52,12 @@ result = run_search(
     zoo.build("deepfm", schema),
     Rows(train.inputs(), train.label),
     Rows(valid.inputs(), valid.label),
+    SearchSettings(max_trials=2, budget=Budget(epochs=8, patience=2), seed=13, workers=0),
     directory=Path("trials"),
-    tuner="random",
-    max_trials=2,
-    budget=Budget(epochs=8, patience=2),
-    seed=13,
-    workers=0,
 )
 model = result.load_model()
-for name, figures in evaluate(
-    predict(model, test.inputs()), train, test, schema, 13
-).figures.items():
+splits = Splits(train, valid, test, schema, seed=13, refit=False)
+for name, figures in evaluate(predict(model, test.inputs()), splits).figures.items():
     print(f"{name:10} test cross entropy {figures['ce']:.4f}, AUC {figures['auc']:.4f}")
 
 # Preprocessing and model as one thing: raw rows in, probabilities out; unseen ids are fine.

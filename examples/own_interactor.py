@@ -29,10 +29,7 @@ class AngleInteraction(Interactor):
         power: An odd number; the larger, the less all but small angles count.
     """
 
-    power: int = choice(1, 3)
-
-    def __post_init__(self) -> None:
-        self.require("power", least=1)
+    power: int = choice(1, 3, least=1)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the cosines from Keras operations: nothing to train."""

@@ -63,6 +63,8 @@ class RegistryParams(Section):
     mode: Literal["auto", "dry-run", "manual"]
     min_improvement: NonNegativeFloat
     unreadable_champion: Literal["replace", "keep"]
+    min_test_rows: PositiveInt
+    min_test_users: PositiveInt
     min_segment_rows: PositiveInt
     tolerances: ToleranceParams
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from autorec_core.errors import ConfigError
+
+_WRITTEN = (".", ".autorec", ".dvc", ".dvc/tmp", ".dvc/cache", "data", "reports", "mlartifacts")
+_WRITTEN_FILES = ("dvc.lock", "mlflow.db", "mlflow.lock")
 
 STORE = "mlflow.db"
 """The workspace's own MLflow store, a SQLite file, where no other is named."""
@@ -72,3 +79,31 @@ class Places:
     def decision(self) -> Path:
         """The file of the registry's last decision on a model of this workspace."""
         return self.root / "reports" / "gate" / f"{self.dataset}.json"
+
+
+def check_writable(root: Path) -> None:
+    """Makes sure that a run can write where it has to in a workspace.
+
+    Raises:
+        ConfigError: A place cannot be written; says whose it is and what to do.
+    """
+    for place in _unwritable(root):
+        owner = place.stat().st_uid
+        remedy = "change its mode, or the disk's"
+        if owner != os.getuid():
+            remedy = f"`chown -R {os.getuid()}` the workspace"
+            if owner != 0:  # containers never run as root
+                remedy += f", or in containers set AUTOREC_UID={owner}"
+        raise ConfigError(
+            f"User id {os.getuid()} cannot write {place.resolve()}, which belongs to user id "
+            f"{owner}: {remedy}."
+        )
+
+
+def _unwritable(root: Path) -> Iterator[Path]:
+    for name in _WRITTEN:
+        if (root / name).is_dir() and not os.access(root / name, os.W_OK | os.X_OK):
+            yield root / name
+    for name in _WRITTEN_FILES:
+        if (root / name).exists() and not os.access(root / name, os.W_OK):
+            yield root / name

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy
 import yaml
+from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.client.schemas.schedules import CronSchedule
 from project import ROOT
 
 from flows.config import Params
-from flows.processes.services import POOL
+from flows.processes.services import POOL, RUN_SECONDS, STOP_SECONDS, WORKER
 
+TRAINING = "flows/orchestration/train.py:autorec"
 FLOWS = {
-    "flows/orchestration/train.py:autorec",
+    TRAINING,
     "flows/orchestration/batch_score.py:batch_score",
     "flows/orchestration/watch_source.py:data_check",
 }
@@ -30,7 +34,7 @@ def read(name: str) -> dict[str, Any]:
 
 DEPLOYMENTS = read("prefect.yaml")["deployments"]
 SERVICES = read("compose.yaml")["services"]
-OWN = [name for name in SERVICES if name != "postgres"]
+OWN = [name for name in SERVICES if name not in ("password", "postgres")]
 
 
 def test_each_data_set_of_the_pipeline_is_trained_scored_watched_and_recommended_from():
@@ -59,11 +63,7 @@ def test_a_deployment_gives_its_flow_what_it_takes(deployment):
 
 
 def test_the_data_check_triggers_a_deployment_that_exists():
-    trained = {
-        one["name"]
-        for one in DEPLOYMENTS
-        if one["entrypoint"] == "flows/orchestration/train.py:autorec"
-    }
+    trained = {one["name"] for one in DEPLOYMENTS if one["entrypoint"] == TRAINING}
     watched = {one["parameters"]["dataset"] for one in DEPLOYMENTS}
 
     assert trained == watched
@@ -89,8 +89,16 @@ def test_what_a_read_only_root_excludes_is_not_asked_for():
     written = SERVICES["worker"]["environment"]
     compose = read("compose.yaml")
 
-    for name in ("HOME", "PREFECT_HOME", "DVC_SITE_CACHE_DIR"):
+    for name in ("HOME", "PREFECT_HOME"):
         assert Path(written[name]).is_relative_to("/tmp"), name  # its tmpfs
+    dashboard = SERVICES["prefect"]["environment"]["PREFECT_SERVER_UI_STATIC_DIRECTORY"]
+    image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    for value in (
+        dashboard,
+        *re.findall(r"(?:DVC_SITE_CACHE_DIR|UI_STATIC_DIRECTORY)=(\S+)", image),
+    ):
+        assert Path(value).is_relative_to("/tmp"), value
+    assert "DVC_SITE_CACHE_DIR=" in image
     for service in SERVICES.values():
         inline = {one["source"] for one in service.get("configs", [])}
         assert not [name for name in inline if "content" in compose["configs"][name]]
@@ -102,7 +110,7 @@ def test_both_servers_keep_their_state_in_postgresql_by_drivers_that_are_install
         "mlflow": SERVICES["mlflow"]["environment"]["MLFLOW_BACKEND_STORE_URI"],
     }
     for name, url in urls.items():
-        address = sqlalchemy.make_url(url.replace("${POSTGRES_PASSWORD}", "x"))
+        address = sqlalchemy.make_url(url.replace("${POSTGRES_PASSWORD:-}", "x"))
         address.get_dialect().import_dbapi()
         assert (address.host, address.database) == ("postgres", name)
 
@@ -118,9 +126,50 @@ def test_what_a_container_waits_for_and_mounts_is_there():
     compose = read("compose.yaml")
     for service in SERVICES.values():
         for needed, condition in service.get("depends_on", {}).items():
+            if condition == {"condition": "service_completed_successfully"}:
+                assert SERVICES[needed]["restart"] == "no"  # or it would never be complete
+                continue
             assert condition == {"condition": "service_healthy"}
             assert "healthcheck" in SERVICES[needed]
         for volume in service.get("volumes", []):
             source = volume.partition(":")[0]
             assert source == "." or source in compose["volumes"]
-        assert set(service["networks"]) <= set(compose["networks"])
+        assert set(service.get("networks", [])) <= set(compose["networks"])
+        assert "networks" in service or service["network_mode"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("password", "code"), [("", 1), ("a b", 1), ("a@b", 1), ("x\ny", 1), ("abc123", 0)]
+)
+def test_only_up_needs_the_password_and_refuses_one_that_an_address_cannot_hold(password, code):
+    """What is interpolated with `:?` is asked for by `down`, `ps` and `logs` too."""
+    assert ":?" not in re.sub("#.*", "", (ROOT / "compose.yaml").read_text(encoding="utf-8"))
+    assert "password" in SERVICES["postgres"]["depends_on"]
+    script = SERVICES["password"]["entrypoint"][-1].replace("$$", "$")
+
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env={"PATH": os.environ["PATH"], "POSTGRES_PASSWORD": password},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == code
+    assert ("Set POSTGRES_PASSWORD" in done.stderr) is bool(code)
+
+
+def test_the_worker_has_time_to_let_its_runs_end():
+    grace = int(SERVICES["worker"]["stop_grace_period"].removesuffix("s"))
+
+    assert grace >= RUN_SECONDS + STOP_SECONDS[WORKER] + 5
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda one: one["entrypoint"])
+def test_runs_that_are_late_do_not_start_all_at_once(deployment):
+    """A training that moved data ask for is put off, never cancelled."""
+    limit = ConcurrencyLimitConfig(**deployment["concurrency_limit"])
+    trains = deployment["entrypoint"] == TRAINING
+
+    assert limit.limit == 1
+    assert limit.collision_strategy.value == ("ENQUEUE" if trains else "CANCEL_NEW")

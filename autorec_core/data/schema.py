@@ -53,6 +53,11 @@ class Schema:
         label_range: The least and the greatest label of the training split.
         flags: How many of the numeric columns are such 0/1 columns, which raw rows do not have.
         lists: The multi-valued columns, whose ids stand behind those of the categorical columns.
+        missing: What stands in raw rows, other than nothing, where a value is missing.
+        positive: The labels of raw rows that are 1, where labels are words.
+        negative: Those that are 0; if there are none, all others.
+        decimal: The decimal sign of raw numbers that are not plainly written.
+        time: The numeric column that holds times, where there is one; it counts seconds since 1970.
     """
 
     task: Literal["rating", "ctr"]
@@ -64,6 +69,11 @@ class Schema:
     label_range: tuple[float, float]
     flags: int = 0
     lists: tuple[ListField, ...] = ()
+    missing: tuple[str, ...] = ()
+    positive: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()
+    decimal: str | None = None
+    time: str | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -107,6 +117,7 @@ class Schema:
                 "numeric": tuple(content["numeric"]),
                 "lists": tuple(ListField(**one) for one in content.get("lists", ())),
                 "label_range": tuple(content["label_range"]),
+                **{key: tuple(content.get(key, ())) for key in ("missing", "positive", "negative")},
             }
         )
 
@@ -140,6 +151,15 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.label)
+
+    @staticmethod
+    def joined(first: Examples, second: Examples) -> Examples:
+        """The rows of both."""
+        return Examples(
+            np.concatenate([first.categorical, second.categorical]),
+            np.concatenate([first.numeric, second.numeric]),
+            np.concatenate([first.label, second.label]),
+        )
 
     def inputs(self) -> dict[str, np.ndarray]:
         """The arrays by the name of the model input they feed; kinds without columns are absent."""

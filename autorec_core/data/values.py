@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from autorec_core.data import times
+from autorec_core.data.canonical import categories, category, coded
+from autorec_core.data.kinds import common_kind
+from autorec_core.errors import DataError
+
+__all__ = [
+    "LONGEST_CATEGORY",
+    "NUMBER",
+    "categories",
+    "coded",
+    "joined",
+    "moments",
+    "numbers",
+    "of_series",
+    "outside",
+    "plain",
+    "several",
+    "too_long",
+]
 LONGEST_CATEGORY = 10_000
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
@@ -18,54 +39,38 @@ def plain(column: pa.ChunkedArray | pa.Array) -> pa.Array:
         column = column.combine_chunks()
         if isinstance(column, pa.ChunkedArray):  # no chunk at all
             column = pa.array([], column.type)
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    return common_kind(column)
 
 
-def categories(column: pa.Array) -> pa.Array:
-    """Categories as text; what is null or empty is null, and whole numbers have no fraction.
-
-    So 196, 196.0 and "196" are the same category, whichever type a file or a frame gives it.
-    """
-    kind = column.type
-    if pa.types.is_floating(kind):
-        whole = pc.and_(pc.is_finite(column), pc.equal(pc.floor(column), column))
-        small = pc.and_(whole, pc.less(pc.abs(column), 2.0**63))
-        as_whole = pc.cast(pc.if_else(small, column, 0.0), pa.int64())
-        column = pc.if_else(small, pc.cast(as_whole, pa.string()), pc.cast(column, pa.string()))
-        column = pc.if_else(pc.equal(column, "nan"), None, column)
-    elif not pa.types.is_string(kind):
-        column = pc.cast(column, pa.string())
-    filled = pc.not_equal(column, "")
-    if column.null_count or column.offset:
-        return pc.if_else(filled, column, None)
-    # The same text under another mask, not a copy of it.
-    _, *text = column.buffers()
-    return pa.Array.from_buffers(column.type, len(column), [filled.buffers()[1], *text])
-
-
-def coded(column: pa.Array) -> pa.DictionaryArray:
-    """Categories as `categories` has them, each in a dictionary once; null where empty."""
-    if not pa.types.is_string(column.type):
-        return categories(column).dictionary_encode()
-    found = column.dictionary_encode()
-    blank = pc.index(found.dictionary, pa.scalar("", found.dictionary.type)).as_py()
-    if blank < 0:
-        return found
-    codes = pc.if_else(pc.equal(found.indices, blank), None, found.indices)
-    return pa.DictionaryArray.from_arrays(codes, found.dictionary)
+def of_series(column: pd.Series) -> pa.Array:
+    """A frame's column as Arrow has it; one of mixed types as canonical text."""
+    # Among numbers Arrow takes a boolean for 0 or 1.
+    kinds = set(map(type, column.tolist())) if column.dtype == object else set()
+    if not (bool in kinds and kinds & {int, float}):
+        with suppress(pa.ArrowException, OverflowError, TypeError):
+            return plain(pa.array(column, from_pandas=True))
+    return pa.array([category(value) for value in column.tolist()], pa.string())
 
 
 def joined(column: pa.Array, separator: str) -> pa.Array:
-    """Cells of several categories as text; a column of real lists is joined by `separator`."""
+    """Cells of several categories as text; a column of real lists is joined by `separator`.
+
+    The categories in a cell of text keep their form here; `several` gives the canonical one.
+    """
     kind = column.type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        inner = pc.fill_null(categories(column.flatten()), "")
         offsets = column.offsets.cast(pa.int32())
+        start, stop = offsets[0].as_py(), offsets[-1].as_py()
+        inner = pc.fill_null(categories(plain(column.values.slice(start, stop - start))), "")
         lists = pa.ListArray.from_arrays(
             pc.subtract(offsets, offsets[0]), inner, mask=column.is_null()
         )
         column = pc.binary_join(lists, separator)
-    return categories(column)
+    elif not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return categories(column)
+    text = column.cast(pa.string())
+    return pc.if_else(pc.equal(pc.ascii_trim_whitespace(text), ""), None, text)
 
 
 def several(column: pa.Array, separator: str) -> tuple[pa.Array, np.ndarray]:
@@ -79,43 +84,90 @@ def several(column: pa.Array, separator: str) -> tuple[pa.Array, np.ndarray]:
         The categories of all cells, and the cell of each: int64, in order, shape (categories,).
     """
     lists = pc.split_pattern(column, separator)
-    found, cells = lists.flatten(), pc.list_parent_indices(lists)
-    filled = pc.not_equal(found, "")
+    found, cells = categories(lists.flatten()), pc.list_parent_indices(lists)
+    filled = found.is_valid()
     return found.filter(filled), cells.filter(filled).to_numpy(zero_copy_only=False)
 
 
-def numbers(column: pa.Array, *, dates: bool = False) -> tuple[pa.Array, np.ndarray]:
+def numbers(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
     """A column's finite numbers.
 
     Args:
-        column: Text or numbers; null and empty text are missing.
-        dates: Whether text may be ISO dates or times too; they become seconds since 1970.
+        column: Text or numbers, null and empty text are missing; booleans are 1 and 0. Dates and
+            times of Arrow's own types are seconds since 1970, durations are seconds.
 
     Returns:
         float64 numbers with nulls for what is missing or wrong, and a bool array, shape (rows,),
         that says which values are no finite number.
+
+    Raises:
+        DataError: The column's type cannot hold numbers.
     """
     if pa.types.is_float64(column.type) and pc.all(pc.is_finite(column)).as_py() is not False:
         return column, np.zeros(len(column), dtype=bool)
-    if pa.types.is_temporal(column.type):
-        column = pc.divide(pc.cast(pc.cast(column, pa.timestamp("ms")), pa.int64()), 1000)
-    if pa.types.is_large_string(column.type):
-        column = pc.cast(column, pa.string())
-    if pa.types.is_string(column.type):
-        column = pc.if_else(pc.equal(column, ""), None, column)
-        if dates and len(column) and (first := column.drop_null()) and "-" in str(first[0])[1:]:
-            return _moments(column)
+    column = _simple(column)
     try:
         found = pc.cast(column, pa.float64())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         text = pc.cast(column, pa.string())
-        looks = pc.fill_null(pc.match_substring_regex(text, NUMBER), False)
-        found = pc.cast(pc.if_else(looks, text, None), pa.float64())
+        found = pc.cast(pc.if_else(_are_numbers(text), text, None), pa.float64())
     if pa.types.is_floating(column.type):  # NaN is how frames and Parquet files say missing
         column = found = pc.if_else(pc.is_nan(found), None, found)
     finite = pc.fill_null(pc.is_finite(found), False)
     wrong = pc.and_(pc.is_valid(column), pc.invert(finite)).to_numpy(zero_copy_only=False)
     return pc.if_else(finite, found, None), wrong
+
+
+def moments(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    """A column's times in seconds since 1970, in all forms that `times` knows.
+
+    Args:
+        column: Text, numbers, dates or times; null and empty text are missing.
+
+    Returns:
+        As `numbers`, of what is no time.
+    """
+    if pa.types.is_temporal(column.type):
+        return numbers(column)
+    column = _simple(column)
+    if not pa.types.is_string(column.type):
+        return _from_numbers(column)
+    is_number = _are_numbers(column)
+    found, no_number = _from_numbers(pc.if_else(is_number, column, None))
+    if pc.all(pc.or_kleene(is_number, column.is_null())).as_py():
+        return found, no_number
+    seconds, no_date = times.of_texts(pc.if_else(is_number, None, column))
+    together = pc.coalesce(found, pa.array(seconds, from_pandas=True))
+    return together, no_number | no_date
+
+
+def _from_numbers(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    found, wrong = numbers(column)
+    seconds, no_time = times.of_numbers(found.to_numpy(zero_copy_only=False).astype(np.float64))
+    wrong = wrong | no_time
+    return pa.array(np.where(wrong, np.nan, seconds), from_pandas=True), wrong
+
+
+def _are_numbers(text: pa.Array) -> pa.Array:
+    return pc.fill_null(pc.match_substring_regex(text, NUMBER), False)
+
+
+def _simple(column: pa.Array) -> pa.Array:
+    """A column as strings, null where empty, or as numbers."""
+    kind, types = column.type, pa.types
+    if types.is_interval(kind) or types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType):
+        raise DataError(f"A column of type {kind} cannot hold numbers.")
+    if types.is_temporal(kind):
+        return times.of_typed(column)
+    if types.is_boolean(kind):
+        return column.cast(pa.float64())
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+        return column
+    try:
+        column = column.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DataError(f"A column of type {kind} cannot hold numbers.") from error
+    return pc.if_else(pc.equal(column, ""), None, column)
 
 
 def too_long(column: pa.Array) -> np.ndarray:
@@ -131,14 +183,3 @@ def too_long(column: pa.Array) -> np.ndarray:
 def outside(column: pa.Array, allowed: Sequence[float]) -> np.ndarray:
     """Which numbers are not among those allowed, shape (rows,)."""
     return ~np.isin(column.to_numpy(zero_copy_only=False), np.asarray(allowed, dtype=np.float64))
-
-
-def _moments(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
-    """Seconds since 1970 of ISO dates, with a time of day or without."""
-    day = pc.utf8_slice_codeunits(column, 0, 10)
-    clock = pc.utf8_slice_codeunits(column, 11, 19)
-    midnight = pc.if_else(pc.equal(pc.utf8_length(column), 10), "00:00:00", clock)
-    text = pc.binary_join_element_wise(day, midnight, " ")
-    found = pc.strptime(text, "%Y-%m-%d %H:%M:%S", "s", error_is_null=True)
-    wrong = pc.and_(pc.is_valid(column), pc.is_null(found)).to_numpy(zero_copy_only=False)
-    return pc.cast(pc.cast(found, pa.int64()), pa.float64()), wrong

@@ -1,13 +1,82 @@
-"""Baselines: what a recommender must beat to be worth its while."""
+"""Baselines: what a recommender must beat to be worth its while.
+
+Each strength of regularisation is chosen on the valid rows, as a recommender's is; a baseline that
+is not tuned flatters whatever is held against it.
+"""
 
 from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from autorec_core.data.schema import Examples, Schema
+from autorec_core.metrics import ce, mse
 
-DAMPING = 5.0
 SWEEPS = 10
+DAMPINGS = tuple(5.0 * 2.0**step for step in range(-6, 11))
+INVERSE_STRENGTHS = tuple(10.0 ** (step / 2) for step in range(-8, 9))
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The encoded rows that a baseline learns from, and those it predicts.
+
+    Args:
+        train: The training rows.
+        valid: The rows that regularisation is chosen on.
+        test: The rows to predict; their labels are not read.
+        schema: The schema of all.
+        seed: Seeds what draws.
+        refit: Whether to learn from valid rows too, once regularisation is chosen.
+    """
+
+    train: Examples
+    valid: Examples
+    test: Examples
+    schema: Schema
+    seed: int
+    refit: bool
+
+    @cached_property
+    def known(self) -> Examples:
+        """The rows that the final fit learns from."""
+        return Examples.joined(self.train, self.valid) if self.refit else self.train
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a baseline predicts.
+
+    Args:
+        scores: Its predictions of the test rows, float64, shape (rows,).
+        chosen: What was chosen on the valid rows, by name.
+    """
+
+    scores: np.ndarray
+    chosen: Mapping[str, float] = dataclass_field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A simple model that recommenders are held against.
+
+    Args:
+        name: Its name in files.
+        title: Its name for readers.
+        tasks: The tasks it is for: "rating", "ctr".
+        predict: From the rows to predictions of the test rows.
+    """
+
+    name: str
+    title: str
+    tasks: tuple[str, ...]
+    predict: Callable[[Splits], Prediction]
 
 
 def predict_mean(train: Examples, test: Examples) -> np.ndarray:
@@ -15,10 +84,12 @@ def predict_mean(train: Examples, test: Examples) -> np.ndarray:
     return np.full(len(test), np.mean(train.label, dtype=np.float64))
 
 
-def predict_biases(train: Examples, test: Examples, schema: Schema) -> np.ndarray:
+def predict_biases(
+    train: Examples, test: Examples, schema: Schema, *, damping: float
+) -> np.ndarray:
     """Mean plus a bias for each id of every categorical column, clipped to the label range.
 
-    Minimises the squared error plus `DAMPING` times the squared biases by sweeping over the
+    Minimises the squared error plus `damping` times the squared biases by sweeping over the
     columns, each solved exactly given the others (Koren, 2010, baseline estimates). Id 0, unknown,
     has no bias.
 
@@ -26,6 +97,7 @@ def predict_biases(train: Examples, test: Examples, schema: Schema) -> np.ndarra
         train: Encoded training rows.
         test: Encoded rows to predict.
         schema: The schema of both.
+        damping: The strength of regularisation.
 
     Returns:
         float64 predictions, shape (test rows,).
@@ -34,19 +106,21 @@ def predict_biases(train: Examples, test: Examples, schema: Schema) -> np.ndarra
     residual = train.label.astype(np.float64) - mean
     biases = [np.zeros(field.vocabulary_size) for field in schema.categorical]
     for _ in range(SWEEPS):
-        for column, field in enumerate(schema.categorical):
+        for column, one in enumerate(schema.categorical):
             ids = train.categorical[:, column]
             residual += biases[column][ids]
-            sums = np.bincount(ids, weights=residual, minlength=field.vocabulary_size)
-            counts = np.bincount(ids, minlength=field.vocabulary_size)
-            biases[column] = sums / (counts + DAMPING)
+            sums = np.bincount(ids, weights=residual, minlength=one.vocabulary_size)
+            counts = np.bincount(ids, minlength=one.vocabulary_size)
+            biases[column] = sums / (counts + damping)
             biases[column][0] = 0.0
             residual -= biases[column][ids]
     predicted = mean + sum(bias[test.categorical[:, at]] for at, bias in enumerate(biases))
-    return np.clip(predicted, *schema.label_range)
+    return np.clip(np.broadcast_to(predicted, len(test)), *schema.label_range)
 
 
-def predict_logistic(train: Examples, test: Examples, schema: Schema, seed: int) -> np.ndarray:
+def predict_logistic(
+    train: Examples, test: Examples, schema: Schema, seed: int, *, inverse_strength: float
+) -> np.ndarray:
     """A logistic regression on one-hot ids and numbers; float64 probabilities, (test rows,).
 
     Args:
@@ -54,23 +128,116 @@ def predict_logistic(train: Examples, test: Examples, schema: Schema, seed: int)
         test: Encoded rows to predict.
         schema: The schema of both.
         seed: Seeds the solver.
+        inverse_strength: Of the L2 regularisation; scikit-learn's `C`.
     """
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=0.1, max_iter=300, random_state=seed)
-    model.fit(_one_hot(train, schema), train.label)
+    model = _logistic_model(seed)
+    _fit(model, _one_hot(train, schema), train.label, inverse_strength)
     return model.predict_proba(_one_hot(test, schema))[:, 1]
 
 
-def _one_hot(examples: Examples, schema: Schema) -> object:
-    """A sparse matrix: a column an id, then the numbers."""
+def choose(
+    candidates: tuple[float, ...], start: float, valid_loss: Callable[[float], float]
+) -> float:
+    """The candidate with the least valid loss, found by going downhill from `start`.
+
+    Args:
+        candidates: In rising order.
+        start: The one to begin with.
+        valid_loss: The loss of a candidate on the valid rows.
+    """
+    place = candidates.index(start)
+    least = valid_loss(start)
+    for step in (1, -1):
+        moved = False
+        while 0 <= place + step < len(candidates):
+            loss = valid_loss(candidates[place + step])
+            if not loss < least:
+                break
+            place, least, moved = place + step, loss, True
+        if moved:
+            break
+    return candidates[place]
+
+
+def _mean(splits: Splits) -> Prediction:
+    return Prediction(predict_mean(splits.known, splits.test))
+
+
+def _biases(splits: Splits) -> Prediction:
+    train, valid, schema = splits.train, splits.valid, splits.schema
+
+    def valid_loss(damping: float) -> float:
+        return mse(valid.label, predict_biases(train, valid, schema, damping=damping))
+
+    damping = choose(DAMPINGS, 5.0, valid_loss)
+    scores = predict_biases(splits.known, splits.test, schema, damping=damping)
+    return Prediction(scores, {"damping": damping})
+
+
+def _logistic(splits: Splits) -> Prediction:
+    if len(np.unique(splits.train.label)) < 2:
+        return _mean(splits)  # there is nothing to tell apart
+    train, valid, schema = splits.train, splits.valid, splits.schema
+    model, features = _logistic_model(splits.seed), _one_hot(train, schema)
+    held_out = _one_hot(valid, schema)
+
+    def valid_loss(inverse_strength: float) -> float:
+        _fit(model, features, train.label, inverse_strength)
+        return ce(valid.label, model.predict_proba(held_out)[:, 1])
+
+    chosen = choose(INVERSE_STRENGTHS, 1.0, valid_loss)
+    scores = predict_logistic(
+        splits.known, splits.test, schema, splits.seed, inverse_strength=chosen
+    )
+    return Prediction(scores, {"C": chosen})
+
+
+BASELINES: dict[str, Baseline] = {
+    baseline.name: baseline
+    for baseline in (
+        Baseline("mean", "predict the mean", ("rating", "ctr"), _mean),
+        Baseline("bias", "user and item biases", ("rating",), _biases),
+        Baseline("logistic", "logistic regression", ("ctr",), _logistic),
+    )
+}
+"""All baselines by name. A new one is added here and nowhere else."""
+
+
+def baselines_of(task: str) -> list[Baseline]:
+    """The baselines of a task ("rating" or "ctr")."""
+    return [baseline for baseline in BASELINES.values() if task in baseline.tasks]
+
+
+def _logistic_model(seed: int) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    # On sparse ids this solver's Newton steps come to the optimum where lbfgs gives up or creeps.
+    # It regularises the intercept too, but scaled by 10 that weighs next to nothing.
+    return LogisticRegression(
+        solver="liblinear", intercept_scaling=10.0, max_iter=300, random_state=seed
+    )
+
+
+def _fit(model: Any, features: Any, labels: np.ndarray, inverse_strength: float) -> None:
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        # A fit that ends early is one candidate more; the valid rows say what it is worth.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.set_params(C=inverse_strength).fit(features, labels.astype(np.float64))
+
+
+def _one_hot(examples: Examples, schema: Schema) -> Any:
+    """A sparse matrix in float64, as the solver wants it: a column an id, then the numbers."""
     from scipy import sparse
 
     rows, fields = len(examples), len(schema.categorical)
     starts = np.concatenate([[0], np.cumsum([f.vocabulary_size for f in schema.categorical])])
     columns = (examples.categorical[:, :fields] + starts[:-1]).reshape(-1)
     ids = sparse.csr_matrix(
-        (np.ones(rows * fields, np.float32), columns, np.arange(0, rows * fields + 1, fields)),
+        (np.ones(rows * fields), columns, np.arange(0, rows * fields + 1, fields)),
         shape=(rows, int(starts[-1])),
     )
-    return sparse.hstack([ids, sparse.csr_matrix(examples.numeric)], format="csr")
+    return sparse.hstack(
+        [ids, sparse.csr_matrix(examples.numeric.astype(np.float64))], format="csr"
+    )

@@ -10,10 +10,13 @@ import numpy as np
 from autorec_core.data.encoding.vocabulary import UNKNOWN
 from autorec_core.data.schema import Examples, Schema
 from autorec_core.evaluation.intervals import mean_intervals
-from autorec_core.metrics import calibration_curve
+from autorec_core.metrics import calibration_bins, calibration_curve
 
 STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000)
 RESIDUAL_BINS = 40
+CENTRAL = (0.005, 0.995)
+MOST_SPREAD = 4.0
+"""Residuals that spread so many times as far as their middle 99 % have outliers."""
 CALIBRATION_BINS = 20
 MANY_LABELS = 12
 
@@ -47,7 +50,12 @@ class ActivityRow:
 
 
 def activity(
-    losses: Mapping[str, np.ndarray], known: Examples, test: Examples, schema: Schema, seed: int
+    losses: Mapping[str, np.ndarray],
+    known: Examples,
+    test: Examples,
+    schema: Schema,
+    seed: int,
+    users: np.ndarray | None = None,
 ) -> list[ActivityRow]:
     """Splits the test loss by how often a row's user and item were met, unknown ids apart.
 
@@ -57,6 +65,8 @@ def activity(
         test: The encoded test rows.
         schema: The schema of both.
         seed: Seeds the intervals.
+        users: The user of each test row, whose rows are drawn together; None where rows stand
+            alone.
     """
     found: list[ActivityRow] = []
     for column in (schema.user, schema.item):
@@ -66,11 +76,11 @@ def activity(
         met = np.bincount(known.categorical[:, place], minlength=test.categorical.max() + 1)
         met[UNKNOWN] = 0
         ids = test.categorical[:, place]
-        found += _by_count(column, met[ids], ids, losses, seed)
+        found += _by_count(column, met[ids], ids, losses, seed, users)
     if not found and schema.categorical:
         # Without the places of lists: id 0 also stands where a list has ended.
         unknown = (test.categorical[:, : len(schema.categorical)] == UNKNOWN).sum(axis=1)
-        found += _by_count("unknown values", unknown, None, losses, seed)
+        found += _by_count("unknown values", unknown, None, losses, seed, users)
     return found
 
 
@@ -80,6 +90,7 @@ def _by_count(
     ids: np.ndarray | None,
     losses: Mapping[str, np.ndarray],
     seed: int,
+    users: np.ndarray | None,
 ) -> Iterator[ActivityRow]:
     """One row for each step of the counts that has test rows."""
     bounds = [0, *STEPS]
@@ -87,7 +98,7 @@ def _by_count(
         chosen = (counts >= least) & (True if after is None else counts < after)
         if not chosen.any():
             continue
-        model = mean_intervals(losses["model"][chosen], seed)[0]
+        model = mean_intervals(losses["model"][chosen], seed, clusters=_of(users, chosen))[0]
         yield ActivityRow(
             by=by,
             least=least,
@@ -113,7 +124,8 @@ class ResidualRow:
         label: The label; None where labels are too many to be told apart.
         low: The bin's lower end.
         high: Its upper end.
-        rows: Test rows.
+        rows: Test rows; where outliers would leave all others in one bin, the outermost bins hold
+            what lies beyond them too.
     """
 
     label: float | None
@@ -125,8 +137,7 @@ class ResidualRow:
 def residuals(labels: np.ndarray, scores: np.ndarray) -> list[ResidualRow]:
     """The histogram of label minus score, for each label where there are few; both (rows,)."""
     labels, scores = np.asarray(labels, np.float64), np.asarray(scores, np.float64)
-    residual = labels - scores
-    edges = np.histogram_bin_edges(residual, RESIDUAL_BINS)
+    residual, edges = _binned(labels - scores)
     values = np.unique(labels)
     groups: list[tuple[float | None, np.ndarray]] = (
         [(float(value), residual[labels == value]) for value in values]
@@ -141,6 +152,19 @@ def residuals(labels: np.ndarray, scores: np.ndarray) -> list[ResidualRow]:
         )
         if count
     ]
+
+
+def _binned(residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The residuals, outliers brought to the outermost bins, and the bins' ends."""
+    low, high = np.quantile(residual, CENTRAL)
+    if high > low and np.ptp(residual) > MOST_SPREAD * (high - low):
+        residual = np.clip(residual, low, high)
+    low, high = residual.min(), residual.max()
+    # Numbers that differ by next to nothing for their size allow no bins between them.
+    slack = max(abs(low), abs(high), 1.0) * 1e-6
+    if high - low < slack:
+        low, high = low - slack, high + slack
+    return residual, np.linspace(low, high, RESIDUAL_BINS + 1)
 
 
 @dataclass(frozen=True)
@@ -162,15 +186,22 @@ class CalibrationRow:
     rows: int
 
 
-def calibration(labels: np.ndarray, scores: np.ndarray, seed: int) -> list[CalibrationRow]:
-    """Predictions beside outcomes in bins of equally many rows, by rising prediction."""
-    labels = np.asarray(labels, np.float64)
-    order = np.argsort(np.asarray(scores, np.float64), kind="stable")
-    parts = [part for part in np.array_split(order, CALIBRATION_BINS) if len(part)]
+def _of(users: np.ndarray | None, chosen: np.ndarray) -> np.ndarray | None:
+    """The users of some rows, numbered from 0 without gaps."""
+    return None if users is None else np.unique(users[chosen], return_inverse=True)[1]
+
+
+def calibration(
+    labels: np.ndarray, scores: np.ndarray, seed: int, users: np.ndarray | None = None
+) -> list[CalibrationRow]:
+    """Predictions beside outcomes in bins of about equally many rows, by rising prediction."""
+    labels, scores = np.asarray(labels, np.float64), np.asarray(scores, np.float64)
+    bin_of_row = calibration_bins(scores, CALIBRATION_BINS)
     curve = zip(*calibration_curve(labels, scores, CALIBRATION_BINS), strict=True)
     found = []
-    for part, (predicted, observed, rows) in zip(parts, curve, strict=True):
-        interval = mean_intervals(labels[part], seed)[0]
+    for number, (predicted, observed, rows) in enumerate(curve):
+        chosen = bin_of_row == number
+        interval = mean_intervals(labels[chosen], seed, clusters=_of(users, chosen))[0]
         found.append(
             CalibrationRow(
                 float(predicted), float(observed), interval.low, interval.high, int(rows)

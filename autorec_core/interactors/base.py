@@ -26,6 +26,17 @@ class Interactor(Block):
 
     searched: ClassVar[bool] = True
 
+    def narrowed(self, fields: int) -> Interactor | None:
+        """This interactor without choices that decide nothing between so many vectors.
+
+        Args:
+            fields: Number of the vectors that it will be called on.
+
+        Returns:
+            The interactor, or None where another one does the same to them, or it does nothing.
+        """
+        return self
+
 
 def flat(tensors: Sequence[Any]) -> Any:
     """All inputs side by side, shape (batch_size, sum of widths)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,10 +35,13 @@ class BilinearInteraction(Interactor):
         [Huang et al., 2019](https://arxiv.org/abs/1905.09433)
     """
 
-    form: str = choice(*FORMS)
+    form: str = choice(*FORMS, among=FORMS)
 
-    def __post_init__(self) -> None:
-        self.require("form", among=FORMS)
+    def narrowed(self, fields: int) -> Interactor | None:
+        """One vector has no pair; the one pair of two has a matrix of its own in every form."""
+        if fields > 2:
+            return self
+        return dataclasses.replace(self, form=FORMS[0]) if fields == 2 else None
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the products over the fields of all inputs."""

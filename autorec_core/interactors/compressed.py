@@ -31,12 +31,8 @@ class CompressedInteraction(Interactor):
         [Lian et al., 2018](https://arxiv.org/abs/1803.05170)
     """
 
-    units: int = choice(4, 8, 16, default=8)
-    num_layers: int = choice(1, 2, 3, default=2)
-
-    def __post_init__(self) -> None:
-        self.require("units", least=1)
-        self.require("num_layers", least=1)
+    units: int = choice(4, 8, 16, default=8, least=1)
+    num_layers: int = choice(1, 2, 3, default=2, least=1)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the layers over the fields of all inputs."""

@@ -29,10 +29,7 @@ class CrossNetInteraction(Interactor):
         [Wang et al., 2017](https://arxiv.org/abs/1708.05123)
     """
 
-    num_layers: int = choice(1, 2, 3, 4)
-
-    def __post_init__(self) -> None:
-        self.require("num_layers", least=1)
+    num_layers: int = choice(1, 2, 3, 4, least=1)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the cross layers on all inputs side by side."""

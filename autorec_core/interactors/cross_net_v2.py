@@ -30,12 +30,8 @@ class CrossNetV2Interaction(Interactor):
         [Wang et al., 2021](https://arxiv.org/abs/2008.13535)
     """
 
-    num_layers: int = choice(1, 2, 3)
-    rank: int = choice(0, 8, 32)
-
-    def __post_init__(self) -> None:
-        self.require("num_layers", least=1)
-        self.require("rank", least=0)
+    num_layers: int = choice(1, 2, 3, least=1)
+    rank: int = choice(0, 8, 32, least=0)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the cross layers on all inputs side by side."""

@@ -38,10 +38,13 @@ class ElementwiseInteraction(Interactor):
         [He et al., 2017](https://arxiv.org/abs/1708.05031)
     """
 
-    operation: str = choice("sum", "average", "multiply", "max", "min", default="average")
+    operation: str = choice(
+        "sum", "average", "multiply", "max", "min", default="average", among=OPERATIONS
+    )
 
-    def __post_init__(self) -> None:
-        self.require("operation", among=OPERATIONS)
+    def narrowed(self, fields: int) -> Interactor | None:
+        """Of one vector every operation gives that vector, as concatenating does."""
+        return self if fields > 1 else None
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the operation over the aligned inputs."""

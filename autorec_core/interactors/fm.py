@@ -30,10 +30,11 @@ class FMInteraction(Interactor):
 
     THESIS: ClassVar[Mapping[str, Any]] = {"embedding_dim": choice(4, 8, 16, default=8)}
 
-    embedding_dim: int = choice(0, 4, 8, 16)
+    embedding_dim: int = choice(0, 4, 8, 16, least=0)
 
-    def __post_init__(self) -> None:
-        self.require("embedding_dim", least=0)
+    def narrowed(self, fields: int) -> Interactor | None:
+        """One vector has no pair."""
+        return self if fields > 1 else None
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the sum over the fields of all inputs."""
@@ -43,6 +44,8 @@ class FMInteraction(Interactor):
 @keras.saving.register_keras_serializable(package="autorec")
 class PairwiseSum(keras.layers.Layer):
     """The sum of all pairs' dot products at a cost linear in the number of fields."""
+
+    is_score = True
 
     def call(self, inputs: Any) -> Any:
         """(batch_size, fields, dim) to (batch_size, 1)."""

@@ -29,10 +29,7 @@ class GatedCrossInteraction(Interactor):
         [Wang et al., 2023](https://arxiv.org/abs/2311.04635)
     """
 
-    num_layers: int = choice(1, 2, 3)
-
-    def __post_init__(self) -> None:
-        self.require("num_layers", least=1)
+    num_layers: int = choice(1, 2, 3, least=1)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the cross layers on all inputs side by side."""

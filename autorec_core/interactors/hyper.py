@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from autorec_core.block import Block, Choice, ask, candidates, choice, snake_case
+from autorec_core.bounds import Bounds
 from autorec_core.errors import BlockError, listed
 from autorec_core.interactors.base import Interactor
 from autorec_core.interactors.parallel import ALL, Parallel, places
@@ -54,13 +55,13 @@ class HyperInteraction(Interactor):
 
     searched: ClassVar[bool] = False
 
-    meta_interactor_num: int = choice(1, 2, 3, 4, 5, 6, default=3)
+    meta_interactor_num: int = choice(1, 2, 3, 4, 5, 6, default=3, least=0)
     interactor_type: str | None = None
     interactors: tuple[Interactor, ...] = ()
     branch_inputs: str = ALL
 
     def __post_init__(self) -> None:
-        self.require("meta_interactor_num", least=0)
+        super().__post_init__()
         for name in ("meta_interactor_num", "interactor_type", "branch_inputs"):
             if isinstance(value := getattr(self, name), Choice) and value.name is not None:
                 raise BlockError(
@@ -73,7 +74,7 @@ class HyperInteraction(Interactor):
         own = [type(interactor).__name__ for interactor in self.interactors]
         if self.interactor_type is None:
             object.__setattr__(self, "interactor_type", choice(*(own or searchable())))
-        self.require("interactor_type", among=searchable())
+        self.check("interactor_type", Bounds(str, among=tuple(searchable())))
         if strangers := set(own) - set(candidates(self.interactor_type)):
             raise BlockError(
                 f"`interactors` of HyperInteraction has settings for {listed(strangers)}, which "
@@ -83,25 +84,6 @@ class HyperInteraction(Interactor):
             raise BlockError(
                 f"`interactors` of HyperInteraction names a type twice: {listed(own)}."
             )
-
-    @classmethod
-    def configured(cls, settings: Mapping[str, Any]) -> Self:
-        """This block with fields from outside; an interactor's name opens its own settings.
-
-        `{"interactor_type": ["FMInteraction", "MLPInteraction"], "MLPInteraction": {"units": 32}}`
-        restricts the types and fixes one hyperparameter of one of them.
-        """
-        known = {name: Block.registry[name] for name in searchable()}
-        inner = tuple(
-            known[name].configured(value)
-            for name, value in settings.items()
-            if name in known and isinstance(value, Mapping)
-        )
-        fields = {name: value for name, value in settings.items() if name not in known}
-        if inner and "interactor_type" not in fields:
-            fields["interactor_type"] = searchable()
-        block = super().configured(fields)
-        return dataclasses.replace(block, interactors=inner) if inner else block  # type: ignore[arg-type]
 
     @classmethod
     def thesis(cls, **settings: Any) -> Self:

@@ -26,6 +26,10 @@ class InnerProductInteraction(Interactor):
         [Koren et al., 2009](https://doi.org/10.1109/MC.2009.263)
     """
 
+    def narrowed(self, fields: int) -> Interactor | None:
+        """One vector has no product with another."""
+        return self if fields > 1 else None
+
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the product over the aligned inputs."""
         return InnerProduct()(aligned(inputs))
@@ -34,6 +38,8 @@ class InnerProductInteraction(Interactor):
 @keras.saving.register_keras_serializable(package="autorec")
 class InnerProduct(keras.layers.Layer):
     """The product over the fields, summed over their elements."""
+
+    is_score = True
 
     def call(self, inputs: Any) -> Any:
         """(batch_size, fields, dim) to (batch_size, 1)."""

@@ -34,18 +34,13 @@ class MLPInteraction(Interactor):
     THESIS: ClassVar[Mapping[str, Any]] = {
         "units": choice(16, 32, 64, 128, 256, 512, 1024, default=32),
         "num_layers": choice(1, 2, 3, default=2),
+        "dropout_rate": choice(0.0, 0.25, 0.5, default=0.0),
     }
 
-    units: int = choice(16, 32, 64, 128, 256, default=64)
-    num_layers: int = choice(1, 2, 3)
+    units: int = choice(16, 32, 64, 128, 256, default=64, least=1)
+    num_layers: int = choice(1, 2, 3, least=1)
     use_batch_norm: bool = choice(False, True)
-    dropout_rate: float = choice(0.0, 0.25, 0.5, default=0.5)
-
-    def __post_init__(self) -> None:
-        self.require("units", least=1)
-        self.require("num_layers", least=1)
-        self.require("use_batch_norm", among=(True, False))
-        self.require("dropout_rate", least=0, below=1)
+    dropout_rate: float = choice(0.0, 0.25, 0.5, default=0.5, least=0, below=1)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the layers on all inputs side by side."""

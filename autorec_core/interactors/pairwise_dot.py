@@ -26,6 +26,10 @@ class PairwiseDotInteraction(Interactor):
         [Naumov et al., 2019](https://arxiv.org/abs/1906.00091)
     """
 
+    def narrowed(self, fields: int) -> Interactor | None:
+        """One vector has no pair."""
+        return self if fields > 1 else None
+
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the products over the fields of all inputs."""
         return PairwiseDot()(fields(inputs))

@@ -37,6 +37,7 @@ class Parallel(Interactor):
     inputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "branches", tuple(self.branches))
         object.__setattr__(self, "inputs", tuple(self.inputs) or (ALL,) * len(self.branches))
         if len(self.inputs) != len(self.branches):

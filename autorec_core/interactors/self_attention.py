@@ -39,17 +39,11 @@ class SelfAttentionInteraction(Interactor):
         "num_layers": 1,
     }
 
-    embedding_dim: int = choice(0, 4, 8, 16)
-    attention_dim: int = choice(4, 8, 16, default=8)
-    num_heads: int = choice(1, 2, 3, 4, default=2)
-    num_layers: int = choice(1, 2, 3)
+    embedding_dim: int = choice(0, 4, 8, 16, least=0)
+    attention_dim: int = choice(4, 8, 16, default=8, least=1)
+    num_heads: int = choice(1, 2, 3, 4, default=2, least=1)
+    num_layers: int = choice(1, 2, 3, least=1)
     use_residual: bool = choice(True, False)
-
-    def __post_init__(self) -> None:
-        self.require("embedding_dim", least=0)
-        self.require("use_residual", among=(True, False))
-        for name in ("attention_dim", "num_heads", "num_layers"):
-            self.require(name, least=1)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the attention layers over the fields of all inputs."""

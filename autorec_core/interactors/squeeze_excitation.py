@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
-from autorec_core.block import choice
+from autorec_core.block import Choice, choice
 from autorec_core.interactors.base import Interactor, fields
 
 
@@ -29,10 +30,16 @@ class SqueezeExcitationInteraction(Interactor):
         [Huang et al., 2019](https://arxiv.org/abs/1905.09433)
     """
 
-    reduction: int = choice(2, 3, default=3)
+    reduction: int = choice(2, 3, default=3, least=1)
 
-    def __post_init__(self) -> None:
-        self.require("reduction", least=1)
+    def narrowed(self, fields: int) -> Interactor | None:
+        """Of few vectors, several reductions leave a hidden layer of the same width."""
+        if not isinstance(self.reduction, Choice):
+            return self
+        widths = {max(fields // int(by), 1): by for by in reversed(self.reduction.values)}
+        kept = tuple(by for by in self.reduction.values if by in widths.values())
+        default = self.reduction.default if self.reduction.default in kept else kept[0]
+        return dataclasses.replace(self, reduction=choice(*kept, default=default))
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the network over the fields of all inputs."""

@@ -36,15 +36,13 @@ class TwoStreamInteraction(Interactor):
         [Mao et al., 2023](https://arxiv.org/abs/2304.00902)
     """
 
-    units: int = choice(16, 32, 64, 128, default=32)
-    num_layers: int = choice(1, 2, 3)
-    dropout_rate: float = choice(0.0, 0.25, 0.5)
-    num_heads: int = choice(1, 2, 4)
+    units: int = choice(16, 32, 64, 128, default=32, least=1)
+    num_layers: int = choice(1, 2, 3, least=1)
+    dropout_rate: float = choice(0.0, 0.25, 0.5, least=0, below=1)
+    num_heads: int = choice(1, 2, 4, least=1)
 
     def __post_init__(self) -> None:
-        for name in ("units", "num_layers", "num_heads"):
-            self.require(name, least=1)
-        self.require("dropout_rate", least=0, below=1)
+        super().__post_init__()
         for units, heads in product(candidates(self.units), candidates(self.num_heads)):
             if units % heads:
                 raise BlockError(
@@ -58,7 +56,7 @@ class TwoStreamInteraction(Interactor):
         first, second = self._stream(x), self._stream(x)
         sides = [keras.layers.Dense(1, use_bias=False)(stream) for stream in (first, second)]
         fused = BilinearFusion(self.num_heads)([first, second])
-        return keras.layers.Add()([*sides, fused])
+        return StreamSum()([*sides, fused])
 
     def _stream(self, x: Any) -> Any:
         gate = keras.layers.Dense(x.shape[-1], activation="sigmoid")(x)
@@ -70,6 +68,13 @@ class TwoStreamInteraction(Interactor):
             dropout_rate=self.dropout_rate,
         )
         return perceptron.connect([selected])
+
+
+@keras.saving.register_keras_serializable(package="autorec")
+class StreamSum(keras.layers.Add):
+    """The sum of what the streams give, each by itself and both together."""
+
+    is_score = True
 
 
 @keras.saving.register_keras_serializable(package="autorec")

@@ -34,11 +34,7 @@ class BiasMapper(ColumnsMapper):
 
     THESIS: ClassVar[Mapping[str, Any]] = {"l2": 0.0}
 
-    l2: float = choice(0.0, 1.0, 3.0, 10.0, default=3.0, name="bias_l2")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require("l2", least=0)
+    l2: float = choice(0.0, 1.0, 3.0, 10.0, default=3.0, name="bias_l2", least=0)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the biases on the one input of ids, shape (batch_size, columns)."""
@@ -50,6 +46,8 @@ class BiasMapper(ColumnsMapper):
 @keras.saving.register_keras_serializable(package="autorec")
 class Total(keras.layers.Layer):
     """Adds up the fields' numbers."""
+
+    is_score = True
 
     def call(self, inputs: Any) -> Any:
         """(batch_size, fields, 1) to (batch_size, 1)."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import keras
 
-from autorec_core.block import choice
+from autorec_core.block import bounded, choice
 from autorec_core.mappers.base import Mapper
 
 
@@ -42,14 +42,9 @@ class DenseFeatureMapper(Mapper):
 
     maps_ids: ClassVar[bool] = False
 
-    embedding_dim: int = choice(4, 8, 16, 32, default=8)
-    output: str = choice("fields", "mlp")
-    units: int = 64
-
-    def __post_init__(self) -> None:
-        self.require("embedding_dim", least=1)
-        self.require("output", among=("fields", "mlp"))
-        self.require("units", least=1)
+    embedding_dim: int = choice(4, 8, 16, 32, default=8, least=1)
+    output: str = choice("fields", "mlp", among=("fields", "mlp"))
+    units: int = bounded(64, least=1)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the mapping on the one input of numbers, shape (batch_size, columns)."""

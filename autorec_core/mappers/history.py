@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from autorec_core.block import choice
+from autorec_core.block import bounded, choice
 from autorec_core.mappers.base import Mapper
 
 PAIRS = 2**26
@@ -52,19 +52,13 @@ class HistoryMapper(Mapper):
 
     THESIS: ClassVar[Mapping[str, Any]] = {"l2": 0.0}
 
-    key_column: int
-    value_column: int
-    key_num: int
-    value_num: int
-    embedding_dim: int = choice(8, 16, 32, 64, 128, default=32)
-    l2: float = choice(10.0, 30.0, default=30.0, name="history_l2")
-    max_length: int = 300
-
-    def __post_init__(self) -> None:
-        for name in ("key_column", "value_column", "l2"):
-            self.require(name, least=0)
-        for name in ("key_num", "value_num", "embedding_dim", "max_length"):
-            self.require(name, least=1)
+    key_column: int = bounded(least=0)
+    value_column: int = bounded(least=0)
+    key_num: int = bounded(least=1)
+    value_num: int = bounded(least=1)
+    embedding_dim: int = choice(8, 16, 32, 64, 128, default=32, least=1)
+    l2: float = choice(10.0, 30.0, default=30.0, name="history_l2", least=0)
+    max_length: int = bounded(300, least=1)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the pooling on the one input of ids, shape (batch_size, columns)."""

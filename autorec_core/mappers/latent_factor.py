@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import keras
 
-from autorec_core.block import choice
+from autorec_core.block import bounded, choice
 from autorec_core.mappers.base import Column, Mapper
 
 
@@ -39,16 +39,10 @@ class LatentFactorMapper(Mapper):
         "l2": 0.0,
     }
 
-    feat_column_id: int
-    id_num: int
-    embedding_dim: int = choice(8, 16, 32, 64, 128, default=32)
-    l2: float = choice(0.03, 0.06, 0.1, 0.15, default=0.06, name="latent_l2")
-
-    def __post_init__(self) -> None:
-        self.require("feat_column_id", least=0)
-        self.require("id_num", least=1)
-        self.require("embedding_dim", least=1)
-        self.require("l2", least=0)
+    feat_column_id: int = bounded(least=0)
+    id_num: int = bounded(least=1)
+    embedding_dim: int = choice(8, 16, 32, 64, 128, default=32, least=1)
+    l2: float = choice(0.03, 0.06, 0.1, 0.15, default=0.06, name="latent_l2", least=0)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the embedding on the first (and only) input, shape (batch_size, columns)."""

@@ -34,4 +34,11 @@ class LinearMapper(Mapper):
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the weights on the one input of numbers, shape (batch_size, columns)."""
         begin = keras.initializers.Constant(self.start)
-        return keras.layers.Dense(1, use_bias=False, kernel_initializer=begin)(self.only(inputs))
+        return WeightedSum(1, use_bias=False, kernel_initializer=begin)(self.only(inputs))
+
+
+@keras.saving.register_keras_serializable(package="autorec")
+class WeightedSum(keras.layers.Dense):
+    """A linear layer whose one output is a part of the score."""
+
+    is_score = True

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
-from autorec_core.block import choice
+from autorec_core.block import bounded, choice
 from autorec_core.errors import BlockError
 from autorec_core.mappers.base import Mapper, RowPenalty
 
@@ -38,17 +38,11 @@ class PooledFeatureMapper(Mapper):
 
     THESIS: ClassVar[Mapping[str, Any]] = {"embedding_dim": choice(8, 16), "l2": 0.0}
 
-    first_column: int
-    length: int
-    vocabulary_size: int
-    embedding_dim: int = choice(4, 8, 16, 32, default=8)
-    l2: float = choice(3.0, 10.0, 30.0, 100.0, default=30.0, name="sparse_l2")
-
-    def __post_init__(self) -> None:
-        for name, least in (("first_column", 0), ("length", 1), ("vocabulary_size", 1)):
-            self.require(name, least=least)
-        self.require("embedding_dim", least=1)
-        self.require("l2", least=0)
+    first_column: int = bounded(least=0)
+    length: int = bounded(least=1)
+    vocabulary_size: int = bounded(least=1)
+    embedding_dim: int = choice(4, 8, 16, 32, default=8, least=1)
+    l2: float = choice(3.0, 10.0, 30.0, 100.0, default=30.0, name="sparse_l2", least=0)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the embedding on the one input of ids, shape (batch_size, columns)."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from autorec_core.block import choice
 from autorec_core.mappers.base import StackedIds, known_ids
@@ -16,6 +17,15 @@ from autorec_core.mappers.sparse_feature import ColumnsMapper
 FOLDS = 5
 LOW_BITS = 1 << 16
 """The bits of a product's low half depend on few bits of its factors; the high half on all."""
+_RANDOM = np.random.default_rng(0)
+SHIFTS = np.concatenate(
+    [np.arange(FOLDS), *(_RANDOM.permutation(FOLDS) for _ in range(999))]
+).astype("int32")
+"""Of rows with the same ids, how many folds after the first row's each next row's fold comes.
+
+In random order: labels may follow a pattern, such as one click and then four rows without one, that
+folds taken in turn would repeat.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +34,9 @@ class RateMapper(ColumnsMapper):
 
     An id of `n` rows, `k` of them clicked, has the rate `(k + prior * mean) / (n + prior)`: the
     fewer its rows, the closer to the mean; an unknown id adds nothing. Where a trained bias has one
-    number an id to learn, this leaves one weight a column (target encoding). A training row meets
-    the rates of the other folds' rows only, so that it does not find its own label there.
+    number an id to learn, this leaves one weight a column (target encoding). A training row gets
+    the rates of the other folds' rows only, so that its own label is not in its features. Rows with
+    the same ids lie in different folds: what is seen in training is what is seen in prediction.
 
     Args:
         vocabulary_sizes: Number of ids of each mapped column, "unknown" (id 0) included.
@@ -39,11 +50,7 @@ class RateMapper(ColumnsMapper):
         [Micci-Barreca, 2001](https://doi.org/10.1145/507533.507538)
     """
 
-    prior: float = choice(3.0, 10.0, 30.0, default=10.0, name="rate_prior")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require("prior", above=0)
+    prior: float = choice(3.0, 10.0, 30.0, default=10.0, name="rate_prior", above=0)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the lookup on the one input of ids, shape (batch_size, columns)."""
@@ -58,7 +65,10 @@ class RateMapper(ColumnsMapper):
 class ClickRates(keras.layers.Layer):
     """Looks up log-odds that `adapt` has counted: in training those of the other folds' rows.
 
-    A row's fold is a hash of all its ids, so the row alone decides it, and rows alike share it.
+    A row's fold is a hash of all its ids, and of how many rows before it have the same ids. The
+    training engine gives back the folds that `adapt` returns with each training row. Other training
+    loops cannot: then the rows before it are counted in the batch, which is right for rows whose
+    ids occur once, and for a batch of all training rows in their order.
 
     Args:
         input_name: The model input that the ids come from.
@@ -80,6 +90,7 @@ class ClickRates(keras.layers.Layer):
         self.columns = list(columns)
         self.vocabulary_sizes = list(vocabulary_sizes)
         self.prior = prior
+        self.of_rows: Any = None
 
     def build(self, input_shape: Any) -> None:
         """Makes the tables: one without each fold, and one of all rows at the end."""
@@ -94,11 +105,16 @@ class ClickRates(keras.layers.Layer):
             trainable=False,
         )
 
-    def adapt(self, inputs: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
-        """Counts rows and clicks of each id, fold by fold."""
+    def adapt(self, inputs: Mapping[str, np.ndarray], labels: np.ndarray) -> np.ndarray:
+        """Counts rows and clicks of each id, fold by fold.
+
+        Returns:
+            Each training row's fold, shape (rows,), for `of_rows`.
+        """
         table = np.asarray(inputs[self.input_name], np.int32)
         sums = (table * self._factors).sum(axis=1, dtype=np.int32)
-        folds = np.mod(sums // LOW_BITS, FOLDS)
+        shifts = SHIFTS[occurrences(sums) % len(SHIFTS)]
+        folds = np.mod(sums // LOW_BITS + shifts, FOLDS)
         clicks = np.asarray(labels, np.float64)
         mean = float(np.clip(clicks.mean(), 1e-6, 1 - 1e-6))
         found = []
@@ -113,15 +129,22 @@ class ClickRates(keras.layers.Layer):
             rates = (others_clicked + self.prior * mean) / (others + self.prior)
             found.append(np.log(rates / (1 - rates)) - np.log(mean / (1 - mean)))
         self.tables.assign(np.concatenate(found, axis=1).reshape(-1))
+        return folds.astype("uint8")
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """`[all columns' ids, stacked ids]` to log-odds, shape (batch_size, columns)."""
         table, ids = inputs
         if not training:
             return keras.ops.take(self.tables, ids + FOLDS * self._rows, axis=0)
-        sums = keras.ops.sum(table * self._factors, axis=1, keepdims=True)
-        folds = keras.ops.mod(keras.ops.floor_divide(sums, LOW_BITS), FOLDS)
+        folds = self._folds_in(table) if self.of_rows is None else self.of_rows
+        folds = keras.ops.cast(folds, "int32")[:, None]
         return keras.ops.take(self.tables, ids + folds * self._rows, axis=0)
+
+    def _folds_in(self, batch: Any) -> Any:
+        """The folds of a batch's rows, where nobody says which training rows they are."""
+        sums = keras.ops.sum(batch * self._factors, axis=1)
+        shifts = keras.ops.take(SHIFTS, occurrences_in_graph(sums) % len(SHIFTS), axis=0)
+        return keras.ops.mod(keras.ops.floor_divide(sums, LOW_BITS) + shifts, FOLDS)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -132,3 +155,20 @@ class ClickRates(keras.layers.Layer):
             "vocabulary_sizes": self.vocabulary_sizes,
             "prior": self.prior,
         }
+
+
+def occurrences(values: np.ndarray) -> np.ndarray:
+    """How many equal values stand before each, shape (values,)."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    counts = np.empty(len(values), np.int64)
+    counts[order] = np.arange(len(values)) - np.searchsorted(ordered, ordered)
+    return counts
+
+
+def occurrences_in_graph(values: Any) -> Any:
+    """As `occurrences`, of an int32 tensor of shape (values,)."""
+    order = tf.argsort(values, stable=True)
+    ordered = tf.gather(values, order)
+    counts = tf.range(tf.size(values)) - tf.searchsorted(ordered, ordered)
+    return tf.gather(counts, tf.math.invert_permutation(order))

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import keras
 
-from autorec_core.block import choice
+from autorec_core.block import bounded, choice
 from autorec_core.errors import BlockError
 from autorec_core.mappers.base import Mapper, looked_up
 
@@ -22,14 +22,13 @@ class ColumnsMapper(Mapper):
         columns: The mapped columns' places in the input, counted from 0; empty for all.
     """
 
-    vocabulary_sizes: tuple[int, ...]
-    columns: tuple[int, ...] = ()
+    vocabulary_sizes: tuple[int, ...] = bounded(least=1)
+    columns: tuple[int, ...] = bounded((), least=0)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vocabulary_sizes", tuple(self.vocabulary_sizes))
         object.__setattr__(self, "columns", tuple(self.columns))
-        self.require("vocabulary_sizes", least=1)
-        self.require("columns", least=0)
+        super().__post_init__()
         if self.columns and len(self.columns) != len(self.vocabulary_sizes):
             raise BlockError(
                 f"{type(self).__name__} has {len(self.columns)} columns and "
@@ -74,14 +73,9 @@ class SparseFeatureMapper(ColumnsMapper):
 
     THESIS: ClassVar[Mapping[str, Any]] = {"embedding_dim": choice(8, 16), "l2": 0.0}
 
-    embedding_dim: int = choice(4, 8, 16, 32, default=8)
-    l2: float = choice(3.0, 10.0, 30.0, 100.0, default=30.0, name="sparse_l2")
+    embedding_dim: int = choice(4, 8, 16, 32, default=8, least=1)
+    l2: float = choice(3.0, 10.0, 30.0, 100.0, default=30.0, name="sparse_l2", least=0)
     one_table: bool = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require("embedding_dim", least=1)
-        self.require("l2", least=0)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the embeddings on the one input of ids, shape (batch_size, columns)."""

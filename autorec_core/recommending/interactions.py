@@ -96,9 +96,8 @@ class Interactions:
                 table = table.filter(whole)
                 for name in (user, item):
                     columns[name].extend(table[name].chunks)
-                for name in (label, clock):
-                    numbers, _ = values.numbers(values.plain(table[name]), dates=True)
-                    columns[name].append(numbers)
+                columns[label].append(values.numbers(values.plain(table[label]))[0])
+                columns[clock].append(values.moments(values.plain(table[clock]))[0])
         users, codes = _coded(columns[user])
         items, met = _coded(columns[item])
         labels, moments = (

@@ -7,6 +7,8 @@ from autorec_core.search.listener import Listener, Listeners, SearchPlan
 from autorec_core.search.records import TrialRecord
 from autorec_core.search.result import SearchResult
 from autorec_core.search.runner import run_search
+from autorec_core.search.settings import SearchSettings
+from autorec_core.search.tables import write_tables
 
 __all__ = [
     "Display",
@@ -16,8 +18,10 @@ __all__ = [
     "Search",
     "SearchPlan",
     "SearchResult",
+    "SearchSettings",
     "TrialRecord",
     "best_of",
     "finish",
     "run_search",
+    "write_tables",
 ]

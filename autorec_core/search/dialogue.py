@@ -57,6 +57,11 @@ class Dialogue:
         self._exhausted = False
 
     @property
+    def number(self) -> int:
+        """Which trial the next question asks for."""
+        return len(self._asked)
+
+    @property
     def nothing_to_tell(self) -> bool:
         """Whether the oracle knows what became of all that it has proposed."""
         return self._told == len(self._asked)
@@ -111,7 +116,14 @@ class Dialogue:
             if trial is None or trial.status == "running":
                 return
             asked = self._asked[trial.number]
-            tell(self._oracle, asked, score=trial.score, step=trial.best_step, reason=trial.reason)
+            tell(
+                self._oracle,
+                asked,
+                score=trial.score,
+                step=trial.best_step,
+                reason=trial.reason,
+                stopped_early=trial.stopped_early,
+            )
             self._told += 1
             yield trial
 

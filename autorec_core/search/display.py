@@ -169,7 +169,7 @@ class Display(Listener):
             table.add_row(
                 str(trial.number),
                 trial.status if trial.score is None else f"{trial.score:.4f}",
-                str(trial.best_step or ""),
+                "" if trial.score is None else str(trial.best_step),
                 f"{trial.seconds:.1f}",
                 trial.reason or _in_short(trial.hyperparameters),
             )

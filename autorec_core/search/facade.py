@@ -13,7 +13,8 @@ from autorec_core.search.display import Display
 from autorec_core.search.records import TrialRecord
 from autorec_core.search.result import SearchResult
 from autorec_core.search.runner import run_search
-from autorec_core.training import Budget, Rows
+from autorec_core.search.settings import SearchSettings, check_whole
+from autorec_core.training import Rows
 
 
 class Search:
@@ -32,17 +33,8 @@ class Search:
         verbose: Whether to show the search in the terminal.
     """
 
-    _DEFAULTS: Mapping[str, Any] = {
-        "max_trials": 10,
-        "directory": "autorec-search",
-        "overwrite": False,
-        "seed": 0,
-        "workers": None,
-        "address": None,
-        "patience": 1,
-        "seconds": None,
-        "max_failures": 3,
-    }
+    _OWN: Mapping[str, Any] = {"directory": "autorec-search", "overwrite": False, "patience": 1}
+    """What `tuner_params` may hold beside settings of the search, and where it is not given."""
 
     def __init__(
         self,
@@ -52,16 +44,19 @@ class Search:
         *,
         verbose: bool = True,
     ) -> None:
-        params = dict(tuner_params or {})
-        for name, value in params.items():
-            if name not in self._DEFAULTS:
+        params = {**self._OWN, **(tuner_params or {})}
+        known = {*self._OWN, *SearchSettings.names()} - {"tuner", "objective", "budget"}
+        for name in params:
+            if name not in known:
                 raise ConfigError(
-                    f"Unknown key {name!r} in `tuner_params`. Known keys: {listed(self._DEFAULTS)}."
+                    f"Unknown key {name!r} in `tuner_params`. Known keys: {listed(known)}."
                 )
-            _check(name, value)
+        own = {name: params.pop(name) for name in self._OWN}
         self._model = model
-        self._tuner = tuner
-        self._params = {**self._DEFAULTS, **params}
+        self._directory = Path(own["directory"])
+        self._overwrite = bool(own["overwrite"])
+        budget = dataclasses.replace(SearchSettings().budget, patience=own["patience"])
+        self._settings = SearchSettings(tuner=tuner, budget=budget, **params)
         self._verbose = verbose
         self._result: SearchResult | None = None
         self._best_model: Any = None
@@ -93,30 +88,21 @@ class Search:
             SearchError: Too many trials in a row have failed.
         """
         model = self._model
-        for name, value in (("batch_size", batch_size), ("epochs", epochs)):
-            if value is not None and not _at_least(1, value):
-                raise ConfigError(f"`{name}` is a whole number of at least 1. Received: {value!r}.")
+        check_whole("epochs", epochs, 1)
         if batch_size is not None:
+            check_whole("batch_size", batch_size, 1)
             training = dataclasses.replace(model.training, batch_size=batch_size, least_steps=1)
             model = dataclasses.replace(model, training=training)
-        params = self._params
+        budget = dataclasses.replace(self._settings.budget, epochs=epochs)
         display = Display() if self._verbose else None
         try:
             self._result = run_search(
                 model,
                 Rows.of(model, x, y),
                 Rows.of(model, x_val, y_val),
-                directory=Path(params["directory"]),
-                tuner=self._tuner,
-                max_trials=params["max_trials"],
-                budget=Budget(epochs=epochs, patience=params["patience"]),
-                seed=params["seed"],
-                objective=objective,
-                workers=params["workers"],
-                address=params["address"],
-                max_failures=params["max_failures"],
-                seconds=params["seconds"],
-                overwrite=params["overwrite"],
+                dataclasses.replace(self._settings, objective=objective, budget=budget),
+                directory=self._directory,
+                overwrite=self._overwrite,
                 listener=display,
             )
         finally:
@@ -146,24 +132,3 @@ class Search:
     def leaderboard(self) -> tuple[TrialRecord, ...]:
         """All trials, best first; those that failed at the end."""
         return self.result.leaderboard
-
-
-def _check(name: str, value: Any) -> None:
-    """Checks one of the `tuner_params`.
-
-    Raises:
-        ConfigError: Its value is not allowed.
-    """
-    least = {"max_trials": 1, "patience": 1, "max_failures": 1, "seed": 0, "workers": 0}.get(name)
-    if value is None and name in ("workers", "seconds"):
-        return
-    if least is not None and not _at_least(least, value):
-        raise ConfigError(f"`{name}` is a whole number of at least {least}. Received: {value!r}.")
-    if name == "address" and not (value is None or isinstance(value, str)):
-        raise ConfigError(f"`address` is that of a Dask scheduler, or None. Received: {value!r}.")
-    if name == "seconds" and not (isinstance(value, int | float) and value > 0):
-        raise ConfigError(f"`seconds` is a number above 0, or None. Received: {value!r}.")
-
-
-def _at_least(least: int, value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least

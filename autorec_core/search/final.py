@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,19 +37,42 @@ class Final:
 def best_of(
     result: SearchResult, rows: int, ensemble: int | None = None
 ) -> tuple[TrialRecord, ...]:
-    """The trials that the final model is made of, best first.
+    """The trials that the final model is made of, best first; no two of them train the same model.
 
     Args:
         result: What the search has found.
         rows: How many rows candidates learnt from.
-        ensemble: How many; None for one where there are at least `SMALL` rows, else the better half
-            of the completed trials, at most `MOST_MEMBERS`.
+        ensemble: How many, if so many differ; None for one where there are at least `SMALL` rows,
+            else the better half of those that differ, at most `MOST_MEMBERS`.
     """
-    completed = [trial for trial in result.leaderboard if trial.status == "completed"]
+    completed = _distinct(trial for trial in result.leaderboard if trial.status == "completed")
     if ensemble is None:
         half = (len(completed) + 1) // 2
         ensemble = 1 if rows >= SMALL else min(MOST_MEMBERS, half)
     return tuple(completed[:ensemble])
+
+
+def _distinct(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """The first of each group of trials with equal hyperparameters, or with equal curves.
+
+    Equal hyperparameters with more epochs are the same candidate; hyperparameters that decide
+    nothing give equal curves.
+    """
+    found: list[TrialRecord] = []
+    for trial in trials:
+        curve = _figures(trial)
+        copies = (
+            trial.hyperparameters == other.hyperparameters or (curve and curve == _figures(other))
+            for other in found
+        )
+        if not any(copies):
+            found.append(trial)
+    return found
+
+
+def _figures(trial: TrialRecord) -> list[dict[str, float]]:
+    """A trial's learning curve without the time it took."""
+    return [{name: v for name, v in row.items() if name != "seconds"} for row in trial.curve]
 
 
 def finish(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from autorec_core.metrics import Metric
 from autorec_core.training import Outcome, Schedule
@@ -30,6 +31,8 @@ class TrialRecord:
         seconds: How long it took.
         reason: Why it failed.
         passing: Whether it failed for want of something another time may have.
+        stopped_early: Whether more epochs would have changed nothing.
+        began: When it started, in seconds of the search, whose clock stands still between runs.
     """
 
     number: int
@@ -45,6 +48,8 @@ class TrialRecord:
     seconds: float = 0.0
     reason: str | None = None
     passing: bool = False
+    stopped_early: bool = False
+    began: float = 0.0
 
     def ended(self, outcome: Outcome) -> TrialRecord:
         """This trial with what became of it."""
@@ -59,6 +64,13 @@ class TrialRecord:
             seconds=round(outcome.seconds, 3),
             reason=outcome.reason,
             passing=outcome.passing,
+            stopped_early=outcome.stopped_early,
+        )
+
+    def running(self) -> TrialRecord:
+        """This trial as it was before it ended."""
+        return TrialRecord(
+            self.number, self.hyperparameters, self.known, self.epochs, began=self.began
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -71,16 +83,34 @@ class TrialRecord:
 
         Raises:
             TypeError: It is not a record.
+            ValueError: A value in it cannot be.
         """
         schedule = content["schedule"]
-        return cls(
+        record = cls(
             **{
                 **content,
                 "curve": tuple(content["curve"]),
                 "schedule": schedule
-                and Schedule(rates=tuple(schedule["rates"]), parts=schedule["parts"]),
+                and Schedule(**{**schedule, "rates": tuple(schedule["rates"])}),
             }
         )
+        record._check()
+        return record
+
+    def _check(self) -> None:
+        whole = (self.number, self.known, self.epochs, self.best_step)
+        if not all(isinstance(value, int) for value in whole):
+            raise TypeError("its number, `known`, `epochs` and `best_step` are whole numbers")
+        if not (0 <= self.known <= self.number and self.epochs >= 1):
+            raise ValueError("`known` lies between 0 and its number, and `epochs` above 0")
+        if self.status not in get_args(Status) or not isinstance(self.hyperparameters, dict):
+            raise ValueError(f"its status is one of {', '.join(get_args(Status))}")
+        if (self.status == "completed") != (self.score is not None):
+            raise ValueError("a trial has a score when it has completed, and only then")
+        if self.score is not None and not math.isfinite(self.score):
+            raise ValueError("its score is not finite")
+        if self.status == "completed" and (self.schedule is None or not self.curve):
+            raise ValueError("a completed trial has a schedule and a curve")
 
 
 def ranked(records: Iterable[TrialRecord], metric: Metric) -> list[TrialRecord]:

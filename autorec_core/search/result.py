@@ -10,7 +10,7 @@ from typing import Any
 from autorec_core.metrics import Metric
 from autorec_core.recommender import Recommender
 from autorec_core.search.records import TrialRecord
-from autorec_core.search.space import resolved, search_space
+from autorec_core.search.space import resolved
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,9 @@ class SearchResult:
     @property
     def warning(self) -> str | None:
         """What must be said loudly: that the winner has learned nothing, or None."""
-        score = self.best.score
-        if score is not None and self.metric.better(score, self.constant_score):
+        score, schedule = self.best.score, self.best.schedule
+        constant = schedule is not None and schedule.constant
+        if score is not None and not constant and self.metric.better(score, self.constant_score):
             return None
         return (
             f"The winner is not better than always predicting the mean: {self.objective} "
@@ -54,8 +55,7 @@ class SearchResult:
 
     def candidate(self, trial: TrialRecord) -> Recommender:
         """The resolved recommender that a trial has trained."""
-        space = search_space(self.recommender)
-        return resolved(self.recommender, space, trial.hyperparameters)
+        return resolved(self.recommender, trial.hyperparameters)
 
     def load_model(self) -> Any:
         """The winner as an ordinary compiled Keras model."""

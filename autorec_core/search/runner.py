@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,18 +16,20 @@ import numpy as np
 import tensorflow as tf
 
 from autorec_core.block import Block
-from autorec_core.errors import SearchError
+from autorec_core.errors import ConfigError, SearchError, listed
 from autorec_core.metrics import objective_metric
 from autorec_core.recommender import Recommender
 from autorec_core.search.dialogue import Dialogue
 from autorec_core.search.listener import Listener, SearchPlan
-from autorec_core.search.oracles import make_oracle
-from autorec_core.search.records import TrialRecord, ranked
+from autorec_core.search.oracles import RecordedOracle, make_oracle
+from autorec_core.search.records import TrialRecord
 from autorec_core.search.result import SearchResult
-from autorec_core.search.space import resolved, search_space
+from autorec_core.search.settings import SearchSettings
+from autorec_core.search.space import decisive, identity, resolved, search_space
 from autorec_core.search.store import Store, code_hash, data_hash
+from autorec_core.search.trials import Trials
 from autorec_core.search.workers import make_workers
-from autorec_core.training import Budget, Outcome, Rows, Task
+from autorec_core.training import Outcome, Rows, Task
 
 _POLL_SECONDS = 0.2
 
@@ -37,20 +40,13 @@ def run_search(
     recommender: Recommender,
     train: Rows,
     valid: Rows,
+    settings: SearchSettings | None = None,
     *,
     directory: Path,
-    tuner: str,
-    max_trials: int,
-    budget: Budget,
-    seed: int,
-    objective: str | None = None,
-    workers: int | None = None,
-    max_failures: int = 3,
-    seconds: float | None = None,
     overwrite: bool = False,
     listener: Listener | None = None,
     executor: Executor | None = None,
-    address: str | None = None,
+    **changed: Any,
 ) -> SearchResult:
     """Searches for the recommender that is best on `valid`.
 
@@ -58,75 +54,70 @@ def run_search(
         recommender: The search space.
         train: The rows to learn from.
         valid: The rows that score each candidate.
+        settings: How to search; None for the defaults of `SearchSettings`.
         directory: The folder for searches; this one makes a folder of its own in it, named by a
             hash of everything that decides the result, and goes on there if it was interrupted.
-        tuner: "random", "greedy", "bayesian" or "hyperband".
-        max_trials: At most so many trials; more than before continue a finished search.
-        budget: How long a candidate may train.
-        seed: Decides what is tried, and every candidate's training.
-        objective: What is best, such as `val_mse`; None for the task's own.
-        workers: Trials at a time, each in a process of its own; 0 runs them in this process, None
-            is one a processor.
-        max_failures: Failed trials in a row that end the search.
-        seconds: No trial starts later than this after the search's begin; None for no limit.
         overwrite: Whether to forget an earlier run of this very search.
         listener: Hears of events.
         executor: Where trials run instead of local processes, `workers` at a time.
-        address: The address of the Dask scheduler whose workers run the trials, None for this
-            machine; without `workers`, one trial a Dask worker.
+        **changed: Single fields of `SearchSettings` by name, such as `max_trials=20`.
 
     Raises:
         UnreachableError: No Dask cluster answers at `address`.
         SearchError: Too many trials in a row have failed, or none has completed.
-        ConfigError: There is no such tuner or objective.
+        ConfigError: A setting has a value that is not allowed.
     """
-    objective = objective or recommender.optimizer.objective
+    settings = _changed(settings or SearchSettings(), changed)
+    objective = settings.objective or recommender.optimizer.objective
     metric = objective_metric(objective, recommender.optimizer.task)
-    space = search_space(recommender)
+    recommender = decisive(recommender, rows=len(train), budget=settings.budget)
     oracle = make_oracle(
-        tuner,
-        space,
+        settings.tuner,
+        search_space(recommender),
         objective=objective,
         direction=metric.direction,
-        seed=seed,
-        epochs=budget.epochs,
+        seed=settings.seed,
+        epochs=settings.budget.epochs,
+        identity=lambda values: identity(recommender, values, len(train), settings.budget),
     )
     decides = {
         "recommender": recommender.get_config(),
         "data": data_hash(train, valid),
-        "tuner": tuner,
+        "tuner": settings.tuner,
         "objective": objective,
-        "budget": asdict(budget),
-        "seed": seed,
+        "budget": asdict(settings.budget),
+        "seed": settings.seed,
         "code": code_hash(),
         "versions": {m.__name__: m.__version__ for m in (keras, keras_tuner, np, tf)},
     }
     store = Store(directory, decides, metric)
-    records = _without_retries(store.open(overwrite=overwrite))
+    trials = Trials(store, store.open(overwrite=overwrite), metric, settings.max_trials)
     plan = SearchPlan(
         objective=objective,
         metric=metric,
-        tuner=tuner,
-        max_trials=max_trials,
-        epochs=budget.epochs,
+        tuner=settings.tuner,
+        max_trials=settings.max_trials,
+        epochs=settings.budget.epochs,
         workers=1,  # until they are there
         directory=store.folder,
-        finished=tuple(record for record in records.values() if record.status != "running"),
+        finished=trials.finished,
     )
-    search = _Search(
-        recommender=recommender,
-        space=space,
-        oracle=oracle,
-        store=store,
-        records=records,
-        plan=plan,
-        budget=budget,
-        seed=seed,
-        max_failures=max_failures,
-        deadline=None if seconds is None else time.monotonic() + seconds,
-        listener=listener or Listener(),
-    )
-    return search.run(train, valid, workers, executor, address)
+    search = _Search(recommender, settings, plan, oracle, store, trials, listener or Listener())
+    return search.run(train, valid, executor)
+
+
+def _changed(settings: SearchSettings, changed: dict[str, Any]) -> SearchSettings:
+    """The settings with some of them changed.
+
+    Raises:
+        ConfigError: There is no such setting, or its value is not allowed.
+    """
+    for name in changed:
+        if name not in SearchSettings.names():
+            raise ConfigError(
+                f"A search has no setting {name!r}. Settings: {listed(SearchSettings.names())}."
+            )
+    return replace(settings, **changed)
 
 
 class _Search:
@@ -134,53 +125,36 @@ class _Search:
 
     def __init__(
         self,
-        *,
         recommender: Recommender,
-        space: keras_tuner.HyperParameters,
-        oracle: Any,
-        store: Store,
-        records: dict[int, TrialRecord],
+        settings: SearchSettings,
         plan: SearchPlan,
-        budget: Budget,
-        seed: int,
-        max_failures: int,
-        deadline: float | None,
+        oracle: RecordedOracle,
+        store: Store,
+        trials: Trials,
         listener: Listener,
     ) -> None:
         self._recommender = recommender
-        self._space = space
-        self._store = store
-        self._records = records
-        self._dialogue = Dialogue(oracle, records, plan.max_trials)
+        self._settings = settings
         self._plan = plan
-        self._budget = budget
-        self._seed = seed
-        self._max_failures = max_failures
-        self._deadline = deadline
+        self._store = store
+        self._trials = trials
         self._listener = listener
+        self._dialogue = Dialogue(oracle, trials.earlier, settings.max_trials)
         self._modules = _modules()
         self._failures = 0
-        self._trials: dict[int, TrialRecord] = {}
-        self._running: dict[Future[Outcome], int] = {}
+        self._running: dict[Future[Outcome], Task] = {}
         self._reported: dict[int, int] = {}
         self._restarted: set[int] = set()
 
-    def run(
-        self,
-        train: Rows,
-        valid: Rows,
-        workers: int | None,
-        executor: Executor | None,
-        address: str | None,
-    ) -> SearchResult:
-        began = time.monotonic()
+    def run(self, train: Rows, valid: Rows, executor: Executor | None) -> SearchResult:
+        self._began = time.monotonic()
         constant = np.full(len(valid), train.labels.mean(dtype=np.float64))
         constant_score = self._plan.metric(valid.labels, constant)
         self._workers = make_workers(
-            workers,
-            most=self._plan.max_trials,
+            self._settings.workers,
+            most=self._settings.max_trials,
             executor=executor,
-            address=address,
+            address=self._settings.address,
             modules=self._modules,
             report=self._report,
         )
@@ -193,11 +167,12 @@ class _Search:
             self._valid = self._workers.share(valid, self._store.data / "valid")
             self._loop()
             self._train_lost_winner()
+            self._trials.finish()
             killed = False
         finally:
             self._workers.close(kill=killed)
             self._store.drop_data()
-        result = self._result(constant_score, time.monotonic() - began)
+        result = self._result(constant_score, time.monotonic() - self._began)
         self._listener.on_search_end(result)
         return result
 
@@ -207,134 +182,132 @@ class _Search:
             if self._dialogue.may_ask(len(self._running), late=self._late()):
                 self._ask()
             elif self._running:
-                self._wait()
+                self._wait(self._trials.end)
             elif self._dialogue.nothing_to_tell:
                 return
             else:
                 self._dialogue.go_on()  # nothing runs: what is known is told, whatever the order
 
     def _train_lost_winner(self) -> None:
-        """Runs the best trial again if its model is lost, or was dropped for one now forgotten."""
-        best = self._best()
-        while best is not None and not self._store.model_path(best.number).exists():
-            self._start(replace(best, status="running", score=None, curve=()))
+        """Runs the best trial again if its model is lost, or was dropped for one out of this plan.
+
+        A search has no result without a model, so one trial is run again however late it is. When
+        that fails, the next best takes its place.
+
+        Raises:
+            SearchError: Too many of these trials have failed, or one has and the time is up.
+        """
+        failed: list[TrialRecord] = []
+        while (best := self._trials.best) is not None and not self._store.has_model(best.number):
+            if len(failed) == self._settings.max_failures or (failed and self._late()):
+                raise SearchError(
+                    f"The model of the best trial was lost, and training it again has failed: "
+                    f"{failed[-1].reason} (trial {failed[-1].number})."
+                )
+            self._reported.pop(best.number, None)
+            self._submit(best)
             while self._running:
-                self._wait()
-            best = self._best()
+                self._wait(self._trials.end_again)
+            ended = self._trials.here[best.number]
+            failed += [ended] if ended.status == "failed" else []
 
     def _tell_what_is_due(self) -> None:
-        for trial in self._dialogue.tell_what_is_due(self._trials):
+        for trial in self._dialogue.tell_what_is_due(self._trials.here):
             self._failures = self._failures + 1 if trial.status == "failed" else 0
-            if self._failures >= self._max_failures:
+            if self._failures >= self._settings.max_failures:
                 raise SearchError(
                     f"{self._failures} trials in a row have failed, so the search stops. The last "
                     f"one, trial {trial.number}: {trial.reason}. Settings and reasons of all "
                     f"trials are in {self._store.folder / 'trials'}."
                 )
 
+    @property
+    def _seconds(self) -> float:
+        """How long the search has taken so far, runs that were interrupted included."""
+        return self._trials.seconds + time.monotonic() - self._began
+
     def _late(self) -> bool:
-        return bool(
-            self._deadline is not None and time.monotonic() >= self._deadline and self._trials
-        )
+        limit = self._settings.seconds
+        return limit is not None and self._seconds >= limit and bool(self._trials.here)
 
     def _ask(self) -> None:
+        number = self._dialogue.number
         proposal = self._dialogue.ask()
         if proposal is None:
+            if number in self._trials.earlier:  # a record that fits no question holds up no other
+                self._trials.forget(number, "the oracle does not propose this trial")
             return
-        number, values = proposal.number, proposal.hyperparameters
-        record = self._records.get(number)
-        if record is not None and dict(record.hyperparameters) != values:
-            self._store.forget(record, "the oracle proposes something else for this trial")
-            record = None
-        if record is not None and record.status != "running":
-            self._trials[number] = record
+        if self._trials.earlier_result(proposal) is not None:
             return
-        self._start(
-            TrialRecord(
-                number=number,
-                hyperparameters=values,
-                known=proposal.known,
-                epochs=proposal.epochs or self._budget.epochs,
-            )
+        trial = TrialRecord(
+            number=number,
+            hyperparameters=proposal.hyperparameters,
+            known=proposal.known,
+            epochs=proposal.epochs or self._settings.budget.epochs,
+            began=round(self._seconds, 3),
         )
+        best = self._trials.best
+        self._trials.start(trial)
+        self._submit(trial, wanted_if=None if best is None else best.score)
 
-    def _start(self, trial: TrialRecord) -> None:
-        self._trials[trial.number] = trial
-        self._store.write(trial)
-        best = self._best()
+    def _submit(self, trial: TrialRecord, wanted_if: float | None = None) -> None:
+        """Hands a trial to the workers; they send its model if its score is better than that."""
         task = Task(
             number=trial.number,
             recommender=self._resolved(trial).get_config(),
             train=self._train,
             valid=self._valid,
-            budget=replace(self._budget, epochs=trial.epochs),
+            budget=replace(self._settings.budget, epochs=trial.epochs),
             objective=self._plan.objective,
-            seed=self._seed,
+            seed=self._settings.seed,
             modules=self._modules,
-            wanted_if=None if best is None else best.score,
+            wanted_if=wanted_if,
         )
-        self._listener.on_trial_start(trial)
-        self._running[self._workers.submit(task)] = trial.number
+        self._listener.on_trial_start(trial.running())
+        self._running[self._workers.submit(task)] = task
 
     def _resolved(self, trial: TrialRecord) -> Recommender:
-        return resolved(self._recommender, self._space, trial.hyperparameters)
+        return resolved(self._recommender, trial.hyperparameters)
 
-    def _wait(self) -> None:
+    def _wait(self, end: Callable[[int, Outcome], TrialRecord]) -> None:
+        """Waits a moment for trials that end, and has `end` note what became of them."""
         done, _ = wait(self._running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
         for number, row in self._workers.rows():
             self._report(number, row)
-        for future in sorted(done, key=self._running.__getitem__):
-            number = self._running.pop(future)
+        for future in sorted(done, key=lambda future: self._running[future].number):
+            task = self._running.pop(future)
             try:
                 outcome = future.result()
             except self._workers.deaths as death:
-                if isinstance(death, CancelledError) and number not in self._restarted:
-                    self._restarted.add(number)  # its rows went with a worker: none of its doing
-                    self._start(self._trials[number])
+                if isinstance(death, CancelledError) and task.number not in self._restarted:
+                    self._restarted.add(task.number)  # its rows went with a worker: not its doing
+                    renewed = replace(task, train=self._train, valid=self._valid)
+                    self._running[self._workers.submit(renewed)] = renewed
                     continue
                 outcome = Outcome(
                     reason="the worker process died; the system may have been out of memory",
                     passing=True,
                 )
-            self._end(number, outcome)
+            for row in outcome.curve:
+                self._report(task.number, row)
+            self._listener.on_trial_end(end(task.number, outcome))
 
     def _report(self, number: int, row: dict[str, float]) -> None:
         """Passes a row on, once, whether it comes ahead or with the outcome."""
         if row["step"] == self._reported.get(number, 0) + 1:
             self._reported[number] = int(row["step"])
-            self._listener.on_epoch(self._trials[number], row)
-
-    def _end(self, number: int, outcome: Outcome) -> None:
-        for row in outcome.curve:
-            self._report(number, row)
-        trial = self._trials[number].ended(outcome)
-        # Records of an earlier run count, also those whose turn has not come: their model is kept.
-        leader = ranked(
-            {**self._records, **self._trials, number: trial}.values(), self._plan.metric
-        )
-        if leader[0] is trial and outcome.model is not None:
-            self._store.write_model(trial, outcome.model)
-        self._trials[number] = trial
-        self._store.write(trial)
-        if leader[0].status == "completed":
-            self._store.drop_models(keep=leader[0].number)
-        self._store.write_tables(self._trials.values())
-        self._listener.on_trial_end(trial)
-
-    def _best(self) -> TrialRecord | None:
-        first = next(iter(ranked(self._trials.values(), self._plan.metric)), None)
-        return first if first is not None and first.status == "completed" else None
+            self._listener.on_epoch(self._trials.here[number].running(), row)
 
     def _result(self, constant_score: float, seconds: float) -> SearchResult:
-        best = self._best()
+        best = self._trials.best
         if best is None:
-            reasons = "; ".join(dict.fromkeys(str(t.reason) for t in self._trials.values()))
+            reasons = "; ".join(dict.fromkeys(str(t.reason) for t in self._trials.leaderboard))
             raise SearchError(f"No trial has completed: {reasons}.")
         result = SearchResult(
             objective=self._plan.objective,
             metric=self._plan.metric,
             best=best,
-            leaderboard=tuple(ranked(self._trials.values(), self._plan.metric)),
+            leaderboard=self._trials.leaderboard,
             winner=self._resolved(best),
             recommender=self._recommender,
             model_path=self._store.model_path(best.number),
@@ -345,20 +318,6 @@ class _Search:
         if result.warning:
             _log.warning(result.warning)
         return result
-
-
-def _without_retries(records: dict[int, TrialRecord]) -> dict[int, TrialRecord]:
-    """Records as if trials were still running that had failed for want of memory, say, at the end.
-
-    Those that other trials were proposed after stay failed: the other trials depend on it.
-    """
-    built_upon = max((record.known for record in records.values()), default=0)
-    return {
-        number: replace(record, status="running")
-        if record.passing and number >= built_upon
-        else record
-        for number, record in records.items()
-    }
 
 
 def _modules() -> tuple[str, ...]:

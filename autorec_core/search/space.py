@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import keras_tuner
 
 from autorec_core.recommender import Recommender
+from autorec_core.training import Budget
 
 Scope = list[Any]
 """KerasTuner's conditions, all of which must be met for the hyperparameters below to be live."""
@@ -68,16 +72,59 @@ def _values_meeting(
     return dict(hp.values)
 
 
-def resolved(
-    recommender: Recommender, space: keras_tuner.HyperParameters, values: Mapping[str, Any]
-) -> Recommender:
+class _Decided(keras_tuner.HyperParameters):
+    """Hyperparameters whose values are known, without a search space: much quicker to ask."""
+
+    def Choice(self, name: str, *_: Any, **__: Any) -> Any:  # noqa: N802 - KerasTuner's name
+        return self.values.get(self._get_name(name))
+
+    def Boolean(self, name: str, *_: Any, **__: Any) -> Any:  # noqa: N802 - KerasTuner's name
+        return self.values.get(self._get_name(name))
+
+    def conditional_scope(self, *_: Any) -> Any:
+        return contextlib.nullcontext()
+
+
+def decisive(recommender: Recommender, *, rows: int, budget: Budget) -> Recommender:
+    """The recommender without hyperparameters that decide nothing in this search.
+
+    Args:
+        recommender: What is to be searched.
+        rows: Number of training rows.
+        budget: How long a candidate may train.
+    """
+    evaluations = budget.epochs * budget.evaluations_an_epoch(rows)
+    training = recommender.training.narrowed(
+        rows=rows, evaluations=evaluations, patience=budget.patience
+    )
+    return dataclasses.replace(recommender, training=training)
+
+
+def resolved(recommender: Recommender, values: Mapping[str, Any]) -> Recommender:
     """The candidate that a trial's values stand for.
 
     Args:
-        recommender: What was searched.
-        space: Its `search_space`.
+        recommender: What is searched.
         values: The trial's hyperparameters.
     """
-    hp = space.copy()
+    hp = _Decided()
     hp.values = dict(values)
     return recommender.resolve(hp)
+
+
+def identity(recommender: Recommender, values: Mapping[str, Any], rows: int, budget: Budget) -> str:
+    """What a trial of these values trains, as text: trials of the same text cannot differ.
+
+    Args:
+        recommender: What is searched.
+        values: The trial's hyperparameters.
+        rows: How many rows it learns from.
+        budget: How long it may train.
+    """
+    candidate = resolved(recommender, values)
+    training = candidate.training.effective(
+        rows,
+        patience=budget.patience,
+        evaluations=budget.epochs * budget.evaluations_an_epoch(rows),
+    )
+    return json.dumps(dataclasses.replace(candidate, training=training).get_config())

@@ -6,13 +6,12 @@ records again, and only the trials without an end are run anew.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import logging
 import shutil
-from collections.abc import Iterable, Mapping
+import zipfile
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,10 @@ import numpy as np
 
 import autorec_core
 from autorec_core.errors import SearchError
-from autorec_core.files import whole_file, write_json, write_text
+from autorec_core.files import whole_file, write_json
 from autorec_core.metrics import Metric
-from autorec_core.search.records import TrialRecord, ranked
+from autorec_core.search.records import TrialRecord
+from autorec_core.search.tables import write_tables
 from autorec_core.training import Rows
 
 MARK = "autorec-search.json"
@@ -99,15 +99,24 @@ class Store:
         with whole_file(self.model_path(record.number)) as path:
             path.write_bytes(model)
 
-    def drop_models(self, keep: int) -> None:
-        """Removes the models of all trials but one."""
+    def drop_models(self, keep: Collection[int]) -> None:
+        """Removes the models of all trials but those of some numbers."""
+        kept = [self.model_path(number) for number in keep]
         for path in self.folder.glob("model-*.keras"):
-            if path != self.model_path(keep):
+            if path not in kept:
                 path.unlink(missing_ok=True)
 
     def model_path(self, number: int) -> Path:
         """Where the model of a trial lies while it is the best."""
         return self.folder / f"model-{number:04d}.keras"
+
+    def has_model(self, number: int) -> bool:
+        """Whether the model of a trial is there and undamaged."""
+        try:
+            with zipfile.ZipFile(self.model_path(number)) as content:
+                return content.testzip() is None
+        except (OSError, zipfile.BadZipFile):
+            return False
 
     @property
     def data(self) -> Path:
@@ -120,9 +129,7 @@ class Store:
 
     def write_tables(self, records: Iterable[TrialRecord]) -> None:
         """Writes the leaderboard and the learning curves for people and plots."""
-        records = list(records)
-        write_text(self.folder / "leaderboard.csv", leaderboard_csv(records, self._metric))
-        write_text(self.folder / "curves.csv", curves_csv(records, self._metric))
+        write_tables(self.folder, records, self._metric)
 
     def _read(self, path: Path) -> TrialRecord | None:
         try:
@@ -169,45 +176,3 @@ def code_hash() -> str:
             digest.update(path.relative_to(package).as_posix().encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def leaderboard_csv(records: Iterable[TrialRecord], metric: Metric) -> str:
-    """The trials as a table, best first: place, score, length, and a column a hyperparameter."""
-    rows = ranked(records, metric)
-    names = list(dict.fromkeys(name for record in rows for name in record.hyperparameters))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["trial", "status", "score", "best_step", "seconds", "reason", *names])
-    for record in rows:
-        writer.writerow(
-            [
-                record.number,
-                record.status,
-                "" if record.score is None else record.score,
-                record.best_step or "",
-                record.seconds,
-                record.reason or "",
-                *(record.hyperparameters.get(name, "") for name in names),
-            ]
-        )
-    return text.getvalue()
-
-
-def curves_csv(records: Iterable[TrialRecord], metric: Metric) -> str:
-    """The learning curves of all trials, a row an evaluation; `objective` is what counts."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["trial", "step", "epoch", "objective", "loss", "learning_rate"])
-    for record in sorted(records, key=lambda record: record.number):
-        for row in record.curve:
-            writer.writerow(
-                [
-                    record.number,
-                    row["step"],
-                    row["epoch"],
-                    row[metric.name],
-                    row["loss"],
-                    row["learning_rate"],
-                ]
-            )
-    return text.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from keras.src.random import seed_generator
 
+from autorec_core.optimizers import Offset
 from autorec_core.recommender import Recommender
 from autorec_core.training.adam import RowwiseAdam
 from autorec_core.training.batches import Chunk
@@ -60,14 +61,15 @@ class Learner:
     Args:
         recommender: The resolved recommender.
         model: Its Keras model.
-        rows: Number of training rows.
+        batch_size: Rows a step.
     """
 
-    def __init__(self, recommender: Recommender, model: keras.Model, rows: int) -> None:
+    def __init__(self, recommender: Recommender, model: keras.Model, batch_size: int) -> None:
         self.model = model
+        self.batch_size = batch_size
         self._training = recommender.training
-        self.batch_size = self._training.rows_a_step(rows)
         self._trained, self._loss = _trained_part(recommender, model)
+        self._unit = _square_of_scale(model)
         self._variables = [variable.value for variable in model.trainable_variables]
         self._rate = self._training.learning_rate
         self._learning_rate = tf.Variable(self._rate, dtype=tf.float32, trainable=False)
@@ -113,7 +115,7 @@ class Learner:
             raise FailedTrial(_first_line(error)) from error
         if not np.isfinite(loss):
             raise FailedTrial(f"the training loss became {loss}")
-        return loss
+        return loss * self._unit
 
     def weights(self) -> list[np.ndarray]:
         """A copy of all weights."""
@@ -141,9 +143,10 @@ class Learner:
         with (
             tf.GradientTape() as tape,
             row_reads(self._trained, None if self._adam is None else tape) as lookups,
+            of_rows(self._trained, inputs),
         ):
             outputs = self._trained(model_inputs(self._trained, inputs), training=True)
-            loss = tf.add_n([self._loss(labels, outputs), *self._trained.losses])
+            loss = tf.add_n([self._loss(labels, outputs) / self._unit, *self._trained.losses])
         rows = [fetched.rows for fetched in lookups.fetched]
         gradients, row_gradients = tape.gradient(loss, (self._variables, rows))
         if self._adam is not None:
@@ -153,6 +156,24 @@ class Learner:
         return loss
 
 
+@contextmanager
+def of_rows(model: keras.Model, batch: Mapping[str, tf.Tensor]) -> Iterator[None]:
+    """Gives layers what they want to know of a batch's rows, while a graph is built from `model`.
+
+    Args:
+        model: The model.
+        batch: Tensors of shape (rows, ...) by model input or, as `adapt` returns them, layer name.
+    """
+    layers = [layer for layer in model.layers if hasattr(layer, "of_rows") and layer.name in batch]
+    for layer in layers:
+        layer.of_rows = batch[layer.name]
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.of_rows = None
+
+
 def _trained_part(recommender: Recommender, model: keras.Model) -> tuple[keras.Model, Any]:
     """What the loss is taken of: logits rather than probabilities, where they can be had."""
     task = recommender.optimizer
@@ -160,6 +181,12 @@ def _trained_part(recommender: Recommender, model: keras.Model) -> tuple[keras.M
         logits = keras.Model(model.input, model.get_layer("score").output)
         return logits, keras.losses.BinaryCrossentropy(from_logits=True)
     return model, task.loss()
+
+
+def _square_of_scale(model: keras.Model) -> float:
+    """What the loss is divided by: see `Offset`; 1 where the labels are on a usual scale."""
+    scaled = [one for one in model.layers if isinstance(one, Offset) and one.scaled]
+    return float(scaled[0].scale) ** 2 if scaled else 1.0
 
 
 def _first_line(error: Exception) -> str:

@@ -9,82 +9,19 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
+from autorec_core.errors import ConfigError
 from autorec_core.metrics import objective_metric, task_metrics
-from autorec_core.recommender import Recommender, adapt
+from autorec_core.recommender import Recommender
 from autorec_core.training.batches import Batches, Chunk
 from autorec_core.training.errors import FailedTrial
 from autorec_core.training.learner import Learner, build_model
 from autorec_core.training.prediction import Predictor
 from autorec_core.training.rows import Rows
+from autorec_core.training.schedule import Budget, Schedule, Trained
+from autorec_core.training.untrained import adapted, best_untrained, means, prepared
 
-ROWS_AN_EVALUATION = 2_000_000
-MOST_EVALUATIONS = 5
 LEAST_GAIN = 3e-4
 """An improvement by a smaller share of the score is kept, but training does not go on for it."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How long one candidate may train.
-
-    Args:
-        epochs: At most so many.
-        patience: Evaluations in a row that bring next to no improvement before it stops.
-        evaluations: Evaluations in an epoch; None for one, or up to five where rows are many.
-    """
-
-    epochs: int
-    patience: int
-    evaluations: int | None = None
-
-    def evaluations_an_epoch(self, rows: int) -> int:
-        """How often an epoch of `rows` rows is interrupted for an evaluation."""
-        if self.evaluations is not None:
-            return self.evaluations
-        return min(MOST_EVALUATIONS, max(1, rows // ROWS_AN_EVALUATION))
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """The way that led to the best weights, to be walked again on other rows.
-
-    Args:
-        rates: The learning rate of each part.
-        parts: How many parts an epoch has.
-    """
-
-    rates: tuple[float, ...]
-    parts: int
-
-    @property
-    def epochs(self) -> float:
-        """Its length in epochs."""
-        return len(self.rates) / self.parts
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A trained candidate.
-
-    Args:
-        model: The Keras model with the best evaluation's weights.
-        objective: The objective's name.
-        score: The objective of exactly this model on the valid rows.
-        best_step: The evaluation it is from, counted from 1.
-        metrics: All metrics of the task at that evaluation.
-        curve: One row an evaluation: step, epoch, loss, learning_rate, seconds and the metrics.
-        schedule: How to train as long on other rows.
-        constant_score: The objective of always predicting the training labels' mean.
-    """
-
-    model: keras.Model
-    objective: str
-    score: float
-    best_step: int
-    metrics: dict[str, float]
-    curve: tuple[dict[str, float], ...]
-    schedule: Schedule
-    constant_score: float
 
 
 Report = Callable[[dict[str, float]], None]
@@ -103,7 +40,8 @@ def train(
     """Trains one resolved recommender: a pure function of its arguments.
 
     When an evaluation brings next to no improvement and the recipe has a decay, training goes back
-    to the best weights and continues with a smaller learning rate.
+    to the best weights and continues with a smaller learning rate. The first weights and the model
+    that always predicts the mean are candidates too: see `best_untrained`.
 
     Args:
         recommender: Resolved: no choice is left in it.
@@ -116,17 +54,22 @@ def train(
 
     Raises:
         FailedTrial: The candidate cannot be built, its loss becomes NaN, or memory runs out.
-        ConfigError: The objective is not one of the task's.
+        ConfigError: The objective is not one of the task's, or cannot be computed on `valid`.
     """
     task = recommender.optimizer.task
     objective = objective or recommender.optimizer.objective
     metric = objective_metric(objective, task)
-    constant = np.full(len(valid), train.labels.mean(dtype=np.float64))
-    constant_score = metric(valid.labels, constant)
-
+    constant_score = metric(valid.labels, means(train, len(valid)))
+    if np.isnan(constant_score):
+        raise ConfigError(
+            f"{objective} cannot be computed: the {len(valid):,} valid rows do not have both "
+            "labels. Choose another `search.objective` or `split.strategy`, or bring more rows."
+        )
     model = build_model(recommender, seed)
-    _adapt(model, [train])
-    learner, predictor = Learner(recommender, model, len(train)), Predictor(model)
+    rows = adapted(model, [train])
+    batch_size = recommender.training.rows_a_step(len(train))
+    learner, predictor = Learner(recommender, model, batch_size), Predictor(model)
+    untrained = task_metrics(task, valid.labels, predictor(valid.inputs))
     parts = budget.evaluations_an_epoch(len(train))
     decay = recommender.training.decay
     state = _Best(metric.worst)
@@ -135,10 +78,10 @@ def train(
     waited = 0
     began = time.monotonic()
     for step, (loss, epoch) in enumerate(
-        _parts_of_epochs(learner, [train], budget.epochs * parts, parts, seed), start=1
+        _parts_of_epochs(learner, rows, budget.epochs * parts, parts, seed), start=1
     ):
         metrics = task_metrics(task, valid.labels, predictor(valid.inputs))
-        score = metrics[metric.name]
+        score = metrics.get(metric.name, float("nan"))
         if not np.isfinite(score):
             raise FailedTrial(f"{objective} became {score}")
         path = (*path, learner.learning_rate)
@@ -164,16 +107,18 @@ def train(
             learner.learning_rate *= decay
             path = state.path
     learner.set_weights(state.weights)
-    return Trained(
+    trained = Trained(
         model=model,
         objective=objective,
         score=state.score,
         best_step=state.step,
         metrics=state.metrics,
         curve=tuple(curve),
-        schedule=Schedule(state.path, parts),
+        schedule=Schedule(state.path, parts, batch_size),
         constant_score=constant_score,
+        stopped_early=waited >= budget.patience,
     )
+    return best_untrained(trained, recommender, train, valid, untrained, seed)
 
 
 def refit(
@@ -191,26 +136,16 @@ def refit(
         FailedTrial: As in `train`.
     """
     splits = [rows] if isinstance(rows, Rows) else list(rows)
-    model = build_model(recommender, seed)
-    _adapt(model, splits)
-    learner = Learner(recommender, model, sum(map(len, splits)))
+    model, splits = prepared(recommender, splits, schedule, seed)
+    if not schedule.rates:
+        return model
+    learner = Learner(recommender, model, schedule.batch_size)
     learner.learning_rate = schedule.rates[0]
     parts = _parts_of_epochs(learner, splits, len(schedule.rates), schedule.parts, seed)
     for following, _ in zip([*schedule.rates[1:], None], parts, strict=True):
         if following is not None:
             learner.learning_rate = following
     return model
-
-
-def _adapt(model: keras.Model, splits: Sequence[Rows]) -> None:
-    """Lets the layers that take statistics from the training rows take them, before training."""
-    if len(splits) == 1:
-        adapt(model, splits[0].inputs, splits[0].labels)
-        return
-    inputs = {
-        name: np.concatenate([rows.inputs[name] for rows in splits]) for name in splits[0].inputs
-    }
-    adapt(model, inputs, np.concatenate([rows.labels for rows in splits]))
 
 
 @dataclass(frozen=True)

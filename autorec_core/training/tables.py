@@ -3,11 +3,17 @@
 Keras' Embedding reads its whole table at every call, and Keras' Adam writes all of it at every
 step. Here a batch's distinct rows are fetched once, the model looks its vectors up among these few,
 and the optimizer reads and writes those rows alone.
+
+For that, an embedding layer has to do something else than its `call` while a graph is built from
+the model. The layers are Keras' own, in any model and anywhere inside it, so a subclass of ours
+would miss some, and saved models would need it to load. `_replaced_calls` is the one place that
+puts another `call` in front of a layer's own. It sets an attribute of that one layer object, for
+the time that the graph is traced; a graph that was built keeps what it has traced.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,12 +70,32 @@ def row_reads(model: keras.Model, tape: tf.GradientTape | None = None) -> Iterat
     """
     lookups = Lookups(tape)
     layers = [layer for layer in model._flatten_layers() if _is_plain_embedding(layer)]
-    for layer in layers:
-        layer.call = _reading_rows(layer, lookups)
-    try:
+    with _replaced_calls({layer: _reading_rows(layer, lookups) for layer in layers}):
         yield lookups
+
+
+@contextmanager
+def _replaced_calls(
+    calls: Mapping[keras.layers.Layer, Callable[[Any], Any]],
+) -> Iterator[None]:
+    """Puts another `call` in front of each layer's own, and takes it away in the end.
+
+    Args:
+        calls: What a layer does instead.
+
+    Raises:
+        RuntimeError: A layer's call is replaced already, by another graph that is being built.
+    """
+    if busy := [layer.name for layer in calls if "call" in vars(layer)]:
+        raise RuntimeError(
+            f"The layers {', '.join(busy)} are part of another graph that is being built now."
+        )
+    for layer, call in calls.items():
+        layer.call = call
+    try:
+        yield
     finally:
-        for layer in layers:
+        for layer in calls:
             del layer.call
 
 

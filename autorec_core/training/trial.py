@@ -15,8 +15,9 @@ from typing import Any
 
 from autorec_core.metrics import objective_metric
 from autorec_core.training.errors import FailedTrial
-from autorec_core.training.loop import Budget, Schedule, train
+from autorec_core.training.loop import train
 from autorec_core.training.rows import Rows, StoredRows
+from autorec_core.training.schedule import Budget, Schedule
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Outcome:
         model: Its .keras file, if wanted.
         reason: Why it failed.
         passing: Whether it failed for want of something another time may have, such as memory.
+        stopped_early: Whether more epochs would have changed nothing.
     """
 
     score: float | None = None
@@ -71,6 +73,7 @@ class Outcome:
     model: bytes | None = None
     reason: str | None = None
     passing: bool = False
+    stopped_early: bool = False
 
 
 def run_trial(task: Task, report: Callable[[dict[str, float]], None] | None = None) -> Outcome:
@@ -123,6 +126,7 @@ def run_trial(task: Task, report: Callable[[dict[str, float]], None] | None = No
         schedule=trained.schedule,
         seconds=time.monotonic() - began,
         model=model_file(trained.model) if wanted else None,
+        stopped_early=trained.stopped_early,
     )
 
 

@@ -19,7 +19,7 @@ from autorec_core.data.schema import Examples
 from autorec_core.metrics import objective_metric, task_metrics
 from autorec_core.recipe import Training
 from autorec_core.recommender import Recommender
-from autorec_core.search import SearchResult, best_of, finish, run_search
+from autorec_core.search import SearchResult, SearchSettings, best_of, finish, run_search
 from autorec_core.training import Budget, Outcome, Rows, Task, predict
 from flows.benchmark import thesis
 from flows.benchmark.other_libraries import BASELINES, Splits
@@ -81,12 +81,12 @@ def run_group(
         settings: What all cells share.
         folder: The folder of the split that `prepare` wrote.
     """
-    splits = Splits(folder)
+    splits = Splits.load(folder, group.seed)
     task = splits.schema.task
     about = {"task": task, "rows": [len(splits.train), len(splits.valid), len(splits.test)]}
     if group.space == OUTSIDE:
         began = time.monotonic()
-        predicted = BASELINES[task][group.model](splits, group.seed)
+        predicted = BASELINES[task][group.model](splits)
         figures = task_metrics(task, splits.test.label, predicted)
         yield {**about, "test": figures, "seconds": round(time.monotonic() - began, 1)}
         return
@@ -157,12 +157,8 @@ def search_and_test(
         recommender,
         train,
         valid,
+        SearchSettings(tuner=tuner, max_trials=trials, budget=budget, seed=seed, workers=workers),
         directory=folder,
-        tuner=tuner,
-        max_trials=trials,
-        budget=budget,
-        seed=seed,
-        workers=workers,
         executor=executor,
     )
     searched = time.monotonic()

@@ -21,7 +21,7 @@ from autorec_core import zoo
 from autorec_core.block import candidates
 from autorec_core.data.schema import Examples, Schema
 from autorec_core.data.synthetic.planted import STRUCTURES, Planted, plant
-from autorec_core.evaluation.baselines import predict_biases, predict_mean
+from autorec_core.evaluation.baselines import BASELINES, Splits
 from autorec_core.interactors.hyper import HyperInteraction
 from autorec_core.recommender import Recommender
 from autorec_core.search.store import code_hash
@@ -169,11 +169,11 @@ def _search(params: Params, cell: Line, executor: Executor, workers: int) -> Lin
             workers=workers,
             **_shared(cell),
         )
-    test = parts[-1]
-    known = made.part(0, int(cell["rows"]) - len(test))
+    train, valid, test = parts
+    splits = Splits(train, valid, test, made.schema, int(cell["seed"]), refit=True)
     others = {
-        "mean": predict_mean(known, test),
-        "biases": predict_biases(known, test, made.schema),
+        name: BASELINES[baseline].predict(splits).scores
+        for name, baseline in (("mean", "mean"), ("biases", "bias"))
     }
     return {
         **floors,

@@ -8,24 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from autorec_core.data.preparing.split import PARTS
 from autorec_core.data.preparing.store import load_examples, load_schema
-from autorec_core.data.schema import Examples, Schema
-from autorec_core.evaluation.baselines import predict_biases, predict_logistic, predict_mean
+from autorec_core.evaluation import baselines
 
 NEEDS: Mapping[str, str] = {"lightgbm": "lightgbm", "svd": "surprise", "svdpp": "surprise"}
 """The module that a baseline needs beyond AutoRec's own; the extra `bench` brings them."""
 
 
 @dataclass(frozen=True)
-class Splits:
-    """The rows of one split seed.
+class Splits(baselines.Splits):
+    """The rows of one split seed, encoded and raw.
 
     Args:
         folder: Where `prepare` has put them.
@@ -33,32 +32,11 @@ class Splits:
 
     folder: Path
 
-    @cached_property
-    def schema(self) -> Schema:
-        """What the encoded rows look like."""
-        return load_schema(self.folder)
-
-    @cached_property
-    def train(self) -> Examples:
-        """The encoded rows to learn from."""
-        return load_examples(self.folder, "train")
-
-    @cached_property
-    def valid(self) -> Examples:
-        """The encoded rows to choose by."""
-        return load_examples(self.folder, "valid")
-
-    @cached_property
-    def test(self) -> Examples:
-        """The encoded rows to judge by."""
-        return load_examples(self.folder, "test")
-
-    @cached_property
-    def known(self) -> Examples:
-        """Train and valid together."""
-        both = (self.train, self.valid)
-        names = ("categorical", "numeric", "label")
-        return Examples(*(np.concatenate([getattr(one, name) for one in both]) for name in names))
+    @classmethod
+    def load(cls, folder: Path, seed: int) -> Splits:
+        """Reads the rows of a split; baselines learn from train and valid together."""
+        train, valid, test = (load_examples(folder, part) for part in PARTS)
+        return cls(train, valid, test, load_schema(folder), seed, refit=True, folder=folder)
 
     def raw(self, part: str, columns: list[str]) -> Any:
         """Columns of a part's raw rows, in the order of its encoded ones, as a pandas frame."""
@@ -73,19 +51,11 @@ def available(name: str) -> bool:
     return name not in NEEDS or find_spec(NEEDS[name]) is not None
 
 
-def _mean(splits: Splits, seed: int) -> np.ndarray:
-    return predict_mean(splits.known, splits.test)
+def _simple(baseline: baselines.Baseline) -> Callable[[Splits], np.ndarray]:
+    return lambda splits: baseline.predict(splits).scores
 
 
-def _bias(splits: Splits, seed: int) -> np.ndarray:
-    return predict_biases(splits.known, splits.test, splits.schema)
-
-
-def _logistic(splits: Splits, seed: int) -> np.ndarray:
-    return predict_logistic(splits.known, splits.test, splits.schema, seed)
-
-
-def _lightgbm(splits: Splits, seed: int) -> np.ndarray:
+def _lightgbm(splits: Splits) -> np.ndarray:
     import lightgbm
 
     columns = splits.train.categorical.shape[1]
@@ -101,7 +71,7 @@ def _lightgbm(splits: Splits, seed: int) -> np.ndarray:
     settings = {
         "objective": "binary",
         "learning_rate": 0.05,
-        "seed": seed,
+        "seed": splits.seed,
         "deterministic": True,
         "num_threads": 1,
         "verbose": -1,
@@ -117,8 +87,8 @@ def _lightgbm(splits: Splits, seed: int) -> np.ndarray:
     return np.asarray(model.predict(features, num_threads=1))
 
 
-def _surprise(kind: str) -> Callable[[Splits, int], np.ndarray]:
-    def predict(splits: Splits, seed: int) -> np.ndarray:
+def _surprise(kind: str) -> Callable[[Splits], np.ndarray]:
+    def predict(splits: Splits) -> np.ndarray:
         import pandas as pd
         import surprise
 
@@ -128,20 +98,19 @@ def _surprise(kind: str) -> Callable[[Splits, int], np.ndarray]:
         train, valid, test = (splits.raw(part, columns) for part in ("train", "valid", "test"))
         reader = surprise.Reader(rating_scale=schema.label_range)
         known = surprise.Dataset.load_from_df(pd.concat([train, valid]), reader)
-        model = getattr(surprise, kind)(random_state=seed).fit(known.build_full_trainset())
+        model = getattr(surprise, kind)(random_state=splits.seed).fit(known.build_full_trainset())
         asked = zip(*(test[name] for name in columns[:2]), strict=True)
         return np.array([model.predict(user, item).est for user, item in asked])
 
     return predict
 
 
-BASELINES: dict[str, dict[str, Callable[[Splits, int], np.ndarray]]] = {
-    "rating": {
-        "mean": _mean,
-        "bias": _bias,
-        "svd": _surprise("SVD"),
-        "svdpp": _surprise("SVDpp"),
-    },
-    "ctr": {"mean": _mean, "logistic": _logistic, "lightgbm": _lightgbm},
+_OTHERS: dict[str, dict[str, Callable[[Splits], np.ndarray]]] = {
+    "rating": {"svd": _surprise("SVD"), "svdpp": _surprise("SVDpp")},
+    "ctr": {"lightgbm": _lightgbm},
 }
-"""By task and name: splits and a seed in, float64 predictions of the test rows out."""
+BASELINES: dict[str, dict[str, Callable[[Splits], np.ndarray]]] = {
+    task: {**{one.name: _simple(one) for one in baselines.baselines_of(task)}, **others}
+    for task, others in _OTHERS.items()
+}
+"""By task and name: the rows in, float64 predictions of the test rows out."""

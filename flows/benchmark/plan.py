@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, cast
 
 from autorec_core import zoo
 from autorec_core.config import DatasetParams, FileSource
-from autorec_core.data.reading.raw import raw_files
+from autorec_core.data.reading.raw_files import raw_files
 from autorec_core.errors import ConfigError, DataError, listed
 from flows.benchmark import thesis
 from flows.benchmark.other_libraries import BASELINES, available

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.managers import SyncManager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from rich.console import Console
 
 from autorec_core.data.preparing.prepare import prepare
 from autorec_core.errors import SearchError
+from autorec_core.evaluation.figures import LOSSES
 from autorec_core.search.store import code_hash
 from autorec_core.search.workers import processors
 from flows.benchmark.plan import OUTSIDE, Group, Settings, is_whole, split_name
@@ -131,8 +133,10 @@ def left(params: Params, group: Group, settings: Settings, done: set[str]) -> Gr
 def _lines(params: Params, todo: Sequence[Group], settings: Settings, size: int) -> Iterator[Line]:
     """The lines of finished cells, as they come."""
     waiting = iter(todo)
+    manager = SyncManager(ctx=multiprocessing.get_context("spawn"))
+    manager.start(_end_with_this_process)
     with (
-        multiprocessing.get_context("spawn").Manager() as manager,
+        manager,
         trial_processes(size, GROUPS_A_PROCESS) as pool,
     ):
         lines = manager.Queue()
@@ -189,10 +193,17 @@ def _split(params: Params, group: Group) -> Path:
 
 def _start() -> None:
     """Makes a new process fit for trials."""
-    from autorec_core.search.processes import end_with_parent, make_ready
+    from autorec_core.search.processes import make_ready
+
+    _end_with_this_process()
+    make_ready()
+
+
+def _end_with_this_process() -> None:
+    """Lets a new process end when the one that has started it is gone."""
+    from autorec_core.search.processes import end_with_parent
 
     end_with_parent()
-    make_ready()
 
 
 def _work(params: Params, group: Group, settings: Settings, folder: Path, lines: Any) -> None:
@@ -207,7 +218,7 @@ def _work(params: Params, group: Group, settings: Settings, folder: Path, lines:
 
 def _said(line: Line) -> str:
     """A cell in one line of text."""
-    metric = "mse" if line["task"] == "rating" else "ce"
+    metric = LOSSES[line["task"]]
     words = (line["dataset"], line["model"], line["space"], line["tuner"], f"seed {line['seed']}")
     named = " ".join(str(word) for word in words if word is not None)
     return f"{named}: test {metric.upper()} {line['test'][metric]:.4f}, {line['seconds']} s"

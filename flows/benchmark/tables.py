@@ -9,15 +9,15 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Sequence
 
+from autorec_core.evaluation.baselines import BASELINES
+from autorec_core.evaluation.figures import LOSSES
 from flows.benchmark import thesis
 from flows.benchmark.result_lines import Line
 
 TITLES = {
-    "mean": "predict the mean",
-    "bias": "user and item biases",
+    **{name: one.title for name, one in BASELINES.items()},
     "svd": "SVD (Surprise)",
     "svdpp": "SVD++ (Surprise)",
-    "logistic": "logistic regression",
     "lightgbm": "LightGBM",
     "mf": "MF",
     "mlp": "MLP",
@@ -29,13 +29,13 @@ TITLES = {
     "autoint": "AutoInt",
     "autorec_ctr": "AutoRec-CTR",
 }
-OUTSIDE = ("mean", "bias", "logistic", "lightgbm", "svd", "svdpp")
+OUTSIDE = (*BASELINES, "lightgbm", "svd", "svdpp")
 NONE = "–"
 
 
 def metric(line: Line) -> str:
     """The metric that is the task's loss."""
-    return "mse" if line["task"] == "rating" else "ce"
+    return LOSSES[line["task"]]
 
 
 def mean_sd(lines: Sequence[Line], seeds: int) -> str:

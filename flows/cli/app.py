@@ -67,7 +67,9 @@ def run(
 ) -> None:
     """Fetch, check, split, search, evaluate and register a data set's model."""
     from flows.cli.params_file import PARAMS, build_too
+    from flows.workspace import check_writable
 
+    check_writable(Path())
     if build_too(dataset):  # what is wrong with params.yaml is said before the servers start
         typer.echo(f"{dataset} is now on `pipeline.datasets` in {PARAMS}: `dvc repro` builds it.")
     if model is not None:
@@ -81,15 +83,51 @@ def run(
 
 @app.command()
 def init_dataset(
-    file: Annotated[Path, typer.Argument(help="A CSV, TSV or Parquet file, or a pattern.")],
+    file: Annotated[
+        Path, typer.Argument(help="A CSV, TSV or Parquet file, a folder of them, or a pattern.")
+    ],
     name: Annotated[str | None, typer.Option(help="What to call it; by default its file.")] = None,
     label: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    positive: Annotated[
+        list[str] | None, typer.Option(help="A label that counts as 1; again for each.")
+    ] = None,
+    user: Annotated[str | None, typer.Option(help="The column of users.")] = None,
+    item: Annotated[str | None, typer.Option(help="The column of items.")] = None,
+    time: Annotated[str | None, typer.Option(help="The column that says when.")] = None,
+    categorical: Annotated[
+        list[str] | None, typer.Option(help="A column of categories; again for each.")
+    ] = None,
+    numeric: Annotated[
+        list[str] | None, typer.Option(help="A column of numbers; again for each.")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="A column not to learn from; again for each.")
+    ] = None,
+    header: Annotated[
+        bool | None,
+        typer.Option(
+            "--header/--no-header",
+            help="Whether the first line names the columns.",
+            show_default=False,
+        ),
+    ] = None,
     write: Annotated[bool, typer.Option("--write", help="Add the entry to params.yaml.")] = False,
 ) -> None:
     """Look at a table of your own and propose its entry in params.yaml."""
+    from autorec_core.data.reading.guess import Chosen
     from flows.cli.init_dataset import init_dataset as propose_entry
 
-    propose_entry(file, name, label, write=write)
+    chosen = Chosen(
+        positive=positive or (),
+        user=user,
+        item=item,
+        time=time,
+        categorical=categorical or (),
+        numeric=numeric or (),
+        ignored=ignore or (),
+        header=header,
+    )
+    propose_entry(file, name, label, write=write, chosen=chosen)
 
 
 @app.command()
@@ -145,14 +183,19 @@ def report(
 @app.command()
 def score(
     dataset: Dataset,
-    input_: Annotated[Path, typer.Option("--input", help="CSV, TSV or Parquet file of raw rows.")],
+    input_: Annotated[
+        Path, typer.Option("--input", help="CSV, TSV or Parquet file, or one like the raw file.")
+    ],
     output: Annotated[Path, typer.Option("--output", help="File for the rows and their scores.")],
     alias: Annotated[str, typer.Option(help="Which registered model scores.")] = "champion",
+    allow_unknown: Annotated[
+        bool, typer.Option("--allow-unknown", help="Score even if no id of a column is known.")
+    ] = False,
 ) -> None:
-    """Score a file of raw rows with the live model; unknown ids are fine."""
+    """Score a file of raw rows with the live model; warns if many ids are unknown."""
     from flows.serving.score_files import score_file
 
-    score_file(dataset, input_, output, alias=alias)
+    score_file(dataset, input_, output, alias=alias, allow_unknown=allow_unknown)
 
 
 @app.command()

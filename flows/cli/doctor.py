@@ -20,10 +20,11 @@ from rich.table import Table
 
 from autorec_core.errors import AutoRecError, listed
 from flows.config import Params
-from flows.environment import without_password
+from flows.environment import check_proxies, proxy_variables, without_password
 from flows.processes.mlflow_store import correct_places
 from flows.processes.services import running_services
-from flows.workspace import Places
+from flows.repository import fault_of_git
+from flows.workspace import Places, check_writable
 
 Health = Literal["well", "note", "mend"]
 STYLES: dict[Health, str] = {"well": "green", "note": "yellow", "mend": "bold red"}
@@ -54,7 +55,9 @@ class Finding:
 def examine(root: Path = Path()) -> Iterator[Finding]:
     """Looks at everything a run in this workspace needs, one thing after the other."""
     yield from _environment(root)
+    yield from _proxies()
     yield from _versions(root / "requirements.lock")
+    yield _writable(root)
     yield _disk(root)
     try:
         params = Params.load(root / "params.yaml")
@@ -93,13 +96,10 @@ def _environment(root: Path) -> Iterator[Finding]:
         f"Python {version}, {sys.prefix}",
         "" if fits else "Use Python 3.11, 3.12 or 3.13: `make install PYTHON=/its/path`.",
     )
-    if shutil.which("git") is None:
-        yield Finding("git", "mend", "git is not on PATH", "Install git: DVC and lineage need it.")
-    elif not (root / ".git").exists():
-        remedy = "`git init`: without it a model does not know its commit."
-        yield Finding("git", "note", "this folder is no git repository", remedy)
-    else:
+    if (fault := fault_of_git(root)) is None:
         yield Finding("git", "well", "git repository")
+    else:
+        yield Finding("git", "mend" if fault.stops else "note", fault.found, fault.remedy)
     if (root / ".dvc").is_dir() and (root / "dvc.yaml").is_file():
         yield Finding("dvc", "well", "DVC repository with a pipeline")
     else:
@@ -167,22 +167,39 @@ def _services(root: Path, started: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _answers(service: str, address: str, variable: str) -> Finding:
-    import httpx
+    from flows.processes.health import fault_of_server
 
-    try:
-        code = httpx.get(address, timeout=PATIENCE).status_code
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        said = str(error) or type(error).__name__
-    else:
-        if code == 200:
-            return Finding(service, "well", f"{address} answers")
-        said = f"HTTP {code}"
+    fault, shown = fault_of_server(address, PATIENCE), without_password(address)
+    if fault is None:
+        return Finding(service, "well", f"{shown} answers")
     return Finding(
         service,
         "mend",
-        f"{address} does not answer as {service} would: {said}",
+        f"{shown} does not answer as {service} would: {fault}",
         f"Start it (`make up`), or unset {variable} to work without it.",
     )
+
+
+def _proxies() -> Iterator[Finding]:
+    """Proxies that the environment names, if it does."""
+    names = listed(proxy_variables())
+    try:
+        check_proxies()
+    except AutoRecError as error:
+        yield Finding("proxy", "mend", str(error), f"Correct or unset {names}.")
+    else:
+        if proxy_variables():
+            found = f"{names}; servers on this machine are reached without it"
+            yield Finding("proxy", "well", found)
+
+
+def _writable(root: Path) -> Finding:
+    try:
+        check_writable(root)
+    except AutoRecError as error:
+        found, _, remedy = str(error).partition(": ")
+        return Finding("workspace", "mend", found, remedy[:1].upper() + remedy[1:])
+    return Finding("workspace", "well", "can be written")
 
 
 def _disk(root: Path) -> Finding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows.config import Params
+from flows.results import MODEL, test_figures
 from flows.workspace import Places
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ def _progress(places: Places) -> str:
     """The furthest stage whose result lies in the workspace."""
     metrics = places.evaluation / "metrics.json"
     if metrics.exists():
-        figures = json.loads(metrics.read_text(encoding="utf-8"))["model"]
-        name, value = next(iter(figures.items()))
+        name, value = next(iter(test_figures(places)[MODEL].items()))
         return f"evaluated: test {name.upper()} {value:.4f}"
     for stage, place in (("searched", places.search / "winner"), ("prepared", places.prepared)):
         if place.exists():

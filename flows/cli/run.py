@@ -6,14 +6,21 @@ import logging
 import os
 from pathlib import Path
 
+import httpx
 from rich.console import Console
 
-from autorec_core.errors import AutoRecError
+from autorec_core.errors import AutoRecError, UnreachableError
+from flows.environment import bypass_proxies, check_proxies, host_of
+from flows.processes.health import check_prefect
 from flows.processes.services import running_services
 from flows.processes.temporary_server import start_temporary_server
 from flows.report.terminal import show_result
+from flows.repository import check_git
 from flows.stages.messages import ERROR_MARK
 from flows.workspace import Places
+
+STATE_MARKS = ("Finished in state", "Task run failed with state")
+"""How Prefect begins the lines about a step that failed, each with the whole message again."""
 
 
 def run_here(dataset: str) -> None:
@@ -25,15 +32,27 @@ def run_here(dataset: str) -> None:
     Raises:
         AutoRecError: A step failed; the message is its own.
     """
+    check_git(Path())
+    check_proxies()
     for name, address in running_services(Path()).items():
         os.environ.setdefault(name, address)
+        bypass_proxies(host_of(address))
     console = Console(highlight=False)
-    if not os.environ.get("PREFECT_API_URL"):
+    api = os.environ.get("PREFECT_API_URL")
+    if api:
+        check_prefect(api)
+    else:
         start_temporary_server(Path())
     from flows.orchestration.train import LEFT, autorec
 
     _plain_console()
-    state = autorec(dataset, return_state=True)
+    try:
+        state = autorec(dataset, return_state=True)
+    except httpx.HTTPError as error:  # only Prefect's client lets these through
+        raise UnreachableError(
+            f"The Prefect server does not answer any more: {str(error) or type(error).__name__}. "
+            "What has been built is kept; the same command goes on from there."
+        ) from error
     if state.name == LEFT:
         console.print(state.message, markup=False)
     elif not state.is_completed():
@@ -57,7 +76,7 @@ def _plain_console() -> None:
     package = str(Path(prefect.__file__).parent)
 
     def is_shown(record: logging.LogRecord) -> bool:
-        if record.getMessage().startswith((ERROR_MARK, "Finished in state")):
+        if record.getMessage().startswith((ERROR_MARK, *STATE_MARKS)):
             return False
         return record.levelno >= logging.WARNING or not record.pathname.startswith(package)
 

@@ -1,4 +1,4 @@
-"""The gate: suites written from a data set's entry, held against raw rows and splits.
+"""The data checks: suites written from a data set's entry, held against raw rows and splits.
 
 Raw rows pass in chunks; what only all rows together can tell is counted meanwhile and checked at
 the end. The first failed expectation that is not a warning is what stops the pipeline.
@@ -6,7 +6,6 @@ the end. The first failed expectation that is not a warning is what stops the pi
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
@@ -16,27 +15,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from autorec_core.config import DatasetParams
-from autorec_core.data.compute import HERE, Here, ahead
+from autorec_core.config import DatasetParams, Facts
+from autorec_core.data.compute import Here, ahead
 from autorec_core.data.preparing.split import PARTS
-from autorec_core.data.preparing.store import ROW_NUMBER, load_schema, opened, read_tables
-from autorec_core.data.preparing.tally import Counted, RawTally, count, drifts
+from autorec_core.data.preparing.store import ROW_NUMBER, load_schema, read_tables
+from autorec_core.data.preparing.tally import Counted, Drift, RawTally, count, drifts
 from autorec_core.data.reading.raw import (
     RawRows,
     bad_rows_of,
     map_chunks,
     read_chunks,
-    used_columns,
 )
-from autorec_core.data.schema import Schema
+from autorec_core.data.reading.typed_columns import used_columns
 from autorec_core.data.values import plain
-from autorec_core.errors import DataError, listed
+from autorec_core.errors import DataError
 from autorec_core.files import write_json
+from flows.data_checks.encoded import FAULTS, encoded_columns, naming, title
 from flows.data_checks.expectations import Expectation, Outcome, Validator, validator
+from flows.data_checks.labels import label_notes, label_shares
 
 CHUNK_ROWS = 500_000
+WIDE = 200
+"""Where columns are more, Great Expectations looks at all of them as one table: it takes long for
+each expectation, and all the longer the more there are."""
 EDGES_BYTES = 4 << 20
 """The rows in about so many bytes say where the bins of a column of numbers end."""
 
@@ -71,21 +73,23 @@ def check_raw(
     rows: Counter[pa.Schema] = Counter()
     seen: list[pa.Schema] = []
     frames = _frames(entry, raw, tally, rows, looked_at)
-    with ahead(frames) as next_frames, validator(name, docs) as gate:
+    with ahead(frames) as next_frames, validator(name, docs) as validating:
         for frame in next_frames:
-            gate.validate("raw rows", frame, of_values)
+            validating.validate("raw rows", frame, of_values)
             for schema in [one for one in list(rows) if one not in seen]:
                 seen.append(schema)
-                _check_columns(gate, entry, schema, rows)
+                _check_columns(validating, entry, schema, rows)
         found = tally.finish()
-        _check_whole(gate, entry, found, previous)
-    return _conclude(name, gate, results, docs, {"tally": found})
+        _check_whole(validating, entry, found, previous)
+    return _conclude(name, validating, results, docs, {"tally": found})
 
 
 def check_splits(
     name: str, entry: DatasetParams, prepared: Path, results: Path, docs: Path
 ) -> list[str]:
     """Checks the splits: no row in two, labels in equal shares, ids inside their vocabularies.
+
+    Labels that are too rare to be measured, and columns that give them away, are warned of.
 
     Args:
         name: The data set's name.
@@ -101,24 +105,33 @@ def check_splits(
         DataError: A file is missing, or an expectation failed.
     """
     schema = load_schema(prepared)
-    with validator(name, docs) as gate:
-        gate.validate(
+    with validator(name, docs) as validating:
+        validating.validate(
             "all splits", _row_numbers(prepared), [_between("in_two_splits", 0, 0), _filled("rows")]
         )
-        if _is_stratified(prepared):
-            shares = _label_shares(prepared, schema.label)
-            gate.validate("label shares", shares, [_between("excess", -1, 1)])
+        if (shares := label_shares(prepared, schema.label)) is not None:
+            validating.validate("label shares", shares, [_between("excess", -1, 1)])
         encoded = pd.concat([encoded_columns(prepared, part, schema) for part in PARTS])
-        gate.validate(_title(encoded), encoded, _ENCODED)
-    return _conclude(name, gate, results, docs, {})
+        suite = [_filled("rows"), *(_between(fault, 0, 0) for fault in FAULTS)]
+        validating.validate(title(encoded), encoded, suite)
+    return _conclude(name, validating, results, docs, {"notes": label_notes(prepared, schema)})
 
 
 def column_suite(entry: DatasetParams) -> list[Expectation]:
-    """What must hold of the columns of raw rows, whatever stands in them."""
-    named = Expectation("ExpectTableColumnsToMatchSet", {"column_set": used_columns(entry)})
-    text = {*entry.categorical, *entry.multi_valued}
-    kinds = {name: "str" if name in text else "float64" for name in used_columns(entry)}
-    return [named, *(_of_type(name, kind) for name, kind in kinds.items())]
+    """What must hold of the columns of raw rows, whatever stands in them.
+
+    The types of more than `WIDE` columns are checked by `_wrong_types`, all at once.
+    """
+    kinds = _kinds(entry)
+    named = Expectation("ExpectTableColumnsToMatchSet", {"column_set": list(kinds)})
+    each = kinds if len(kinds) <= WIDE else {}
+    return [named, *(_of_type(name, kind) for name, kind in each.items())]
+
+
+def _kinds(entry: DatasetParams) -> dict[str, str]:
+    """The types that the columns of raw rows must have."""
+    text = {*entry.categorical, *entry.multi_valued, *entry.key_only}
+    return {name: "str" if name in text else "float64" for name in used_columns(entry)}
 
 
 def value_suite(entry: DatasetParams) -> list[Expectation]:
@@ -205,15 +218,23 @@ def _counted(
 
 
 def _check_columns(
-    gate: Validator, entry: DatasetParams, schema: pa.Schema, rows: Counter[pa.Schema]
+    validating: Validator, entry: DatasetParams, schema: pa.Schema, rows: Counter[pa.Schema]
 ) -> None:
     """Checks the columns: an Arrow column has one type, so what holds of it holds of all rows."""
     empty = schema.empty_table().to_pandas()
-    gate.validate("raw columns", empty, column_suite(entry), rows=lambda: rows[schema])
+    validating.validate("raw columns", empty, column_suite(entry), rows=lambda: rows[schema])
+    if len(kinds := _kinds(entry)) > WIDE:
+        types = {name: str(kind) for name, kind in empty.dtypes.items()}
+        wrong = [int(name in types and types[name] != kind) for name, kind in kinds.items()]
+        found = pd.DataFrame({"column": list(kinds), "wrong_type": wrong})
+        suite = [_between("wrong_type", 0, 0)]
+        validating.validate(
+            naming("types of raw columns", found, found["wrong_type"] > 0), found, suite
+        )
 
 
 def _check_whole(
-    gate: Validator,
+    validating: Validator,
     entry: DatasetParams,
     tally: Mapping[str, Any],
     previous: Mapping[str, Any] | None,
@@ -228,17 +249,23 @@ def _check_whole(
         )
     if facts.unique:
         suite.append(_between("duplicates", 0, 0, warn="unique" in facts.warn_only))
-    gate.validate("whole data", whole, suite)
+    validating.validate("whole data", whole, suite)
     if previous is not None and facts.max_psi is not None:
-        drift = drifts(previous, tally)
-        gate.validate(
-            "drift against the previous version",
-            pd.DataFrame([{name: one.beyond_chance for name, one in drift.items()}]),
-            [
-                _between(column, None, facts.max_psi, warn="max_psi" in facts.warn_only)
-                for column in drift
-            ],
-        )
+        _check_drift(validating, facts, drifts(previous, tally))
+
+
+def _check_drift(validating: Validator, facts: Facts, drift: Mapping[str, Drift]) -> None:
+    """Checks each column's drift: an expectation a column, or one for all where they are many."""
+    warn = "max_psi" in facts.warn_only
+    table = "drift against the previous version"
+    beyond = {name: one.beyond_chance for name, one in drift.items()}
+    if len(beyond) <= WIDE:
+        suite = [_between(column, None, facts.max_psi, warn=warn) for column in beyond]
+        validating.validate(table, pd.DataFrame([beyond]), suite)
+        return
+    found = pd.DataFrame({"column": list(beyond), "drift": list(beyond.values())})
+    suite = [_between("drift", None, facts.max_psi, warn=warn)]
+    validating.validate(naming(table, found, found["drift"] > facts.max_psi), found, suite)
 
 
 def _between(
@@ -257,70 +284,6 @@ def _filled(column: str) -> Expectation:
     return _between(column, 1, None)
 
 
-_FAULTS = ["missing", "below", "above", "wrong_type"]
-_ENCODED = [_filled("rows"), *(_between(fault, 0, 0) for fault in _FAULTS)]
-
-
-def _title(encoded: pd.DataFrame) -> str:
-    """What to call the encoded columns: with the names of those in which anything is wrong."""
-    wrong = encoded[(encoded[_FAULTS] > 0).any(axis=1)]
-    names = [f"{column} of {part}" for column, part in wrong[["column", "split"]].values]
-    return f"encoded columns ({listed(names)})" if names else "encoded columns"
-
-
-def encoded_columns(prepared: Path, part: str, schema: Schema) -> pd.DataFrame:
-    """A row a column of an encoded split: its rows, gaps, and ids outside its vocabulary."""
-    sizes = [field.vocabulary_size for field in schema.categorical]
-    sizes += [one.vocabulary_size for one in schema.lists for _ in range(one.length)]
-    size_of = dict(zip(schema.id_columns, sizes, strict=True))
-    names = [*schema.id_columns, *schema.numeric, schema.label]
-    path = prepared / f"{part}.parquet"
-    with opened(path) as file:
-        groups = file.num_row_groups
-    counts = {name: dict.fromkeys(_COUNTED, 0) for name in names}
-    calls = ((path, size_of, names, group) for group in range(groups))
-    for found in HERE.map(_count_group, calls):
-        for name, of_group in found.items():
-            for key, number in of_group.items():
-                counts[name][key] += number
-    columns = pd.DataFrame.from_dict(counts, orient="index").reset_index(names="column")
-    return columns.assign(split=part)
-
-
-def _count_group(
-    path: Path, size_of: Mapping[str, int], names: Sequence[str], group: int
-) -> dict[str, dict[str, int]]:
-    """What `encoded_columns` counts, in one row group."""
-    with opened(path) as file:
-        table = file.read_row_group(group)
-    counts = {name: dict.fromkeys(_COUNTED, 0) for name in names}
-    for name, found in counts.items():
-        column = table[name]
-        is_id = name in size_of
-        found["rows"] = len(column)
-        found["missing"] = column.null_count
-        found["wrong_type"] = int(column.type != (pa.int32() if is_id else pa.float32()))
-        if not is_id:
-            found["missing"] += _true(pc.invert(pc.is_finite(column)))
-        elif not _is_inside(column, size_of[name]):
-            found["below"] = _true(pc.less(column, 0))
-            found["above"] = _true(pc.greater_equal(column, size_of[name]))
-    return counts
-
-
-_COUNTED = ("rows", *_FAULTS)
-
-
-def _is_inside(ids: pa.ChunkedArray, size: int) -> bool:
-    """Whether all ids are of a vocabulary: the quick answer, which it nearly always is."""
-    ends = pc.min_max(ids).as_py()
-    return bool(ends["min"] is None or (ends["min"] >= 0 and ends["max"] < size))
-
-
-def _true(column: pa.ChunkedArray) -> int:
-    return int(pc.sum(column).as_py() or 0)
-
-
 def _row_numbers(prepared: Path) -> pd.DataFrame:
     """How many rows the splits have, and how many of them stand in two."""
     numbers = [
@@ -333,34 +296,11 @@ def _row_numbers(prepared: Path) -> pd.DataFrame:
     return pd.DataFrame([{"rows": len(together), "in_two_splits": twice}])
 
 
-def _is_stratified(prepared: Path) -> bool:
-    """Whether the splits were made to have each label in equal shares."""
-    profile = json.loads((prepared / "profile.json").read_text(encoding="utf-8"))
-    return profile["split"]["strategy"] == "stratified"
-
-
-def _label_shares(prepared: Path, label: str) -> pd.DataFrame:
-    """For each split and label, how many rows it has beyond its share of that label's rows."""
-    counted = {part: _label_counts(prepared, part, label) for part in PARTS}
-    counts = pd.DataFrame(counted).fillna(0)
-    share = counts.sum() / counts.to_numpy().sum()
-    excess = counts - np.outer(counts.sum(axis=1), share)
-    # Rounding in every label adds up in a split's share; half a row a label is not a fault.
-    slack = np.maximum(np.abs(excess) - 0.5 * len(counts) * share, 0) * np.sign(excess)
-    return slack.reset_index(names="label").melt("label", var_name="split", value_name="excess")
-
-
-def _label_counts(prepared: Path, part: str, label: str) -> pd.Series:
-    tables = read_tables(prepared / f"{part}.parquet", columns=[label])
-    counts = [table[label].to_pandas().value_counts() for table in tables]
-    return pd.concat(counts).groupby(level=0).sum()
-
-
 def _conclude(
-    name: str, gate: Validator, results: Path, docs: Path, more: Mapping[str, Any]
+    name: str, validating: Validator, results: Path, docs: Path, more: Mapping[str, Any]
 ) -> list[str]:
     """Writes the results, raises what failed, returns what is only to be reported."""
-    outcomes = gate.outcomes()
+    outcomes = validating.outcomes()
     errors, warnings = (
         [one for one in outcomes if not one.success and one.severity == severity]
         for severity in ("error", "warning")
@@ -369,7 +309,8 @@ def _conclude(
     write_json(results, {**content, "expectations": [vars(one) for one in outcomes], **more})
     if errors:
         raise DataError("\n".join(_said(name, one, docs) for one in errors))
-    return [_said(name, one, docs) for one in warnings]
+    notes = [f"{name}: {note}." for note in more.get("notes", ())]
+    return [*(_said(name, one, docs) for one in warnings), *notes]
 
 
 def _said(name: str, outcome: Outcome, docs: Path) -> str:

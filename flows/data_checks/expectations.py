@@ -174,9 +174,9 @@ def validator(name: str, docs: Path) -> Iterator[Validator]:
         for site in list(context.get_site_names()):
             context.delete_data_docs_site(site)
         context.add_data_docs_site(SITE, _site(pages))
-        gate = Validator(context, name)
-        yield gate
-        gate.show()
+        validating = Validator(context, name)
+        yield validating
+        validating.show()
 
 
 def _site(folder: Path) -> dict[str, Any]:

@@ -19,15 +19,18 @@ from flows.orchestration.hooks import tell
     on_failure=[tell],
     on_crashed=[tell],
 )
-def batch_score(dataset: str, source: str, target: str, root: str = ".") -> State[Any]:
+def batch_score(
+    dataset: str, source: str, target: str, root: str = ".", allow_unknown: bool = False
+) -> State[Any]:
     """Scores a file with the champion.
 
     Args:
         dataset: A data set of params.yaml.
-        source: The CSV, TSV or Parquet file of raw rows.
+        source: The file of raw rows: CSV, TSV, Parquet, or in the format of the data set's entry.
         target: The Parquet file to appear. Its metadata names model, version, commit and the hash
             of the data the model learned from.
         root: The workspace: the folder that holds params.yaml.
+        allow_unknown: Whether rows are scored even where not one id of a column is known.
     """
     from flows.serving.score_files import score_file
 
@@ -36,7 +39,14 @@ def batch_score(dataset: str, source: str, target: str, root: str = ".") -> Stat
     try:
         if Path(target).suffix != ".parquet":
             raise DataError(f"{target}: batch scores are written as .parquet.")
-        version = score_file(dataset, Path(source), Path(target), root=Path(root))
+        version = score_file(
+            dataset,
+            Path(source),
+            Path(target),
+            root=Path(root),
+            allow_unknown=allow_unknown,
+            warn=get_run_logger().warning,
+        )
     except AutoRecError as error:
         return Failed(message=str(error))
     said = f"{target}: scored by version {version.number}"

@@ -134,6 +134,7 @@ class Builder:
             self._stop()
             raise
         code = process.wait()
+        _kill_group(process)  # a stage may have survived it
         self._working = False
         said = f"DVC's process ended with code {code}: {kept[-1] if kept else 'it said nothing'}"
         return {"ok": False, "busy": False, "said": said}, list(kept)
@@ -152,12 +153,18 @@ class Builder:
         try:
             process.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            _kill_group(process)
             process.wait()
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
                 with suppress(BrokenPipeError):
                     stream.close()
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    """Kills what is left of the session that a process leads or has led."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _output(process: subprocess.Popen[str]) -> IO[str]:

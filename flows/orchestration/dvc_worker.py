@@ -1,8 +1,8 @@
 """The process in which DVC runs: `python -m flows.orchestration.dvc_worker`; see `dvc_client`.
 
 It reads one request a line on stdin, and answers each with one marked line on stderr, after
-everything its stages have printed. When stdin ends in the middle of a stage, whoever asked is dead,
-and nobody would ever read the result: then this process and all it has started end at once.
+everything its stages have printed. When stdin ends, whoever asked is done or dead, and nobody would
+read another answer: then this process and all it has started end at once.
 """
 
 from __future__ import annotations
@@ -27,19 +27,16 @@ BUSY_TEXT = "is busy"
 def main() -> None:
     """Serves requests until stdin ends."""
     prepare_environment()
-    requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-    working = threading.Event()
-    threading.Thread(target=_listen, args=(requests, working), daemon=True).start()
+    requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     # Loaded before the first request: the flow is still busy with its own start.
     from dvc.repo import Repo
 
     _speak_plainly()
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: _interrupt_stages(ending))
-    while not ending.is_set() and (line := requests.get()) is not None:
-        working.set()
-        answer = _reproduce(Repo, **json.loads(line))
-        working.clear()
+    while not ending.is_set():
+        answer = _reproduce(Repo, **json.loads(requests.get()))
         sys.stdout.flush()
         print(ANSWER_MARK + json.dumps(answer), file=sys.stderr, flush=True)  # noqa: T201
 
@@ -51,14 +48,14 @@ def _interrupt_stages(ending: threading.Event) -> None:
     os.killpg(0, signal.SIGINT)
 
 
-def _listen(requests: queue.SimpleQueue[bytes | None], working: threading.Event) -> None:
+def _listen(requests: queue.SimpleQueue[bytes]) -> None:
+    """Collects requests; when there will be no more, ends this process and all it has started."""
     # Not sys.stdin: its lock, held by this thread, would abort an ordinary end of the process.
     with open(0, "rb", buffering=0, closefd=False) as stdin:
         for line in stdin:
             requests.put(line)
-    if working.is_set() or not requests.empty():
-        os.killpg(0, signal.SIGKILL)
-    requests.put(None)
+    # Without waiting for a stage, an import or the flow's word: whoever asked is done or dead.
+    os.killpg(0, signal.SIGKILL)
 
 
 def _reproduce(repository: Any, target: str, force: bool) -> dict[str, Any]:

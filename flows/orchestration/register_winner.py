@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+
 from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.data.preparing.learned_rows import LearnedRows
 from autorec_core.data.preparing.store import load_examples, load_rows
@@ -44,17 +46,20 @@ def register_winner(params: Params, places: Places) -> Decision:
     rows = load_rows(places.prepared, "test")
     number = _registered(places, tags["dvc.model"])
     if number is None:
-        features = rows[schema.columns].head(EXAMPLE_ROWS)
+        scorer, features = Scorer.load(places.model), rows[schema.columns].head(EXAMPLE_ROWS)
         number = register(
             places.dataset,
             places.model,
             features,
-            Scorer.load(places.model).score(features),
+            # In so few rows, many unknown ids are no news.
+            scorer.score(features, scorer.unknown_ids()),
             run=mlflow_runs.search_run(places) if told else None,
             tags=tags,
             lineage=document,
             metrics=test_figures(places)["model"],
-            learned=LearnedRows.of(learned_from(places)),
+            learned=LearnedRows.of(
+                learned_from(places), key=params.dataset(places.dataset).facts.unique
+            ),
             root=places.root,
         )
     ids = load_examples(places.prepared, "test").categorical
@@ -64,6 +69,7 @@ def register_winner(params: Params, places: Places) -> Decision:
         segments(preprocessor, ids, min_rows=params.registry.min_segment_rows),
         binding_checks(document),
         tags["dvc.prepared"],
+        _mean_label(places),
     )
     decision = hold_gate(
         places.dataset, number, evidence, params.registry, seed=params.seed, root=places.root
@@ -74,9 +80,21 @@ def register_winner(params: Params, places: Places) -> Decision:
 
 def learned_from(places: Places) -> list[Path]:
     """The files of the raw rows that the winner was trained on."""
+    return [places.prepared / f"rows_{part}.parquet" for part in _parts_learned_from(places)]
+
+
+def _parts_learned_from(places: Places) -> tuple[str, ...]:
     result = json.loads((places.search / "winner" / "result.json").read_text(encoding="utf-8"))
-    parts = ("train", "valid") if result["refit_on_train_and_valid"] else ("train",)
-    return [places.prepared / f"rows_{part}.parquet" for part in parts]
+    return ("train", "valid") if result["refit_on_train_and_valid"] else ("train",)
+
+
+def _mean_label(places: Places) -> float:
+    """The mean label of the rows that the winner was trained on."""
+    splits = json.loads((places.prepared / "profile.json").read_text(encoding="utf-8"))["splits"]
+    parts = [splits[name] for name in _parts_learned_from(places)]
+    return float(
+        np.average([part["label_mean"] for part in parts], weights=[part["rows"] for part in parts])
+    )
 
 
 def _registered(places: Places, model_hash: str) -> int | None:

@@ -20,10 +20,12 @@ from rich.table import Table
 from autorec_core.errors import AutoRecError, DataError
 from autorec_core.files import write_text
 from flows.orchestration.dvc_client import StageError
-from flows.registry.lineage import environment, git
+from flows.processes import watchdog
+from flows.registry.lineage import environment
 from flows.registry.loading import fetched
 from flows.registry.register import LINEAGE
 from flows.registry.versions import get_version, model_name
+from flows.repository import fault_of_git, git
 from flows.workspace import Places
 
 FIRST = "fetch"
@@ -46,7 +48,10 @@ class Rebuilt:
     @property
     def equal(self) -> bool:
         """Whether every figure is the same to the last digit."""
-        return self.recorded == self.found
+        # A metric may be NaN, such as the AUC of a single label: that is the same NaN again.
+        return {k: repr(v) for k, v in self.recorded.items()} == {
+            k: repr(v) for k, v in self.found.items()
+        }
 
 
 def reproduce(dataset: str, number: int, root: Path = Path()) -> None:
@@ -128,7 +133,9 @@ def _commit(document: Mapping[str, Any]) -> str:
 def _work_tree(root: Path, commit: str) -> Iterator[Path]:
     """The workspace's folder as it was at a commit, beside the workspace; gone afterwards."""
     top = git(root, "rev-parse", "--show-toplevel")
-    if top is None or git(root, "cat-file", "-e", f"{commit}^{{commit}}") is None:
+    if top is None:
+        raise DataError(f"git does not give the code of that version. {fault_of_git(root)}")
+    if git(root, "cat-file", "-e", f"{commit}^{{commit}}") is None:
         raise DataError(f"This git repository does not have the commit {commit}: fetch it first.")
     inside = root.resolve().relative_to(Path(top).resolve())
     with tempfile.TemporaryDirectory() as folder:
@@ -160,21 +167,28 @@ def _share_cache(root: Path, tree: Path) -> None:
 
 
 def _dvc(tree: Path, *arguments: str, otherwise: str) -> None:
-    """Runs DVC in the work tree, whose own code and store the stages use, and nobody else's."""
+    """Runs DVC in the work tree, whose own code and store the stages use, and nobody else's.
+
+    It ends with this process, and so do its stages. The watchdog is ours, not the work tree's.
+    """
     environ = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
+    with subprocess.Popen(
+        [sys.executable, "-P", watchdog.__file__, "0", "dvc", *arguments],
         cwd=tree,
         env={**environ, "PYTHONPATH": str(tree)},
+        stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or ["nothing"]
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        said = process.stderr.read()
+        code = process.wait()
+    if code != 0:
+        lines = said.strip().splitlines() or ["nothing"]
         errors = [line for line in lines if line.startswith("ERROR: ")]
-        said = (errors or lines)[-1].removeprefix("ERROR: ")
-        raise StageError(f"{otherwise} DVC says: {said}")
+        last = (errors or lines)[-1].removeprefix("ERROR: ")
+        raise StageError(f"{otherwise} DVC says: {last}")
 
 
 def _differences(recorded: Mapping[str, Any], tree: Path) -> Iterator[str]:

@@ -13,7 +13,7 @@ from prefect.artifacts import (
 )
 
 from flows.registry.decision import Decision
-from flows.results import TITLES, leaderboard_rows, test_figures
+from flows.results import MODEL, full_title, leaderboard_rows, run_warnings, test_figures
 from flows.tracking import mlflow_runs
 from flows.workspace import Places
 
@@ -120,7 +120,7 @@ def result_markdown(places: Places, *, decision: str) -> str:
     """A run's result as Markdown: test figures beside the baselines, winner, decision."""
     figures = test_figures(places)
     winner = json.loads((places.search / "winner" / "result.json").read_text("utf-8"))
-    metrics = list(figures["model"])
+    metrics = list(figures[MODEL])
     lines = [
         f"# {places.dataset}",
         "",
@@ -131,7 +131,8 @@ def result_markdown(places: Places, *, decision: str) -> str:
         cells = " | ".join(
             f"{values[metric]:.4f}" if metric in values else "" for metric in metrics
         )
-        lines.append(f"| {TITLES.get(name, name)} | {cells} |")
+        lines.append(f"| {full_title(places, name)} | {cells} |")
+    lines += [line for warning in run_warnings(places) for line in ("", f"**Warning:** {warning}")]
     lines += ["", f"**{decision}**", "", "| winning hyperparameter | value |", "|---|---|"]
     lines += [f"| `{name}` | {value} |" for name, value in winner["hyperparameters"].items()]
     return "\n".join(lines) + "\n"

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from autorec_core.config import DatasetParams, FileSource
-from autorec_core.data.reading.raw import raw_files
+from autorec_core.data.reading.raw_files import raw_names
 from autorec_core.errors import DataError
 from flows.stages.fetch import fetch
 from flows.workspace import Places
@@ -21,12 +21,10 @@ def own_file_moved(entry: DatasetParams, places: Places) -> bool:
     own = next((one for one in entry.sources if isinstance(one, FileSource)), None)
     if own is None or entry.sha256 is not None or not places.raw.exists():
         return False
-    path = places.root / own.path
     try:
-        files = raw_files(path)
+        names = raw_names(places.root / own.path, entry.file)
     except DataError:
         return False
-    names = {(entry.file if file == path else file.name): file for file in files}
     return _hashes(names) != fingerprint(places.raw)
 
 
@@ -53,8 +51,9 @@ def source_moved(entry: DatasetParams, places: Places) -> str | None:
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file of a folder, by name."""
-    return _hashes({file.name: file for file in folder.iterdir() if file.is_file()})
+    """The SHA-256 of each file of a folder, by its path inside it."""
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return _hashes({file.relative_to(folder).as_posix(): file for file in files})
 
 
 def _hashes(files: dict[str, Path]) -> dict[str, str]:

@@ -21,11 +21,15 @@ from flows.config import Params
 from flows.orchestration.crashed_runs import mark_crashed
 from flows.orchestration.dvc_client import Builder
 from flows.orchestration.hooks import tell
+from flows.orchestration.logs import leave_out_empty_tracebacks
 from flows.orchestration.run_artifacts import publish_checks, publish_result, publish_trials
 from flows.orchestration.source_changes import own_file_moved
 from flows.processes.locks import OccupiedError, Presence, at_work, exclusive
 from flows.report.build import report_run
-from flows.workspace import Places
+from flows.repository import check_git
+from flows.workspace import Places, check_writable
+
+leave_out_empty_tracebacks()
 
 HOUR = 3600
 OUT_OF_REACH = "OutOfReach"
@@ -128,6 +132,9 @@ def autorec(dataset: str, root: str = ".", refetch: bool = False) -> State[Any]:
     try:
         params = Params.load(places.root / "params.yaml")
         params.buildable(dataset)
+        check_writable(places.root)
+        if (fault := check_git(places.root)) is not None:
+            logger.warning("%s", fault)
         with at_work(places.root, me):
             for dead in mark_crashed(places.root):
                 logger.warning("Marked as crashed: %s is gone.", dead)

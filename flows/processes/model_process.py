@@ -5,7 +5,7 @@ travels with it, and nothing of the asking process leaks in. The environment nam
 
 It is asked on stdin and answers on stdout, in frames: a byte for the kind, eight for the length,
 so many bytes of content. Rows and scores are Arrow streams, the rest is JSON or text. It ends when
-stdin does, so it cannot outlive who started it.
+stdin does, and at any other moment when its starter is gone, so it cannot outlive that.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ import signal
 import statistics
 import struct
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import IO, Any
 
-# Asked for: scores of rows, what it makes of its own example, an export.
-SCORE, EXAMPLE, EXPORT = b"s", b"e", b"x"
+# Asked for: scores of rows, their unknown ids, its own example, the time of one row, an export.
+SCORE, UNKNOWN, EXAMPLE, TIME, EXPORT = b"s", b"u", b"e", b"t", b"x"
 # Answered: what the model is, scores, anything else as JSON; wrong rows; whatever else went wrong.
 READY, SCORES, DONE, WRONG_ROWS, FAILED = b"R", b"S", b"J", b"D", b"E"
 JSON_COLUMN = b"json"
 """In the metadata of a column of mixed types, whose values are written as JSON."""
 CODE = ("code", "autorec_core")
-WARM_UP, TIMED = 10, 51
+POLL_SECONDS = 0.5
 # What MLflow and Python themselves put beside a model's files.
 FOREIGN = ("registered_model_meta", "__pycache__")
 _HEAD = struct.Struct("<cQ")
@@ -85,8 +86,9 @@ def receive(file: IO[bytes]) -> tuple[bytes, bytes] | None:
     return (kind, content) if len(content) == length else None
 
 
-def main(uri: str, expected: str, place: str) -> None:
+def main(uri: str, expected: str, starter: str, place: str) -> None:
     """Loads a model into the folder `place`, says what it is, and answers until stdin ends."""
+    threading.Thread(target=_end_with, args=(int(starter), Path(place)), daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM):  # sent to a whole group, which waits for answers
         signal.signal(number, signal.SIG_IGN)
     asked, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
@@ -107,13 +109,26 @@ def main(uri: str, expected: str, place: str) -> None:
         shutil.rmtree(place, ignore_errors=True)
 
 
+def _end_with(starter: int, place: Path) -> None:
+    """Ends this process when its starter is gone, in the middle of loading or scoring too."""
+    while os.getppid() == starter:
+        time.sleep(POLL_SECONDS)
+    shutil.rmtree(place, ignore_errors=True)
+    os._exit(1)
+
+
 def _load(uri: str, expected: str, folder: Path) -> tuple[Any, bytes]:
     import mlflow
 
     model = mlflow.pyfunc.load_model(str(fetch(uri, folder, expected)))
     columns = model.metadata.get_input_schema().input_names()
-    numeric = model.unwrap_python_model().scorer.preprocessor.schema.numeric
-    about = {"columns": columns, "numeric": [name for name in columns if name in numeric]}
+    preprocessor = model.unwrap_python_model().scorer.preprocessor
+    about = {
+        "columns": columns,
+        "numeric": [name for name in columns if name in preprocessor.schema.numeric],
+        "unknown_rate": dict(getattr(preprocessor, "unknown_rate", {})),
+        "missing": getattr(preprocessor.schema, "missing", ()),  # older versions have none
+    }
     return model, json.dumps(about).encode()
 
 
@@ -122,8 +137,12 @@ def _answer(model: Any, kind: bytes, content: bytes) -> tuple[bytes, bytes | mem
         if kind == SCORE:
             # Past MLflow's look at every value, which takes four times as long as the scores.
             return SCORES, _scores(model.unwrap_python_model().predict(None, _frame(content)))
+        if kind == UNKNOWN:
+            return DONE, json.dumps(_unknown(model, _frame(content))).encode()
         if kind == EXAMPLE:
             return DONE, json.dumps(_example(model)).encode()
+        if kind == TIME:
+            return DONE, json.dumps(_milliseconds(model, json.loads(content))).encode()
         from autorec_core.export import export_scorer
 
         export_scorer(model.unwrap_python_model().scorer, Path(json.loads(content)))
@@ -152,6 +171,14 @@ def _frame(content: bytes) -> Any:
     return frame
 
 
+def _unknown(model: Any, rows: Any) -> dict[str, tuple[int, int]]:
+    """How many ids of each column of one category a row are unknown, and how many there are."""
+    preprocessor = model.unwrap_python_model().scorer.preprocessor
+    ids = preprocessor.encode(rows).categorical
+    names = [field.name for field in preprocessor.schema.categorical]
+    return {name: (int((ids[:, at] == 0).sum()), len(rows)) for at, name in enumerate(names)}
+
+
 def _scores(found: Any) -> memoryview:
     import numpy as np
     import pyarrow as pa
@@ -170,22 +197,32 @@ def stream_of(table: Any) -> memoryview:
 
 
 def _example(model: Any) -> dict[str, Any]:
-    """What MLflow gives for the model's example, what was recorded, and the time of one row."""
+    """What MLflow gives for the model's example, and what was recorded."""
     import numpy as np
+
+    rows, recorded = _example_rows(model)
+    found = np.asarray(model.predict(rows), dtype=float).tolist()
+    return {"scores": found, "recorded": recorded}
+
+
+def _milliseconds(model: Any, calls: int) -> float:
+    """The median time that scoring one row of the example takes."""
+    row, seconds = _example_rows(model)[0].head(1), []
+    for _ in range(calls):
+        started = time.perf_counter()
+        model.predict(row)
+        seconds.append(time.perf_counter() - started)
+    return 1000 * statistics.median(seconds)
+
+
+def _example_rows(model: Any) -> tuple[Any, list[float]]:
+    """The rows of the model's example, and the scores it was registered with."""
     import pandas as pd
 
     example = (model.metadata.metadata or {}).get("example")
     if example is None:
         raise ValueError("it has no example to be tried with")
-    rows = pd.DataFrame(example["rows"])
-    found = np.asarray(model.predict(rows), dtype=float).tolist()
-    row, seconds = rows.head(1), []
-    for _ in range(WARM_UP + TIMED):
-        started = time.perf_counter()
-        model.predict(row)
-        seconds.append(time.perf_counter() - started)
-    milliseconds = 1000 * statistics.median(seconds[WARM_UP:])
-    return {"scores": found, "recorded": example["scores"], "milliseconds": milliseconds}
+    return pd.DataFrame(example["rows"]), example["scores"]
 
 
 if __name__ == "__main__":

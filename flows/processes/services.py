@@ -10,9 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,22 +23,31 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import psutil
 
 from autorec_core.errors import AutoRecError, ConfigError, UnreachableError
 from autorec_core.files import write_json
 from flows.addresses import sqlite_address
 from flows.config import Params, ServicesParams
-from flows.environment import prepare_environment
+from flows.environment import (
+    bypass_proxies,
+    check_proxies,
+    prepare_environment,
+    without_password,
+)
+from flows.processes import watchdog
+from flows.processes.health import check_prefect, fault_of_server
 from flows.processes.locks import FOLDER
 from flows.processes.mlflow_store import correct_places
-from flows.workspace import ARTIFACTS, STORE
+from flows.workspace import ARTIFACTS, STORE, check_writable
 
 PREFECT, MLFLOW, WORKER = "prefect", "mlflow", "worker"
 POOL = "autorec"
 _PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 START_SECONDS = 180.0
+RUN_SECONDS = 45.0
+"""How long runs in progress may take to end when `work` is told to. With the worker's own time in
+`STOP_SECONDS` it must stay below `stop_grace_period` in compose.yaml."""
 STOP_SECONDS = {WORKER: 40.0, MLFLOW: 15.0, PREFECT: 15.0}
 """How long each may take to end by itself, in the order they are ended."""
 
@@ -114,7 +125,10 @@ def up(root: Path) -> None:
     Raises:
         UnreachableError: A server does not come up; its log is named.
     """
+    check_writable(root)
+    check_proxies()
     params = Params.load(root / "params.yaml").services
+    bypass_proxies(params.host)
     where = addresses(params)
     environment = {**os.environ, **prefect_database(root), **where}
     correct_places(root)
@@ -129,7 +143,7 @@ def up(root: Path) -> None:
             _must_be_free(name, variable, where[variable])
             _start(root, name, command, environment, where[variable])
     for name, variable, _ in servers:
-        _await(root, name, f"{where[variable]}/health")
+        _await(root, name, variable, f"{where[variable].rstrip('/')}/health")
         print(f"{name}: {where[variable].removesuffix('/api')}")
     deploy(root, environment)
     if not _runs(root, WORKER):
@@ -138,11 +152,47 @@ def up(root: Path) -> None:
 
 
 def work(root: Path) -> None:
-    """Deploys prefect.yaml on servers that run elsewhere, then becomes a worker for them."""
+    """Deploys prefect.yaml on servers that run elsewhere, then works for them.
+
+    Told to end (SIGTERM, Ctrl-C), it lets the runs in progress end if they do so within
+    `RUN_SECONDS`. Those that are left are stopped, and the next run goes on where they were.
+
+    Raises:
+        ConfigError: No address of a Prefect server is given, a proxy cannot be used, or the
+            workspace cannot be written.
+        UnreachableError: The Prefect server does not answer.
+    """
+    check_writable(root)
+    check_proxies()
+    api = os.environ.get("PREFECT_API_URL")
+    if not api:
+        raise ConfigError("Set PREFECT_API_URL to the server that this worker is to work for.")
+    check_prefect(api)
     os.chdir(root)
     deploy(root, dict(os.environ))
-    command = _worker()
-    os.execv(command[0], command)
+    module, *arguments = _worker()[2:]
+    worker = watchdog.start(
+        module, arguments, environment=os.environ, grace_seconds=STOP_SECONDS[WORKER]
+    )
+    asked = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.set())
+    while worker.poll() is None:
+        if asked.wait(1):
+            wait_for_runs(worker.pid, RUN_SECONDS)
+            worker.terminate()
+            worker.wait()
+            return
+    sys.exit(worker.returncode)
+
+
+def wait_for_runs(worker: int, seconds: float) -> None:
+    """Waits until a worker has no run in progress, and no longer than it may."""
+    deadline = time.monotonic() + seconds
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(worker)
+        while process.children() and time.monotonic() < deadline:
+            time.sleep(0.2)
 
 
 def deploy(root: Path, environment: dict[str, str]) -> None:
@@ -242,16 +292,20 @@ def _must_be_free(name: str, variable: str, address: str) -> None:
             )
 
 
-def _await(root: Path, name: str, health: str) -> None:
-    """Waits until a server answers."""
-    deadline = time.monotonic() + START_SECONDS
+def _await(root: Path, name: str, variable: str, health: str) -> None:
+    """Waits until a server that `up` has started answers; one of somebody else must do so now."""
     own = next((service for service in _noted(root) if service.name == name), None)
-    while time.monotonic() < deadline and (own is None or own.process() is not None):
-        try:
-            if httpx.get(health, timeout=5).status_code == httpx.codes.OK:
-                return
-        except httpx.TransportError:
-            pass
+    if os.environ.get(variable) or own is None:
+        if (fault := fault_of_server(health)) is not None:
+            raise UnreachableError(
+                f"{name} does not answer at {without_password(health)}: {fault}. Start that "
+                f"server, or unset {variable} to have one started here."
+            )
+        return
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and own.process() is not None:
+        if fault_of_server(health) is None:
+            return
         time.sleep(0.2)
     raise UnreachableError(
         f"{name} does not answer at {health}; see {root / FOLDER / 'log' / f'{name}.log'}."

@@ -11,15 +11,13 @@ import atexit
 import os
 import socket
 import subprocess
-import sys
 import time
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-import httpx
-
 from autorec_core.errors import UnreachableError
+from flows.processes import watchdog
+from flows.processes.health import fault_of_server
 from flows.processes.services import prefect_database
 
 SECONDS = 180.0
@@ -45,14 +43,11 @@ def start_temporary_server(root: Path) -> None:
     spec = find_spec("prefect")
     assert spec is not None
     assert spec.origin is not None
-    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(Path(spec.origin).parent)]
-    command += ["--factory", "prefect.server.api.server:create_app", "--lifespan", "on"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flows.processes.watchdog", *command],
-        env={**os.environ, **prefect_database(root), **_ENVIRONMENT},
-        stdin=subprocess.PIPE,
-    )
+    arguments = ["--app-dir", str(Path(spec.origin).parent)]
+    arguments += ["--factory", "prefect.server.api.server:create_app", "--lifespan", "on"]
+    arguments += ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
+    environment = {**os.environ, **prefect_database(root), **_ENVIRONMENT}
+    process = watchdog.start("uvicorn", arguments, environment=environment)
     assert process.stdin is not None
     # Prefect sends its last logs before this: Python ends threads first.
     atexit.register(process.stdin.close)
@@ -65,9 +60,8 @@ def start_temporary_server(root: Path) -> None:
 def _await(process: subprocess.Popen[bytes], api: str) -> None:
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        with suppress(httpx.TransportError):
-            if httpx.get(f"{api}/health").status_code == httpx.codes.OK:
-                return
+        if fault_of_server(f"{api}/health") is None:
+            return
         time.sleep(0.1)
     raise UnreachableError(f"The temporary Prefect server did not come up on {api}.")
 

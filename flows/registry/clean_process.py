@@ -23,6 +23,8 @@ from autorec_core.errors import DataError
 from flows.processes import model_process
 from flows.registry.versions import RegistryError, Version, client, model_uri
 
+_COMMAND = (sys.executable, "-I", "-B", model_process.__file__)
+
 
 class EndedError(RegistryError):
     """The process of a version ended before it answered."""
@@ -61,7 +63,7 @@ class CleanProcess:
         place = tempfile.mkdtemp(prefix="autorec-model-")
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-B", model_process.__file__, self.uri, registered, place],
+            [*_COMMAND, self.uri, registered, str(os.getpid()), place],
             env=_environment(root),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -75,6 +77,8 @@ class CleanProcess:
             raise
         self.columns: list[str] = about["columns"]
         self.numeric = frozenset[str](about["numeric"])
+        self.missing: list[str] = about["missing"]
+        self.unknown_rate: Mapping[str, float] = about["unknown_rate"]
 
     def score(self, rows: pa.Table) -> np.ndarray:
         """Scores raw rows; as the model gives them, shape (rows,).
@@ -91,14 +95,24 @@ class CleanProcess:
             raise RegistryError(f"{self.uri} gives {len(scores)} scores for {rows.num_rows} rows.")
         return scores
 
+    def count_unknown(self, rows: pa.Table) -> Mapping[str, tuple[int, int]]:
+        """How many ids of each column the version does not know, and how many there are."""
+        content = model_process.stream_of(rows)
+        return json.loads(self._ask(model_process.UNKNOWN, content, model_process.DONE))
+
     def example(self) -> Mapping[str, Any]:
         """What it makes of its own example.
 
         Returns:
-            `scores`, as MLflow's `predict` gives them; `recorded`, those of its registration;
-            `milliseconds`, the median time of one row, without the way to the process and back.
+            `scores`, as MLflow's `predict` gives them, and `recorded`, those of its registration.
         """
         return json.loads(self._ask(model_process.EXAMPLE, b"", model_process.DONE))
+
+    def milliseconds(self, calls: int) -> float:
+        """The median time of scoring one row, without the way to the process and back."""
+        return json.loads(
+            self._ask(model_process.TIME, json.dumps(calls).encode(), model_process.DONE)
+        )
 
     def export(self, folder: Path) -> None:
         """Has it write itself for Keras and TensorFlow Serving; see `export_scorer`."""

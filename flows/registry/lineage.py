@@ -6,7 +6,6 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,13 @@ import yaml
 
 from autorec_core.errors import DataError
 from flows.config import Params
+from flows.repository import git, in_commit
 from flows.results import test_figures
 from flows.workspace import Places
 
 KINDS = ("raw", "prepared", "model")
 # Written by every run and kept here themselves; they are no change of the code.
+CODE = ("autorec_core", "flows")
 OWN = (":!dvc.lock", ":!params.yaml", ":!data", ":!reports")
 
 
@@ -110,12 +111,13 @@ def out_hashes(stages: Mapping[str, Any]) -> dict[str, str]:
 
 
 def git_state(root: Path) -> dict[str, Any]:
-    """The commit of the workspace, and whether its code had changes of its own."""
-    commit = git(root, "rev-parse", "HEAD")
+    """The commit of the workspace, and whether its code differs from what that commit has."""
+    commit = git(root, "rev-parse", "--verify", "HEAD")
     if commit is None:
         return {}
     changed = git(root, "status", "--porcelain", "-uno", "--", ".", *OWN)
-    return {"commit": commit, "dirty": bool(changed)}
+    new = git(root, "status", "--porcelain", "-unormal", "--", *CODE)
+    return {"commit": commit, "dirty": bool(changed or new) or not in_commit(root)}
 
 
 def environment(root: Path) -> dict[str, Any]:
@@ -132,14 +134,6 @@ def environment(root: Path) -> dict[str, Any]:
         "packages": dict(sorted(packages.items())),
         "lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None,
     }
-
-
-def git(root: Path, *arguments: str) -> str | None:
-    """What git answers in the workspace; None where it fails."""
-    done = subprocess.run(
-        ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def _read(path: Path) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ import pyarrow as pa
 import autorec_core
 from autorec_core.data import values
 from autorec_core.data.encoding.preprocessor import Preprocessor
+from autorec_core.data.encoding.unknown_ids import UnknownIds
 from autorec_core.data.preparing.learned_rows import LearnedRows
 from autorec_core.errors import DataError
 from autorec_core.scorer import MANIFEST, Scorer
@@ -43,10 +44,19 @@ class RowScorer(Protocol):
     def numeric(self) -> frozenset[str]:
         """Those of them that hold numbers; the others hold categories."""
 
-    def score_table(self, table: pa.Table) -> np.ndarray:
+    @property
+    def missing(self) -> Sequence[str]:
+        """The words that mean "missing" in any of them."""
+
+    def unknown_ids(self) -> UnknownIds:
+        """A counter of unknown ids, which knows their usual share."""
+
+    def score_table(self, table: pa.Table, unknown: UnknownIds | None = None) -> np.ndarray:
         """Scores raw rows given as an Arrow table; see `Scorer.score_table`."""
 
-    def score_lists(self, columns: Mapping[str, list[Any]]) -> np.ndarray:
+    def score_lists(
+        self, columns: Mapping[str, list[Any]], unknown: UnknownIds | None = None
+    ) -> np.ndarray:
         """Scores raw rows given as a list of plain values a column."""
 
 
@@ -66,12 +76,18 @@ class DistantScorer:
         self._lock = threading.Lock()
         self._process = CleanProcess(version, root)
         self.columns, self.numeric = self._process.columns, self._process.numeric
+        self.missing = self._process.missing
 
-    def score_table(self, table: pa.Table) -> np.ndarray:
+    def unknown_ids(self) -> UnknownIds:
+        """A counter of unknown ids, which knows their usual share."""
+        return UnknownIds(self._process.unknown_rate)
+
+    def score_table(self, table: pa.Table, unknown: UnknownIds | None = None) -> np.ndarray:
         """Scores raw rows given as an Arrow table.
 
         Args:
             table: The model's columns; others are ignored.
+            unknown: Counts unknown ids.
 
         Returns:
             As the model gives them, shape (rows,).
@@ -80,18 +96,26 @@ class DistantScorer:
             DataError: A number is no number.
             RegistryError: The model fails, or its process dies of these rows.
         """
-        return self._score(pa.table({name: values.plain(table[name]) for name in self.columns}))
+        rows = pa.table({name: values.plain(table[name]) for name in self.columns})
+        return self._score(rows, unknown)
 
-    def score_lists(self, columns: Mapping[str, list[Any]]) -> np.ndarray:
+    def score_lists(
+        self, columns: Mapping[str, list[Any]], unknown: UnknownIds | None = None
+    ) -> np.ndarray:
         """Scores raw rows given as a list of plain values a column; see `score_table`."""
-        return self._score(rows_of({name: columns[name] for name in self.columns}))
+        return self._score(rows_of({name: columns[name] for name in self.columns}), unknown)
 
-    def _score(self, rows: pa.Table) -> np.ndarray:
+    def _score(self, rows: pa.Table, unknown: UnknownIds | None) -> np.ndarray:
         process = self._process
         try:
-            return process.score(rows)
+            scores = process.score(rows)
         except EndedError:
-            return self._renewed(process).score(rows)
+            process = self._renewed(process)
+            scores = process.score(rows)
+        if unknown is not None:
+            for name, (count, total) in process.count_unknown(rows).items():
+                unknown.add(name, count, total)
+        return scores
 
     def _renewed(self, dead: CleanProcess) -> CleanProcess:
         """A process in place of one that has died: one, however many threads ask."""

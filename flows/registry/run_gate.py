@@ -20,13 +20,15 @@ import pandas as pd
 from autorec_core.data.schema import Schema
 from autorec_core.errors import ConfigError
 from autorec_core.evaluation.figures import row_losses
+from autorec_core.evaluation.intervals import clusters_of
 from flows.config import RegistryParams
 from flows.registry import gate
 from flows.registry.aliases import HELD, PROMOTING, REFUSED, clean_up, move
 from flows.registry.decision import Decision, Grounds
+from flows.registry.guards import JudgedRows, Showing
 from flows.registry.loading import learned_rows
 from flows.registry.server_lock import exclusive
-from flows.registry.smoke_test import Probed, smoke_test
+from flows.registry.smoke_test import Probed, latency_in_turn, smoke_test
 from flows.registry.unseen_rows import Basis, basis
 from flows.registry.versions import (
     LIVE,
@@ -56,6 +58,7 @@ class Evidence:
         data_checks: How many of the expectations that must hold the data met, and how many there
             were.
         data: The hash of the data the rows come from.
+        constant: The mean training label, which a model must beat where no champion can be.
     """
 
     schema: Schema
@@ -63,6 +66,7 @@ class Evidence:
     segments: Mapping[str, np.ndarray]
     data_checks: tuple[int, int]
     data: str
+    constant: float
 
 
 def hold_gate(
@@ -90,9 +94,26 @@ def hold_gate(
     Raises:
         RegistryError: The challenger does not pass its smoke test, or others kept moving the alias.
     """
+    shown: dict[int, Probed] = {}
+    try:
+        return _held(dataset, number, evidence, policy, shown, seed, root)
+    finally:
+        for probed in shown.values():
+            probed.close()
+
+
+def _held(
+    dataset: str,
+    number: int,
+    evidence: Evidence,
+    policy: RegistryParams,
+    shown: dict[int, Probed],
+    seed: int,
+    root: Path,
+) -> Decision:
+    """The decision of `hold_gate`; the versions it has loaded are left in `shown`."""
     registry = client(root)
     challenger = get_version(dataset, number, root)
-    shown: dict[int, Probed] = {}
     bases: dict[int, Basis] = {}
     for _ in range(ROUNDS):
         champion = alias_of(registry, dataset, LIVE)
@@ -154,22 +175,25 @@ def _judge(
     seed: int,
     root: Path,
 ) -> Decision:
-    live: gate.Showing | gate.Unreadable | None = None
-    on = gate.ALL
+    live: Showing | gate.Unreadable | None = None
+    on, latency = gate.ALL, None
     if champion is not None:
         try:
             version = get_version(challenger.dataset, champion, root)
             if champion not in bases:
-                shown[champion], bases[champion] = _champions(version, evidence, root)
+                shown[champion], bases[champion] = _champions(version, evidence, policy, root)
             if _finite(shown[champion], shown[challenger.number]):
                 on = bases[champion]
-            live = _showing(version, shown[champion], evidence, on, policy)
+            live = _showing(version, shown[champion], evidence, on)
+            latency = latency_in_turn(shown[champion], shown[challenger.number])
         except (RegistryError, ConfigError, KeyError) as error:
             live, on = gate.Unreadable(champion, str(error)), gate.ALL
     decision = gate.judge(
         live,
-        _showing(challenger, shown[challenger.number], evidence, on, policy),
+        _showing(challenger, shown[challenger.number], evidence, on),
+        _judged(evidence, on, policy),
         policy,
+        latency=latency,
         data_checks=evidence.data_checks,
         seed=seed,
         basis=on,
@@ -182,7 +206,9 @@ def _finite(*probed: Probed) -> bool:
     return all(np.isfinite(one.scores).all() for one in probed)
 
 
-def _champions(version: Version, evidence: Evidence, root: Path) -> tuple[Probed, Basis]:
+def _champions(
+    version: Version, evidence: Evidence, policy: RegistryParams, root: Path
+) -> tuple[Probed, Basis]:
     """What a champion scores, and which rows it may be judged on; tried twice.
 
     A store that was away for a moment is no reason to let a model in that was compared with none.
@@ -190,7 +216,8 @@ def _champions(version: Version, evidence: Evidence, root: Path) -> tuple[Probed
 
     def ask() -> tuple[Probed, Basis]:
         probed = smoke_test(version, evidence.rows[evidence.schema.columns], root)
-        return probed, basis(version.number, learned_rows(version, root), evidence.rows)
+        record = learned_rows(version, root)
+        return probed, basis(version.number, record, evidence.rows, fewest=policy.min_test_rows)
 
     try:
         return ask()
@@ -199,25 +226,30 @@ def _champions(version: Version, evidence: Evidence, root: Path) -> tuple[Probed
         return ask()
 
 
-def _showing(
-    version: Version, probed: Probed, evidence: Evidence, on: Basis, policy: RegistryParams
-) -> gate.Showing:
-    """What a version made of the test rows that count."""
-    labels, scores = evidence.rows[evidence.schema.label].to_numpy(), probed.scores
-    segments = evidence.segments
+def _judged(evidence: Evidence, on: Basis, policy: RegistryParams) -> JudgedRows:
+    """The test rows that count."""
+    schema, rows, segments = evidence.schema, evidence.rows, evidence.segments
     if on.counted is not None:
-        labels, scores = labels[on.counted], scores[on.counted]
-        left = {name: rows[on.counted] for name, rows in segments.items()}
-        segments = {n: rows for n, rows in left.items() if rows.sum() >= policy.min_segment_rows}
-    return gate.showing(
-        version.number,
+        rows = rows[on.counted]
+        left = {name: chosen[on.counted] for name, chosen in segments.items()}
+        segments = {n: one for n, one in left.items() if one.sum() >= policy.min_segment_rows}
+    labels = rows[schema.label].to_numpy(np.float64)
+    return JudgedRows(
+        schema.task,
         labels,
-        scores,
-        row_losses(evidence.schema.task, labels, scores),
         segments,
-        latency=probed.latency,
-        size=int(version.tags["size"]),
+        None if schema.user is None else clusters_of(rows[schema.user]),
+        row_losses(schema.task, labels, np.full(len(labels), evidence.constant)),
     )
+
+
+def _showing(version: Version, probed: Probed, evidence: Evidence, on: Basis) -> Showing:
+    """What a version made of the test rows that count."""
+    counted = slice(None) if on.counted is None else on.counted
+    labels = evidence.rows[evidence.schema.label].to_numpy()[counted]
+    scores = probed.scores[counted]
+    losses = row_losses(evidence.schema.task, labels, scores)
+    return Showing(version.number, scores, losses, int(version.tags["size"]))
 
 
 def _note(

@@ -14,10 +14,6 @@ import pandas as pd
 from autorec_core.data.preparing.learned_rows import LearnedRows
 from autorec_core.errors import DataError
 
-FEWEST = 100
-"""Rows that must be left. With fewer, a percentile interval of skewed losses is clearly too narrow,
-so a challenger no better than the champion would win by luck more often than its level says."""
-
 
 @dataclass(frozen=True, eq=False)
 class Basis:
@@ -32,13 +28,14 @@ class Basis:
     detail: str = ""
 
 
-def basis(champion: int, record: LearnedRows | None, rows: pd.DataFrame) -> Basis:
+def basis(champion: int, record: LearnedRows | None, rows: pd.DataFrame, *, fewest: int) -> Basis:
     """Leaves out the test rows that a champion learned from, if enough others are left.
 
     Args:
         champion: Its version.
         record: The rows it learned from; None where it keeps no record.
         rows: The current raw test rows with their labels.
+        fewest: How many rows must be left.
     """
     every = f"all {len(rows):,} count"
     if record is None:
@@ -57,14 +54,14 @@ def basis(champion: int, record: LearnedRows | None, rows: pd.DataFrame) -> Basi
         )
     counted = sampled & ~learned
     told, known, left = (int(mask.sum()) for mask in (sampled, learned, counted))
-    if not known and (told == len(rows) or left >= FEWEST):
+    if not known and (told == len(rows) or left >= fewest):
         return Basis(None)
     of = "" if told == len(rows) else f"the {told:,} that its record can tell of among "
-    if left < FEWEST:
+    if left < fewest:
         return Basis(
             None,
             f"{every}, although version {champion} learned from {known:,} of {of}them: only "
-            f"{left:,} would be left, fewer than {FEWEST}",
+            f"{left:,} would be left, fewer than {fewest}",
         )
     return Basis(
         counted,

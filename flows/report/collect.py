@@ -27,7 +27,7 @@ from flows.report.facts import (
     Trial,
     Winner,
 )
-from flows.results import TITLES, test_figures
+from flows.results import chosen_settings, run_warnings, test_figures, title_of
 from flows.tracking import mlflow_runs
 from flows.workspace import Places
 
@@ -77,6 +77,7 @@ def collect(params: Params, places: Places) -> Run:
             # What a version was registered with outlives later changes of the workspace.
             lineage={key: tags.get(key, value) for key, value in origin.items()},
             params=params.flat(places.dataset),
+            warnings=tuple(run_warnings(places)),
         )
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(
@@ -86,14 +87,15 @@ def collect(params: Params, places: Places) -> Run:
 
 
 def _figures(places: Places, intervals: Mapping[str, Any]) -> tuple[Figures, ...]:
-    differences = intervals["differences"]
+    differences, settings = intervals["differences"], chosen_settings(places)
     return tuple(
         Figures(
             name=name,
-            title=TITLES[name],
+            title=title_of(name),
             metrics=metrics,
             loss=Interval(**intervals["losses"][name]),
             difference=Interval(**differences[name]) if name in differences else None,
+            chosen=settings.get(name, ""),
         )
         for name, metrics in test_figures(places).items()
     )
@@ -109,8 +111,8 @@ def _trials(path: Path) -> Iterator[Trial]:
             score=score,
             best_step=int(row["best_step"]),
             seconds=float(row["seconds"]),
-            hyperparameters={} if score is None else json.loads(row["what"]),
-            reason=row["what"] if score is None else "",
+            hyperparameters=json.loads(row["hyperparameters"]),
+            reason=row["reason"],
         )
 
 
@@ -179,6 +181,7 @@ def _split(name: str, content: Mapping[str, Any]) -> Split:
         unknown=content["unknown_rate"],
         missing=content["missing_rate"],
         quantiles=content["quantiles"],
+        label_quantiles=content.get("label_quantiles", {}),
     )
 
 

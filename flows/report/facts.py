@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from autorec_core.evaluation.breakdown import ActivityRow, CalibrationRow, ResidualRow
@@ -21,6 +21,7 @@ class Figures:
         metrics: Test metrics by name, the loss first.
         loss: The loss with its interval.
         difference: The model's loss minus this one's, paired; None for the model itself.
+        chosen: What a baseline chose on the valid rows, in words, else "".
     """
 
     name: str
@@ -28,6 +29,7 @@ class Figures:
     metrics: Mapping[str, float]
     loss: Interval
     difference: Interval | None
+    chosen: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class Split:
         unknown: The share of unknown values in each categorical column.
         missing: The share of gaps in each numeric column.
         quantiles: Quantiles of each numeric column.
+        label_quantiles: Quantiles of the label.
     """
 
     name: str
@@ -114,6 +117,7 @@ class Split:
     unknown: Mapping[str, float]
     missing: Mapping[str, float]
     quantiles: Mapping[str, Mapping[str, float]]
+    label_quantiles: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -170,6 +174,7 @@ class Run:
         decision: The gate's decision on that version.
         lineage: Commit, hashes, seed: what the version was registered with.
         params: Every parameter of the workspace by its dotted path.
+        warnings: What must be known before the figures are believed, a sentence each.
     """
 
     dataset: str
@@ -197,6 +202,7 @@ class Run:
     decision: Decision | None
     lineage: Mapping[str, str]
     params: Mapping[str, Any]
+    warnings: tuple[str, ...] = ()
 
     @property
     def model(self) -> Figures:

@@ -32,7 +32,7 @@ def _card(run: Run, kept: int) -> str:
             run=run,
             headline=words.headline(run),
             standing=words.standing(run),
-            gate=words.gate(run),
+            data_checks=words.data_checks(run),
             made=words.made(run),
             limits=words.limits(run),
             level=f"{run.level:.0%}",

@@ -35,7 +35,7 @@ def render(run: Run, *, seed: int, digest: str, built: datetime) -> str:
         run=run,
         headline=words.headline(run),
         standing=words.standing(run),
-        gate=words.gate(run),
+        data_checks=words.data_checks(run),
         made=words.made(run),
         limits=words.limits(run),
         tiles=_tiles(run),
@@ -69,14 +69,17 @@ def _tiles(run: Run) -> list[tuple[str, str, str]]:
     live = run.champion
     failed = len(run.trials) - len(run.completed)
     passed = len(run.expectations) - len(run.failed_checks)
-    second, value = list(model.metrics.items())[1]
+    others = [(name, value) for name, value in model.metrics.items() if name != run.loss][:1]
     return [
         (
             f"test {run.loss.upper()}",
             f"{model.loss.mean:.4f}",
             f"{model.loss.low:.4f} to {model.loss.high:.4f}",
         ),
-        (f"test {second.upper()}", f"{value:.4f}", f"on {run.splits[-1].rows:,} rows"),
+        *(
+            (f"test {name.upper()}", f"{value:.4f}", f"on {run.splits[-1].rows:,} rows")
+            for name, value in others
+        ),
         ("against the baseline", f"{share:+.1%}".replace("-", "−"), run.strongest.title),
         (
             "trials",

@@ -13,6 +13,7 @@ from flows.report.facts import Run
 from flows.report.importance import Importances, varied
 
 MOST_LINES = 8
+MOST_LABELS = 30
 """The most hyperparameters that parallel coordinates show: more cannot be read."""
 
 
@@ -67,6 +68,7 @@ def _results(run: Run) -> Picture:
                 f"{difference.mean:+.4f}" if difference else "",
                 f"{difference.low:+.4f} to {difference.high:+.4f}" if difference else "",
                 *(f"{one.metrics[name]:.4f}" if name in one.metrics else "" for name in others),
+                one.chosen,
             )
         )
     return Picture(
@@ -77,7 +79,7 @@ def _results(run: Run) -> Picture:
         "bars overlap."
         + (" The dashed line is the champion the model was held against." if run.contest else ""),
         outcome.results(run),
-        Table((*head, *(name.upper() for name in others)), tuple(rows)),
+        Table((*head, *(name.upper() for name in others), "chosen on valid"), tuple(rows)),
     )
 
 
@@ -265,8 +267,27 @@ def _bucket(row: ActivityRow) -> str:
     return f"{row.least:,}" if row.least == row.most else f"{row.least:,}–{row.most:,}"
 
 
+def _label_quantiles(run: Run) -> Iterator[Picture]:
+    """The spread of labels that are too many for a bar each."""
+    if not all(split.label_quantiles for split in run.splits):
+        return
+    rows = [
+        (f"{float(share):.0%}", *(f"{split.label_quantiles[share]:.6g}" for split in run.splits))
+        for share in run.splits[0].label_quantiles
+    ]
+    yield Picture(
+        "labels",
+        f"Distribution of {run.label}",
+        "The middle half of the labels as a bar with their median; the line ends where one in a "
+        "hundred is less or more.",
+        outcome.label_quantiles(run),
+        Table(("rows below", *(split.name for split in run.splits)), tuple(rows)),
+    )
+
+
 def _labels(run: Run) -> Iterator[Picture]:
-    if not all(split.label_counts for split in run.splits):
+    if not all(0 < len(split.label_counts) <= MOST_LABELS for split in run.splits):
+        yield from _label_quantiles(run)
         return
     every: Iterable[str] = run.splits[0].label_counts
     rows = [

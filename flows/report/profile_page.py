@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 COLORS = {"train": "#4c72b0", "valid": "#dd8452", "test": "#55a868"}
 SHOWN_COLUMNS = 60
+SHOWN_LABELS = 30
 TOP_SHOWN = 3
 
 TEMPLATE = """<!doctype html>
@@ -96,9 +97,13 @@ def _plot(draw: Callable[[Axes], None], height: float = 2.8) -> str:
 
 
 def _labels(axes: Axes, splits: Mapping[str, Any]) -> None:
-    """The share of each label in each split; means where labels are too many to count."""
+    """The share of each label in each split; boxes, or else means, where labels are many."""
     labels = list(splits["train"]["label_counts"])
-    if not labels:
+    if not 0 < len(labels) <= SHOWN_LABELS:
+        quantiles = {part: splits[part].get("label_quantiles") for part in PARTS}
+        if any(quantiles.values()):
+            _boxes(axes, quantiles)
+            return
         axes.bar(PARTS, [splits[part]["label_mean"] for part in PARTS], color=COLORS.values())
         axes.set_ylabel("label mean")
         return
@@ -124,11 +129,15 @@ def _unknown(axes: Axes, splits: Mapping[str, Any]) -> None:
 
 
 def _box(axes: Axes, splits: Mapping[str, Any], name: str) -> None:
+    _boxes(axes, {part: splits[part]["quantiles"][name] for part in PARTS})
+
+
+def _boxes(axes: Axes, quantiles: Mapping[str, Mapping[str, float] | None]) -> None:
     """Boxes from the first to the third quartile, whiskers to the 1st and the 99th percentile."""
     marks = {"whislo": "0.01", "q1": "0.25", "med": "0.5", "q3": "0.75", "whishi": "0.99"}
     boxes = [
         {mark: found[quantile] for mark, quantile in marks.items()} | {"label": part}
         for part in reversed(PARTS)
-        if (found := splits[part]["quantiles"][name])
+        if (found := quantiles[part])
     ]
     axes.bxp(boxes, orientation="horizontal", showfliers=False, widths=0.6)

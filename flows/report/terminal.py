@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows.registry.decision import COLUMNS, FIGURES, Decision
-from flows.results import TITLES, test_figures
+from flows.results import MODEL, full_title, run_warnings, test_figures
 from flows.workspace import Places
 
 
@@ -20,16 +20,18 @@ def show_result(places: Places, *, decision: str, trials: str | None) -> None:
         trials: Where the search's trials are seen; None where no store knows them.
     """
     figures = test_figures(places)
-    metrics = list(figures["model"])
+    metrics = list(figures[MODEL])
     table = Table(title=f"{places.dataset}, test rows", title_justify="left")
     table.add_column("")
     for metric in metrics:
         table.add_column(metric.upper(), justify="right")
     for name, values in figures.items():
         cells = [f"{values[metric]:.4f}" if metric in values else "" for metric in metrics]
-        table.add_row(TITLES.get(name, name), *cells, style="bold" if name == "model" else None)
+        table.add_row(full_title(places, name), *cells, style="bold" if name == MODEL else None)
     console = Console(highlight=False)
     console.print(table)
+    for warning in run_warnings(places):
+        console.print(f"Warning: {escape(warning)}", style="yellow", soft_wrap=True)
     show_decision(places, console)
     console.print(decision, markup=False)
     name = places.dataset

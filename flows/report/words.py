@@ -62,7 +62,7 @@ def standing(run: Run) -> str:
     return f"Registered as version {version.number}{aliases}.{decision}"
 
 
-def gate(run: Run) -> str:
+def data_checks(run: Run) -> str:
     """Whether the data passed."""
     failed = len(run.failed_checks)
     checked = len(run.expectations)

@@ -68,11 +68,13 @@ def make_app(
     async def score(request: Request) -> Response:
         live = champion.live  # this one to the end, wherever the alias moves meanwhile
         body = await read_body(request, settings.max_body_bytes)
-        scores = await anyio.to_thread.run_sync(
+        scores, unknown = await anyio.to_thread.run_sync(
             _answer, live, body, settings.max_rows, limiter=limiter
         )
         measures.scored(len(scores))
         content = {"version": live.version.number, "scores": scores}
+        if unknown:
+            content["unknown"] = unknown
         return Response(
             orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json"
         )
@@ -111,10 +113,15 @@ def make_app(
     return app
 
 
-def _answer(live: Live, body: bytes, most: int) -> Any:
-    """Scores a request's rows; runs on a thread of its own, so that others are heard."""
+def _answer(live: Live, body: bytes, most: int) -> tuple[np.ndarray, dict[str, float]]:
+    """Scores a request's rows; runs on a thread of its own, so that others are heard.
+
+    Returns:
+        The scores, and of columns with unusually many unknown ids the share of those.
+    """
+    unknown = live.scorer.unknown_ids()
     try:
-        scores = live.score(parse_rows(body, live.requests, most))
+        scores = live.score(parse_rows(body, live.requests, most), unknown)
     except DataError as error:
         raise HTTPException(422, [{"loc": ["body", "rows"], "msg": str(error)}]) from error
     except RegistryError as error:
@@ -124,7 +131,7 @@ def _answer(live: Live, body: bytes, most: int) -> Any:
         raise HTTPException(
             422, [{"loc": place, "msg": "Its numbers are beyond what can be scored"}]
         )
-    return scores
+    return scores, unknown.unusual
 
 
 def _described(app: FastAPI, live: Live) -> dict[str, Any]:
@@ -143,7 +150,16 @@ def _described(app: FastAPI, live: Live) -> dict[str, Any]:
         "properties": {
             "version": {"type": "integer"},
             "scores": {"type": "array", "items": {"type": "number"}},
+            "unknown": {
+                "type": "object",
+                "additionalProperties": {"type": "number"},
+                "description": (
+                    "Only where more ids than usual are unknown to the model: the columns, and the "
+                    "share of unknown ids in each"
+                ),
+            },
         },
+        "required": ["version", "scores"],
     }
     operation["responses"] = {
         "200": {

@@ -13,15 +13,16 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
+from autorec_core.data.encoding.unknown_ids import UnknownIds
 from autorec_core.errors import AutoRecError
 from flows.registry.loading import RowScorer
 from flows.registry.versions import Version
 
 logger = logging.getLogger(__name__)
 
-Category = str | int | float | None
+Category = str | int | float | bool | None
 # A number that arrives as text is refused: in a request it is a mistake of whoever sends it.
-Number = float | None
+Number = float | bool | None
 
 
 class _Strict(BaseModel):
@@ -44,13 +45,14 @@ class Live:
     @cached_property
     def requests(self) -> TypeAdapter[Any]:
         """What checks a request's body: `{"rows": [{column: value, ...}, ...]}`."""
-        return TypeAdapter(request_model(self.scorer.columns, self.scorer.numeric))
+        scorer = self.scorer
+        return TypeAdapter(request_model(scorer.columns, scorer.numeric, scorer.missing))
 
-    def score(self, rows: list[Any]) -> np.ndarray:
-        """Scores checked rows; float32, shape (rows,)."""
+    def score(self, rows: list[Any], unknown: UnknownIds) -> np.ndarray:
+        """Scores checked rows, and counts unknown ids; float32, shape (rows,)."""
         fields = [(name, f"column_{at}") for at, name in enumerate(self.scorer.columns)]
         return self.scorer.score_lists(
-            {name: [getattr(row, field) for row in rows] for name, field in fields}
+            {name: [getattr(row, field) for row in rows] for name, field in fields}, unknown
         )
 
     def warm_up(self) -> None:
@@ -59,16 +61,20 @@ class Live:
             self.scorer.score_lists({name: [None] * count for name in self.scorer.columns})
 
 
-def request_model(names: Sequence[str], numeric: Collection[str]) -> type[BaseModel]:
+def request_model(
+    names: Sequence[str], numeric: Collection[str], missing: Sequence[str] = ()
+) -> type[BaseModel]:
     """The shape of a request for a model: rows with its columns, all of them, null for missing.
 
     Args:
         names: The columns.
         numeric: Those of them that hold numbers; the others hold categories.
+        missing: The words that mean the same as null in any column.
     """
+    number: Any = Number | Literal[tuple(missing)] if missing else Number
     columns: dict[str, Any] = {
         f"column_{at}": (
-            Number if name in numeric else Category,
+            number if name in numeric else Category,
             # A column may be called anything; an attribute may not.
             Field(alias=name, title=name, description="null where missing"),
         )

@@ -18,7 +18,7 @@ from autorec_core.recommending.ranker import POPULAR, Ranker
 from flows.registry.loading import load_scorer
 from flows.registry.versions import LIVE, Version, aliased, model_name
 from flows.serving.load_ranker import History, history_of, ranker_of
-from flows.serving.score_files import KINDS, SEPARATORS, RowWriter, made_by, opened
+from flows.serving.score_files import KINDS, RowWriter, made_by, opened
 from flows.serving.wanted import NOTHING, SEEN, Wanted
 
 
@@ -44,8 +44,8 @@ def recommend_file(
         RegistryError: The model cannot be loaded, or is not what was registered.
     """
     history = history_of(dataset, root)
-    if target.suffix not in (*SEPARATORS, ".parquet"):
-        raise DataError(f"{target}: lists are written as {KINDS}.")
+    if target.suffix not in KINDS:
+        raise DataError(f"{target}: lists are written as .csv, .tsv or .parquet.")
     tables = [None if path is None else _read(path) for path in (wanted.users, wanted.candidates)]
     version = aliased(dataset, alias, root)
     ranker = ranker_of(version, load_scorer(version, root), history)
@@ -94,9 +94,10 @@ def _without(
 
 def _read(path: Path) -> pa.Table:
     """A whole file of users or items; cells of text files are text."""
-    if path.suffix not in (*SEPARATORS, ".parquet"):
+    if path.suffix not in KINDS:
         raise DataError(
-            f"{path}: files of kind {path.suffix or 'unknown'} are not read; {KINDS} are."
+            f"{path}: files of kind {path.suffix or 'unknown'} are not read; "
+            ".csv, .tsv and .parquet are."
         )
     with opened(path) as chunks:
         tables = [table for table, _ in chunks]

@@ -10,6 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 MANY = 20
 """Mistakes told at once; a body of ten thousand wrong rows gets a short answer all the same."""
 
+KINDS = ("str", "int", "float", "bool")
+"""What pydantic calls the types of a cell in the places of its errors."""
+
 
 async def read_body(request: Request, limit: int) -> bytes:
     """The body; no more than `limit` bytes of it are ever held.
@@ -66,16 +69,22 @@ def parse_rows(body: bytes, requests: TypeAdapter[Any], most: int) -> list[Any]:
     return rows
 
 
+def _expected(errors: list[Any]) -> str:
+    """What a cell may be, by the types that were tried."""
+    text = "Text, a" if any("str" in one["loc"] for one in errors) else "A"
+    return f"{text} finite number, true, false or null expected"
+
+
 def _plain(errors: list[Any]) -> list[dict[str, Any]]:
     """One entry a place, where a column that allows several types has one for each of them."""
     places: dict[tuple[Any, ...], list[Any]] = {}
     for one in errors:
-        place = tuple(part for part in one["loc"] if part not in ("str", "int", "float"))
+        place = tuple(part for part in one["loc"] if part not in KINDS)
         places.setdefault(place, []).append(one)
     return [
         {
             "loc": ["body", *place],
-            "msg": found[0]["msg"] if len(found) == 1 else "Text, a finite number or null expected",
+            "msg": found[0]["msg"] if len(found) == 1 else _expected(found),
             "type": found[0]["type"] if len(found) == 1 else "category_type",
         }
         for place, found in places.items()

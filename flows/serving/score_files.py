@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from autorec_core.config import DatasetParams
+from autorec_core.data.encoding.unknown_ids import UnknownIds
 from autorec_core.errors import DataError, listed
 from autorec_core.files import whole_file
 from flows.config import Params
 from flows.registry.loading import RowScorer, load_scorer
 from flows.registry.versions import LIVE, Version, aliased, model_name
+from flows.serving import raw_format
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
-KINDS = ".csv, .tsv and .parquet"
+KINDS = (*SEPARATORS, ".parquet")
 # Arrow reads blocks ahead and reuses late what it has freed: with blocks of 4 MiB memory went on
 # growing for millions of rows.
 BLOCK_BYTES = 1 << 19
@@ -30,43 +34,83 @@ ROWS = 1 << 16
 SCORE = "score"
 
 
+def _to_stderr(message: str) -> None:
+    Console(stderr=True).print(message, style="yellow", markup=False)
+
+
 def score_file(
-    dataset: str, source: Path, target: Path, *, alias: str = LIVE, root: Path = Path()
+    dataset: str,
+    source: Path,
+    target: Path,
+    *,
+    alias: str = LIVE,
+    root: Path = Path(),
+    allow_unknown: bool = False,
+    warn: Callable[[str], None] = _to_stderr,
 ) -> Version:
-    """Scores a CSV, TSV or Parquet file; the result has its columns and a last one, `score`.
+    """Scores a file of raw rows; the result has its columns and a last one, `score`.
 
     Args:
         dataset: The data set.
-        source: The file of raw rows.
+        source: A CSV or TSV file with a header line, a Parquet file, or a file in the format of
+            the data set's entry, such as its training file.
         target: The file to appear; a Parquet file says in its metadata which model made it.
         alias: Which registered model scores.
         root: The workspace: the folder that holds params.yaml.
+        allow_unknown: Whether rows are scored even where not one id of a column is known.
+        warn: Hears of more unknown ids than in the test split.
 
     Returns:
         The version that scored.
 
     Raises:
         ConfigError: The data set is unknown or has no model of this alias.
-        DataError: The file cannot be read, lacks a column, or the result cannot be written.
+        DataError: The file cannot be read, lacks a column, has only unknown ids in one, or the
+            result cannot be written.
         RegistryError: The model cannot be loaded, or is not what was registered.
     """
-    Params.load(root / "params.yaml").dataset(dataset)
+    entry = Params.load(root / "params.yaml").dataset(dataset)
+    by_entry = _by_entry(entry, source)
     for path in (source, target):
-        if path.suffix not in (*SEPARATORS, ".parquet"):
+        if path.suffix not in KINDS and not (path == source and by_entry):
             raise DataError(
                 f"{path}: files of kind {path.suffix or 'unknown'} are not read or "
-                f"written; {KINDS} are."
+                f"written; .csv, .tsv and .parquet are{_also(entry) if path == source else ''}."
             )
-    with opened(source) as chunks:
+    with opened(source, entry if by_entry else None) as chunks:
         version = aliased(dataset, alias, root)
         scorer = load_scorer(version, root)
+        unknown = scorer.unknown_ids()
         with whole_file(target) as written:
-            rows = _score(scorer, source, chunks, written, made_by(version))
+            rows = _score(scorer, source, chunks, written, made_by(version), unknown)
+            if (names := unknown.wholly_unknown) and not allow_unknown:
+                raise DataError(
+                    f"{source}: not one value of {listed(names)} is known to version "
+                    f"{version.number} of {model_name(dataset)}; are they written as in the "
+                    "training file? To score them all the same, use --allow-unknown."
+                )
+    if warning := unknown.warning():
+        warn(f"{source}: {warning}")
+    if by_entry:
+        Console().print(f"{source} was read by the format of {dataset} in params.yaml: {by_entry}.")
     Console().print(
         f"{rows:,} rows scored by version {version.number} of {model_name(dataset)}: {target}",
         markup=False,
     )
     return version
+
+
+def _by_entry(entry: DatasetParams, source: Path) -> str | None:
+    """How the source is laid out, where it is read by the entry's format."""
+    if source.suffix == ".parquet" or not source.is_file():
+        return None
+    return raw_format.description(entry, source, SEPARATORS.get(source.suffix))
+
+
+def _also(entry: DatasetParams) -> str:
+    """What is read besides, in words."""
+    form = entry.format
+    return ", and files in the format of the data set's entry" if form.kind != "parquet" else ""
 
 
 def made_by(version: Version) -> dict[str, str]:
@@ -85,6 +129,7 @@ def _score(
     chunks: Iterator[tuple[pa.Table, float]],
     target: Path,
     metadata: Mapping[str, str],
+    unknown: UnknownIds,
 ) -> int:
     """Scores chunk by chunk; returns the number of rows."""
     rows = 0
@@ -99,13 +144,14 @@ def _score(
         task = progress.add_task(f"Scoring {escape(source.name)}", total=1.0, rows=0)
         with RowWriter(target, metadata) as writer:
             for table, done in chunks:
+                _no_doubled_name(source, table.column_names)
                 if missing := [name for name in scorer.columns if name not in table.column_names]:
                     raise DataError(
                         f"{source} lacks the columns {listed(missing)}. "
                         f"It has: {listed(table.column_names)}."
                     )
                 try:
-                    scores = scorer.score_table(table)
+                    scores = scorer.score_table(table, unknown)
                 except DataError as error:
                     raise DataError(f"{source}, after {rows:,} rows: {error}") from error
                 writer.write(_with_scores(table, scores))
@@ -122,14 +168,45 @@ def _with_scores(table: pa.Table, scores: Any) -> pa.Table:
     return table.append_column(SCORE, pa.array(scores, pa.float32()))
 
 
+def _no_doubled_name(source: Path, names: Sequence[str]) -> None:
+    if doubled := [name for name, count in Counter(names).items() if count > 1]:
+        raise DataError(f"{source} has more than one column {listed(doubled)}.")
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[Iterator[tuple[pa.Table, float]]]:
-    """The file's rows, a chunk at a time, each with the share of the file read by then."""
+def opened(
+    path: Path, entry: DatasetParams | None = None
+) -> Iterator[Iterator[tuple[pa.Table, float]]]:
+    """The file's rows, a chunk at a time, each with the share of the file read by then.
+
+    Args:
+        path: The file.
+        entry: The data set's entry, where the file is in its format.
+    """
     try:
-        with path.open("rb") as file:
-            yield _parquet(file) if path.suffix == ".parquet" else _text(file, path)
+        file = path.open("rb")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    with file:
+        if entry is not None:
+            chunks = _joined(raw_format.read(entry, path, BLOCK_BYTES))
+        elif path.suffix == ".parquet":
+            chunks = _parquet(file)
+        else:
+            chunks = _text(file, path)
+        yield _read(path, chunks)
+
+
+def _read(path: Path, chunks: Iterator[tuple[pa.Table, float]]) -> Iterator[tuple[pa.Table, float]]:
+    """The chunks; of what goes wrong, only what happens while they are read is the file's fault."""
+    try:
+        yield from chunks
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} cannot be read: {error}.")
 
 
 def _parquet(file: Any) -> Iterator[tuple[pa.Table, float]]:
@@ -145,6 +222,7 @@ def _text(file: Any, path: Path) -> Iterator[tuple[pa.Table, float]]:
     names = pc.open_csv(
         path, parse_options=pc.ParseOptions(delimiter=SEPARATORS[path.suffix])
     ).schema.names
+    _no_doubled_name(path, names)
     total = max(path.stat().st_size, 1)
     reader = pc.open_csv(
         file,
@@ -154,20 +232,21 @@ def _text(file: Any, path: Path) -> Iterator[tuple[pa.Table, float]]:
             column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
         ),
     )
-    for table in _joined(reader):
-        yield table, min(file.tell() / total, 1.0)
+    blocks = ((pa.Table.from_batches([block]), min(file.tell() / total, 1.0)) for block in reader)
+    yield from _joined(blocks)
 
 
-def _joined(blocks: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+def _joined(blocks: Iterable[tuple[pa.Table, float]]) -> Iterator[tuple[pa.Table, float]]:
     """Blocks put together until they have rows enough for the model to be worth its call."""
-    held: list[pa.RecordBatch] = []
-    for block in blocks:
+    held: list[pa.Table] = []
+    done = 0.0
+    for block, done in blocks:
         held.append(block)
         if sum(one.num_rows for one in held) >= LEAST_ROWS:
-            yield pa.Table.from_batches(held)
+            yield pa.concat_tables(held), done
             held = []
     if held:
-        yield pa.Table.from_batches(held)
+        yield pa.concat_tables(held), done
 
 
 class RowWriter:

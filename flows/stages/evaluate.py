@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 
 from autorec_core.data.encoding.preprocessor import Preprocessor
+from autorec_core.data.preparing.split import PARTS
 from autorec_core.data.preparing.store import load_examples, load_rows
-from autorec_core.data.schema import Examples
+from autorec_core.evaluation.baselines import Splits
 from autorec_core.evaluation.breakdown import activity, calibration, residuals
+from autorec_core.evaluation.figures import Evaluation, loss_intervals
 from autorec_core.evaluation.figures import evaluate as evaluate_scores
-from autorec_core.evaluation.figures import loss_intervals
+from autorec_core.evaluation.intervals import clusters_of
 from autorec_core.files import write_json, write_text
 from autorec_core.registration import register_layers
 from autorec_core.scorer import Scorer
@@ -40,32 +42,31 @@ def run(params: Params, places: Places) -> None:
     Scorer(preprocessor, model).save(places.model)
 
     scorer, schema = Scorer.load(places.model), preprocessor.schema
-    train, valid = (load_examples(places.prepared, part) for part in ("train", "valid"))
-    known = joined(train, valid) if params.train.refit else train
-    test = load_examples(places.prepared, "test")
-    scores = scorer.score(load_rows(places.prepared, "test")[schema.columns])
-    outcome = evaluate_scores(scores, known, test, schema, params.seed)
-    if outcome.warning:
-        logger.warning(outcome.warning)
+    train, valid, test = (load_examples(places.prepared, part) for part in PARTS)
+    splits = Splits(train, valid, test, schema, params.seed, refit=params.train.refit)
+    rows = load_rows(places.prepared, "test")
+    scores = scorer.score(rows[schema.columns])
+    users = None if schema.user is None else clusters_of(rows[schema.user])
+    outcome = evaluate_scores(scores, splits)
+    for warning in outcome.warnings:
+        logger.warning(warning)
     breakdown: dict[str, Sequence[Any]] = {
-        "calibration": calibration(test.label, scores, params.seed),
+        "calibration": calibration(test.label, scores, params.seed, users),
         "residuals": residuals(test.label, scores),
-        "activity": activity(outcome.losses, known, test, schema, params.seed),
+        "activity": activity(outcome.losses, splits.known, test, schema, params.seed, users),
     }
     _write_breakdown(places, outcome.losses, breakdown)
-    intervals = loss_intervals(schema.task, outcome.losses, params.seed)
+    intervals = loss_intervals(schema.task, outcome.losses, params.seed, users)
     write_json(places.evaluation / "intervals.json", intervals)
-    write_json(places.evaluation / "metrics.json", outcome.figures)
+    write_json(places.evaluation / "metrics.json", documented(outcome))
+    write_json(places.evaluation / "warnings.json", list(outcome.warnings))
     _track(places, outcome.figures)
 
 
-def joined(first: Examples, second: Examples) -> Examples:
-    """The rows of both."""
-    return Examples(
-        np.concatenate([first.categorical, second.categorical]),
-        np.concatenate([first.numeric, second.numeric]),
-        np.concatenate([first.label, second.label]),
-    )
+def documented(outcome: Evaluation) -> dict[str, dict[str, Any]]:
+    """The content of `metrics.json`: test figures, and what each baseline chose on valid rows."""
+    chosen = {name: {"chosen": found} for name, found in outcome.chosen.items()}
+    return {name: {**one, **chosen.get(name, {})} for name, one in outcome.figures.items()}
 
 
 def _write_breakdown(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autorec_core.config import ArchiveSource, DatasetParams, FileSource, Source, WheelSource
-from autorec_core.data.reading.raw import raw_files
+from autorec_core.data.reading.raw_files import raw_files, raw_names
 from autorec_core.errors import DataError, UnreachableError
 from autorec_core.files import whole_folder
 from flows.config import Params
@@ -56,8 +56,7 @@ def fetch(name: str, entry: DatasetParams, destination: Path, *, root: Path = Pa
                     _verify(files[0], entry.sha256, "its raw file")
             except (DataError, UnreachableError) as error:
                 failures.append((source, error))
-                for file in to.iterdir():
-                    file.unlink()
+                _empty(to)
                 if isinstance(source, FileSource) and isinstance(error, DataError):
                     break  # who puts a file in place wants that file or an answer
                 continue
@@ -82,12 +81,14 @@ class _Place:
 def _from_file(source: FileSource, place: _Place) -> str:
     path = place.root / source.path
     try:
-        files = raw_files(path)
+        files = raw_names(path, place.file)
     except DataError as error:
-        raise UnreachableError("no such file") from error
-    for file in files:
-        name = place.file if file == path else file.name
-        shutil.copyfile(file, place.folder / name)
+        found = str(error) if path.exists() else "no such file"
+        raise UnreachableError(found.removesuffix(".")) from error
+    for name, file in files.items():
+        to = place.folder / name
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, to)
     return ""
 
 
@@ -138,6 +139,14 @@ _FETCHERS: dict[type, Callable[..., str]] = {
     ArchiveSource: _from_archive,
     WheelSource: _from_wheel,
 }
+
+
+def _empty(folder: Path) -> None:
+    for found in folder.iterdir():
+        if found.is_dir():
+            shutil.rmtree(found)
+        else:
+            found.unlink()
 
 
 def _verify(path: Path, expected: str, what: str) -> None:

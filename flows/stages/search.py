@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -13,17 +9,19 @@ from rich.console import Console
 from autorec_core import zoo
 from autorec_core.data.preparing.store import load_examples, load_schema
 from autorec_core.data.schema import Examples
-from autorec_core.files import whole_folder, write_json, write_text
+from autorec_core.files import whole_folder, write_json
 from autorec_core.search import (
     Display,
     Final,
     Listener,
     Listeners,
     SearchResult,
+    SearchSettings,
     TrialRecord,
     best_of,
     finish,
     run_search,
+    write_tables,
 )
 from autorec_core.training import Budget, Rows
 from flows.config import Params
@@ -35,7 +33,7 @@ def run(params: Params, places: Places) -> None:
     """Searches, trains the winner once more where params say so, and writes what was found."""
     recommender = zoo.build(params.model.name, load_schema(places.prepared), params.model.space)
     train, valid = (_rows(load_examples(places.prepared, part)) for part in ("train", "valid"))
-    budget = Budget(epochs=params.train.epochs, patience=params.train.patience)
+    settings = search_settings(params)
     tags = {"dataset": places.dataset, "stage": "search"}
     flat = params.flat(places.dataset)
     with outbox.reported(places, flat, tags) as report:
@@ -43,16 +41,8 @@ def run(params: Params, places: Places) -> None:
             recommender,
             train,
             valid,
+            settings,
             directory=places.search / "trials",
-            tuner=params.search.tuner,
-            max_trials=params.search.max_trials,
-            budget=budget,
-            seed=params.seed,
-            objective=params.search.objective,
-            seconds=params.search.seconds,
-            workers=params.search.workers,
-            address=params.compute.address,
-            max_failures=params.search.max_failures,
             listener=Listeners([Display(Console()), TrialLog(report)]),
         )
         members = best_of(result, len(train), params.train.ensemble)
@@ -64,16 +54,24 @@ def run(params: Params, places: Places) -> None:
             members,
             train,
             valid,
-            budget=budget,
-            seed=params.seed,
+            budget=settings.budget,
+            seed=settings.seed,
             refitting=params.train.refit,
         )
         _write_winner(result, final, places)
-        write_text(places.search / "leaderboard.csv", leaderboard(result.leaderboard))
-        write_text(places.search / "curves.csv", curves(result.leaderboard, result.objective))
+        files = write_tables(places.search, result.leaderboard, result.metric)
         write_json(places.search / "metrics.json", _figures(result))
-        files = [places.search / name for name in ("leaderboard.csv", "curves.csv")]
         report.end("FINISHED", _figures(result), files, places.search / "winner")
+
+
+def search_settings(params: Params) -> SearchSettings:
+    """The settings of a search, as the sections of params.yaml have them."""
+    return SearchSettings(
+        **params.search.model_dump(),
+        address=params.compute.address,
+        seed=params.seed,
+        budget=Budget(epochs=params.train.epochs, patience=params.train.patience),
+    )
 
 
 def _write_winner(result: SearchResult, final: Final, places: Places) -> None:
@@ -123,34 +121,6 @@ def _trial_figures(trial: TrialRecord) -> dict[str, float]:
     return {"score": trial.score, "best_step": trial.best_step, "seconds": trial.seconds}
 
 
-def leaderboard(trials: Iterable[TrialRecord]) -> str:
-    """The trials as CSV, in the order given."""
-    rows = (
-        [
-            place,
-            trial.number,
-            trial.status,
-            "" if trial.score is None else f"{trial.score:.6f}",
-            trial.best_step,
-            f"{trial.seconds:.1f}",
-            trial.reason or json.dumps(dict(trial.hyperparameters)),
-        ]
-        for place, trial in enumerate(trials, start=1)
-    )
-    return _table(("rank", "trial", "status", "score", "best_step", "seconds", "what"), rows)
-
-
-def curves(trials: Iterable[TrialRecord], objective: str) -> str:
-    """Every trial's learning curve as one CSV."""
-    metric = objective.removeprefix("val_")
-    rows = (
-        [trial.number, row["step"], row["epoch"], row["loss"], row[metric]]
-        for trial in sorted(trials, key=lambda trial: trial.number)
-        for row in trial.curve
-    )
-    return _table(("trial", "step", "epoch", "loss", "objective"), rows)
-
-
 def _result(result: SearchResult, final: Final) -> dict[str, Any]:
     """What must be known of the winner: how it was found and how to build it again."""
     best = result.best
@@ -168,11 +138,3 @@ def _result(result: SearchResult, final: Final) -> dict[str, Any]:
 
 def _rows(examples: Examples) -> Rows:
     return Rows(examples.inputs(), examples.label)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()

@@ -45,6 +45,7 @@ def scorer(transform, rows=table, **columns):
         "categorical": ["site id", "hour"],
         "numeric": ["price", "seen"],
         "multi_valued": {"tags": {"separator": "|", "max_length": 3}},
+        "missing": ["NA", "-999"],
     }
     entry |= {"format": {"kind": "parquet"}, **columns}
     entry["facts"] |= {"ranges": {}, "warn_only": []}
@@ -61,9 +62,9 @@ def scorer(transform, rows=table, **columns):
 def test_the_saved_model_scores_raw_rows_like_the_scorer(numeric, tmp_path):
     made = scorer(numeric)
     rows = table(200, 1)
-    rows.loc[:5, "site id"] = ["", "never seen", None, "a", "ü\n", "A"]
-    rows.loc[:5, "tags"] = ["", None, "||", "unseen|y", "y||x|z|x", "z"]
-    rows.loc[:6, "price"] = [np.nan, 0.0, 1e6, -1e6, 1e30, -1e30, 1e308]
+    rows.loc[:6, "site id"] = ["", "never seen", None, "a", "ü\n", "A", "NA"]
+    rows.loc[:6, "tags"] = ["", None, "||", "unseen|y", "y||x|z|x", "z", "NA"]
+    rows.loc[:7, "price"] = [np.nan, 0.0, 1e6, -1e6, 1e30, -1e30, 1e308, -999.0]
 
     assert np.isfinite(made.score(rows)).all()
     export_scorer(made, tmp_path / "exported")
@@ -79,6 +80,8 @@ def test_the_saved_model_scores_raw_rows_like_the_scorer(numeric, tmp_path):
         }
     )["score"].numpy()
     expected = made.score(rows)
+    gaps = rows.replace({"site id": {"NA": None}, "tags": {"NA": None}, "price": {-999: np.nan}})
+    assert made.score(gaps) == pytest.approx(expected)
     assert np.ptp(expected) > 0.01
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     again = keras.saving.load_model(tmp_path / "exported" / "model.keras", compile=False)

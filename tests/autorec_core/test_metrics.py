@@ -47,11 +47,37 @@ def test_calibration_is_the_mean_gap_of_prediction_and_outcome():
     assert METRICS["calibration"](np.ones(20), np.full(20, 0.75)) == pytest.approx(0.25)
 
 
-def test_calibration_curve_has_bins_of_equal_size():
-    predicted, observed, counts = calibration_curve(LABELS, CLICKS, bins=2)
-    assert predicted == pytest.approx([0.3, 0.6])
-    assert observed == pytest.approx([0.5, 0.5])
+def test_calibration_curve_has_bins_of_equal_size_where_no_predictions_tie():
+    predicted, observed, counts = calibration_curve(LABELS, np.array([0.8, 0.2, 0.5, 0.4]), bins=2)
+    assert predicted == pytest.approx([0.3, 0.65])
+    assert observed == pytest.approx([0.0, 1.0])
     assert counts.tolist() == [2, 2]
+
+
+def test_equal_predictions_share_a_bin_of_the_calibration_curve():
+    # Ranks 2 and 3 of 4 tie; their middle lies at the bins' border and so in the second bin.
+    predicted, observed, counts = calibration_curve(LABELS, CLICKS, bins=2)
+    assert predicted == pytest.approx([0.2, (0.4 + 0.4 + 0.8) / 3])
+    assert observed == pytest.approx([0.0, 2 / 3])
+    assert counts.tolist() == [1, 3]
+
+
+@pytest.mark.parametrize("values", [1, 2, 7, 1000])
+def test_calibration_does_not_depend_on_the_order_of_rows(values):
+    random = np.random.default_rng(values)
+    predictions = random.integers(1, values + 1, 5000) / (values + 1)
+    labels = (random.random(5000) < predictions).astype(float)
+    found = METRICS["calibration"](labels, predictions)
+
+    for order in (np.argsort(labels), np.argsort(-labels), random.permutation(5000)):
+        again = METRICS["calibration"](labels[order], predictions[order])
+        assert again == pytest.approx(found, abs=1e-12)
+    assert found < 0.03
+
+
+def test_a_calibrated_constant_has_no_calibration_error_in_any_order():
+    labels = np.repeat([0.0, 1.0], [600, 400])
+    assert METRICS["calibration"](labels, np.full(1000, 0.4)) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_a_metric_knows_which_way_is_better():
@@ -80,3 +106,20 @@ def test_a_task_has_all_its_metrics():
 
 def test_shapes_of_model_output_are_taken_as_they_come():
     assert METRICS["mse"](LABELS, CLICKS[:, None]) == METRICS["mse"](LABELS, CLICKS)
+
+
+def test_a_gain_is_clear_when_it_exceeds_its_standard_error():
+    labels, zeros = np.array([1.0, -1.0, 1.0, -1.0]), np.zeros(4)
+    mse = METRICS["mse"]
+    assert mse.clearly_better(labels, labels / 2, zeros)
+    # Gains of .5, .5, .5 and -1.3: a mean of .05, a standard error of .39.
+    mixed = np.array([0.29, -0.29, 0.29, 0.52])
+    assert mse(labels, mixed) < mse(labels, zeros)
+    assert not mse.clearly_better(labels, mixed, zeros)
+    assert not mse.clearly_better(labels, zeros, zeros)
+
+
+def test_a_metric_that_is_no_mean_over_rows_is_better_by_however_little():
+    labels = np.array([0.0, 1.0, 0.0, 1.0])
+    assert METRICS["auc"].clearly_better(labels, np.array([0.1, 0.1, 0.2, 0.3]), np.full(4, 0.5))
+    assert not METRICS["auc"].clearly_better(labels, np.full(4, 0.2), np.full(4, 0.5))

@@ -3,17 +3,24 @@
 import keras
 import numpy as np
 import pytest
-from block_models import draw_weights, model_of, weights_by_class
+from block_models import draw_weights, keras_inputs, model_of, weights_by_class
 
 import autorec_core as ar
 from autorec_core.errors import BlockError
 
 A = np.array([[1.0], [2.0], [-3.0]], "float32")
+TOWER = ar.LinearMapper(start=1.0)
 WIDE = np.random.default_rng(1).normal(size=(3, 2, 4)).astype("float32")
 
 
+def scored(block, *arrays):
+    """A model of the block on towers that give the arrays' own numbers as parts of the score."""
+    inputs = keras_inputs(arrays)
+    return keras.Model(inputs, block.connect([TOWER.connect([one]) for one in inputs]))
+
+
 def adapted(block, labels, *arrays):
-    model = model_of(block, *arrays)
+    model = scored(block, *arrays)
     model.get_layer("score").adapt({}, np.asarray(labels))
     return model
 
@@ -23,17 +30,42 @@ def test_towers_are_added_to_the_mean():
     np.testing.assert_allclose(model([A, 2 * A]), 3 * A + 3)
 
 
-def test_wider_towers_get_a_linear_head():
+def test_whatever_is_no_part_of_the_score_gets_a_linear_head():
     model = draw_weights(model_of(ar.RatingPredictionOptimizer(), A, WIDE))
-    ((kernel,),) = weights_by_class(model)["Dense"]
+    heads = weights_by_class(model)["Dense"]
+    (of_numbers,), (of_wide,) = heads
     ((offset,),) = weights_by_class(model)["Offset"]
-    expected = A + WIDE.reshape(3, 8) @ kernel + offset
+    expected = A @ of_numbers + WIDE.reshape(3, 8) @ of_wide + offset
     np.testing.assert_allclose(model([A, WIDE]), expected, rtol=1e-5)
+
+
+def test_columns_of_numbers_begin_without_effect_however_many():
+    for columns in (A, np.concatenate([A, A], axis=1)):
+        model = model_of(ar.RatingPredictionOptimizer(), columns)
+        assert not np.asarray(model([columns])).any()
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        ar.MLPInteraction(units=1, num_layers=1, use_batch_norm=False, dropout_rate=0.0),
+        ar.ConcatenateInteraction(),
+        ar.ElementwiseInteraction(operation="sum"),
+        ar.RandomSelectInteraction(seed=0),
+    ],
+    ids=lambda block: type(block).__name__,
+)
+def test_one_number_of_a_tower_is_weighted_too(block):
+    (numbers,) = keras_inputs([A])
+    head = ar.CTRPredictionOptimizer().connect([block.connect([numbers])])
+    assert "Dense" in weights_by_class(keras.Model(numbers, head))
+    weights = keras.Model(numbers, head).trainable_weights
+    assert weights[-2].shape == (1, 1)
 
 
 def test_a_rating_can_fall_below_zero_and_still_learn():
     """The thesis' ReLU on a rating dies where it meets zero; a linear head does not."""
-    model = model_of(ar.RatingPredictionOptimizer(), A)
+    model = scored(ar.RatingPredictionOptimizer(), A)
     np.testing.assert_array_equal(model([A]), A)
 
 
@@ -78,7 +110,7 @@ class TestClicks:
 
     def test_logits_keep_the_loss_finite_where_probabilities_saturate(self):
         """What training uses: `score`, before the sigmoid."""
-        model = model_of(ar.CTRPredictionOptimizer(), A)
+        model = scored(ar.CTRPredictionOptimizer(), A)
         logits = keras.Model(model.input, model.get_layer("score").output)
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
         assert float(loss(np.zeros((3, 1)), logits([200 + 0 * A]))) == pytest.approx(200, rel=1e-5)

@@ -107,7 +107,7 @@ def test_a_point_of_autorec_ctr(name, space):
 
 def test_dlrm_is_a_point_of_two_hyper_interactions_behind_each_other():
     """The first makes the dots and lets the bottom MLP's vector pass, the second is the top."""
-    parts = zoo.Parts(CLICKS, "extended", 4)
+    parts = zoo.ExtendedParts(CLICKS, 4)
     first = HyperInteraction(branch_inputs=ar.choice("all", "1"))
     nodes = HyperInteraction()(first([*parts.sparse(), *parts.dense(output="mlp")]))
     autorec = ar.CTRRecommender(

@@ -198,14 +198,14 @@ class TestTasks:
         trained = train(
             recommender("ctr", recipe), clicks, clicks, budget=Budget(epochs=1, patience=1), seed=1
         )
-        assert trained.curve[0]["loss"] == pytest.approx(trained.metrics["ce"], rel=1e-5)
+        assert trained.curve[0]["loss"] == pytest.approx(trained.curve[0]["ce"], rel=1e-5)
 
     def test_regularisation_is_in_the_loss_but_not_in_the_score(self):
         recipe = dataclasses.replace(RECIPE, learning_rate=1e-12)
         budget = Budget(epochs=1, patience=1)
         plain = train(recommender(recipe=recipe), VALID, VALID, budget=budget, seed=1)
         heavy = train(recommender(recipe=recipe, l2=100.0), VALID, VALID, budget=budget, seed=1)
-        assert heavy.score == pytest.approx(plain.score, rel=1e-5)
+        assert heavy.curve[0]["mse"] == pytest.approx(plain.curve[0]["mse"], rel=1e-5)
         assert heavy.curve[0]["loss"] > plain.curve[0]["loss"] + 0.1
 
     def test_other_keras_optimizers_learn_too(self):
@@ -382,13 +382,152 @@ class TestRowwiseAdam:
 
 
 def test_a_schedule_knows_its_length():
-    assert Schedule(rates=(0.1, 0.1, 0.01), parts=2).epochs == 1.5
+    assert Schedule(rates=(0.1, 0.1, 0.01), parts=2, batch_size=64).epochs == 1.5
 
 
 @pytest.mark.parametrize(("number", "size"), [(80_000, 1024), (9_000, 256), (8_000, 256), (3, 1)])
 def test_few_rows_are_taken_in_smaller_batches(number, size):
     assert Training(batch_size=1024, least_steps=32).rows_a_step(number) == size
     assert Training(batch_size=1024).rows_a_step(number) == 1024
+
+
+class TestNarrowed:
+    """Hyperparameters that would decide nothing are not asked."""
+
+    RECIPE = Training(least_steps=32)
+
+    def batches(self, rows, recipe=RECIPE):
+        size = recipe.narrowed(rows=rows, evaluations=60, patience=2).batch_size
+        return size.values, size.default
+
+    @pytest.mark.parametrize(
+        ("rows", "sizes"), [(8_000, (256,)), (20_000, (256, 512)), (80_000, (256, 1024)), (9, (1,))]
+    )
+    def test_batch_sizes_are_those_that_are_taken_each_once(self, rows, sizes):
+        assert self.batches(rows) == (sizes, sizes[-1])
+
+    def test_a_batch_of_all_rows_is_the_same_however_large(self):
+        assert self.batches(200, Training()) == ((200,), 200)
+
+    def test_what_is_fixed_stays(self):
+        fixed = Training(batch_size=1024, decay=0.3, least_steps=32)
+        assert fixed.narrowed(rows=9, evaluations=1, patience=1) == fixed
+
+    @pytest.mark.parametrize(
+        ("evaluations", "patience", "asked"), [(60, 2, True), (60, 1, False), (2, 9, False)]
+    )
+    def test_decay_is_asked_where_training_goes_on_after_it(self, evaluations, patience, asked):
+        decay = Training().narrowed(rows=9, evaluations=evaluations, patience=patience).decay
+        assert (decay == Training().decay) if asked else (decay == 1.0)
+
+
+def test_refit_takes_steps_of_the_size_that_training_took():
+    """Decided anew, it would double here: 600 rows have 4 steps of 128, 800 have 4 of 256."""
+    recipe = dataclasses.replace(RECIPE, batch_size=256, least_steps=4)
+    assert (recipe.rows_a_step(600), recipe.rows_a_step(800)) == (128, 256)
+    trained = train(recommender(recipe=recipe), TRAIN, VALID, budget=Budget(3, 3), seed=5)
+
+    again = refit(recommender(recipe=recipe), [TRAIN, VALID], schedule=trained.schedule, seed=5)
+
+    fixed = dataclasses.replace(RECIPE, batch_size=128)
+    same = refit(recommender(recipe=fixed), [TRAIN, VALID], schedule=trained.schedule, seed=5)
+    np.testing.assert_array_equal(predict(again, VALID.inputs), predict(same, VALID.inputs))
+
+
+class TestNothingToLearn:
+    """Weights before the first step are a candidate, and so is the constant."""
+
+    @staticmethod
+    def noise(number, seed, task):
+        generator = np.random.default_rng(seed)
+        ids = rows(number, seed).inputs["ids"]
+        labels = (
+            generator.normal(3, 1, number) if task == "rating" else generator.random(number) < 0.3
+        )
+        return Rows({"ids": ids}, labels.astype(np.float32))
+
+    @pytest.mark.parametrize("task", ["rating", "ctr"])
+    def test_noise_is_answered_with_the_constant(self, task, tmp_path):
+        model = recommender(task, dataclasses.replace(RECIPE, learning_rate=0.1))
+        known, valid = self.noise(600, 1, task), self.noise(200, 2, task)
+        trained = train(model, known, valid, budget=Budget(5, 5), seed=3)
+
+        assert trained.score == pytest.approx(trained.constant_score, rel=1e-6)
+        assert trained.best_step == 0
+        assert len(trained.curve) == 5
+        mean = np.full(200, known.labels.mean())
+        np.testing.assert_allclose(predict(trained.model, valid.inputs), mean, rtol=1e-6)
+        assert evaluate(trained.model, valid, task) == trained.metrics
+        trained.model.save(tmp_path / "model.keras")
+        loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+        np.testing.assert_array_equal(
+            predict(loaded, valid.inputs), predict(trained.model, valid.inputs)
+        )
+
+        refitted = refit(model, [known, valid], schedule=trained.schedule, seed=3)
+        of_both = np.concatenate([known.labels, valid.labels]).mean()
+        np.testing.assert_allclose(
+            predict(refitted, valid.inputs), np.full(200, of_both), rtol=1e-6
+        )
+
+    def test_first_weights_that_training_makes_worse_are_kept(self):
+        """Rates alone are a good model; steps of this size lead away from it."""
+        of = ar_rates(learning_rate=10.0)
+        known, valid = clicked(2000, 1), clicked(500, 2)
+        trained = train(of, known, valid, budget=Budget(3, 3), seed=3)
+        assert trained.best_step == 0
+        assert not trained.schedule.constant
+        assert trained.score < 0.95 * trained.constant_score
+        again = refit(of, known, schedule=trained.schedule, seed=3)
+        np.testing.assert_array_equal(
+            predict(again, valid.inputs), predict(trained.model, valid.inputs)
+        )
+
+    def test_a_model_that_knows_something_is_not_given_up_for_calibration(self):
+        """The constant is nearly always calibrated."""
+        known, valid = rows(600, 1, "ctr"), rows(200, 2, "ctr")
+        trained = train(
+            recommender("ctr"),
+            known,
+            valid,
+            budget=Budget(9, 9),
+            seed=3,
+            objective="val_calibration",
+        )
+        assert trained.best_step > 0
+        assert trained.metrics["auc"] > 0.8
+
+
+def clicked(number, seed):
+    """Clicks whose rate depends on one id of fifty."""
+    generator = np.random.default_rng(seed)
+    ids = generator.integers(1, 50, (number, 1)).astype(np.int32)
+    clicks = generator.random(number) < np.where(ids[:, 0] % 2, 0.1, 0.7)
+    return Rows({"ids": ids}, clicks.astype(np.float32))
+
+
+def ar_rates(learning_rate):
+    ids = autorec_core.Input(shape=[1])
+    rates = autorec_core.RateMapper(vocabulary_sizes=(50,), prior=10.0)(ids)
+    outputs = autorec_core.CTRPredictionOptimizer()(autorec_core.LinearMapper(start=1.0)(rates))
+    recipe = dataclasses.replace(RECIPE, learning_rate=learning_rate)
+    return autorec_core.CTRRecommender(inputs=ids, outputs=outputs, training=recipe)
+
+
+def test_rates_of_ids_that_occur_together_are_learnt_with():
+    """Their weight was never trained: a row's fold held all the rows with its ids."""
+    from autorec_core.recommender import Recommender
+
+    config = ar_rates(learning_rate=0.01).get_config()
+    config["nodes"][2]["block"]["start"] = 0.0
+    trained = train(
+        Recommender.from_config(config),
+        clicked(4000, 1),
+        clicked(500, 2),
+        budget=Budget(20, 20),
+        seed=3,
+    )
+    assert trained.score < 0.8 * trained.constant_score
 
 
 def test_training_takes_at_least_so_many_steps_an_epoch():

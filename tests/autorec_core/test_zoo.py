@@ -1,5 +1,6 @@
 """Ready models: any point of their spaces trains, and several are points of AutoRec's space."""
 
+import dataclasses
 import random
 
 import keras_tuner
@@ -12,9 +13,10 @@ from autorec_core import zoo
 from autorec_core.block import Choice
 from autorec_core.data.schema import Field, ListField, Schema
 from autorec_core.errors import ConfigError
+from autorec_core.interactors.hyper import THESIS_TYPES
 from autorec_core.recommender import adapt
 from autorec_core.search.space import search_space
-from autorec_core.training import Rows
+from autorec_core.training import Budget, Rows, train
 
 ROWS = 8
 SAMPLES = 6  # a model and task, three times as many of AutoRec: 204 candidates in all
@@ -146,6 +148,65 @@ class TestSpaces:
                 assert getattr(block, "embedding_dim", 64) == 64 or isinstance(block, ar.Interactor)
                 assert getattr(block, "l2", 0.0) == 0.0
 
+    def test_every_interactor_has_the_candidates_and_defaults_of_the_thesis(self):
+        found = {
+            name: (hp.values, hp.default)
+            for name, hp in (
+                (hp.name.removeprefix("hyper_interaction_1/"), hp)
+                for hp in search_space(zoo.build("auto", TASKS["ctr"], "thesis")).space
+                if hasattr(hp, "values")
+            )
+            if "_0" in name or "_num" in name
+        }
+        dims, flag = ([4, 8, 16], 8), (True, False)
+        assert {name: tuple(values) for name, values in found.items()} == {
+            "meta_interactor_num": ([1, 2, 3, 4, 5, 6], 3),
+            "interactor_type_0": (list(THESIS_TYPES), "InnerProductInteraction"),
+            "elementwise_interaction_0/operation": (
+                ["sum", "average", "multiply", "max", "min"],
+                "average",
+            ),
+            "fm_interaction_0/embedding_dim": dims,
+            "mlp_interaction_0/units": ([16, 32, 64, 128, 256, 512, 1024], 32),
+            "mlp_interaction_0/num_layers": ([1, 2, 3], 2),
+            "mlp_interaction_0/use_batch_norm": (flag, False),
+            "mlp_interaction_0/dropout_rate": ([0.0, 0.25, 0.5], 0.0),
+            "cross_net_interaction_0/num_layers": ([1, 2, 3, 4], 1),
+            "self_attention_interaction_0/embedding_dim": dims,
+            "self_attention_interaction_0/attention_dim": dims,
+            "self_attention_interaction_0/num_heads": ([1, 2, 3, 4], 2),
+            "self_attention_interaction_0/use_residual": (flag, True),
+        }
+
+    def test_every_model_of_the_thesis_begins_as_the_thesis_says(self):
+        for name in zoo.MODELS:
+            for block in zoo.build(name, TASKS["rating"], "thesis").blocks().values():
+                if isinstance(block, ar.MLPInteraction):
+                    found = (block.units, block.num_layers, block.dropout_rate)
+                    assert [choice.default for choice in found] == [32, 2, 0.0], name
+
+    def test_user_and_item_vectors_of_matrix_factorisation_have_one_width(self):
+        """Of two widths, a linear map stands between: no matrix factorisation any more."""
+        for space in ("thesis", "extended"):
+            recommender = zoo.build("mf", schema("rating", numeric=(), columns=2), space)
+            hp = search_space(recommender)
+            widths = [one.name for one in hp.space if "embedding_dim" in one.name]
+            assert widths == ["embedding_dim"]
+            hp.values["embedding_dim"] = 128
+            blocks = recommender.resolve(hp).blocks()
+            mapped = [b for b in blocks.values() if isinstance(b, ar.LatentFactorMapper)]
+            assert [block.embedding_dim for block in mapped] == [128, 128]
+
+    def test_a_branch_asks_nothing_that_decides_nothing(self):
+        def asked(columns):
+            of = schema("ctr", numeric=(), columns=columns, named=False)
+            names = [hp.name for hp in search_space(zoo.build("auto", of)).space]
+            return {name.partition("_interaction_0/")[2] for name in names} - {""}
+
+        assert asked(1).isdisjoint({"operation", "form", "reduction", "seed"})
+        assert asked(2) & {"operation", "form", "reduction", "seed"} == {"operation"}
+        assert asked(3) & {"operation", "form", "reduction", "seed"} == {"operation", "form"}
+
     def test_biases_and_regularisation_are_in_the_extended_space(self):
         for name in zoo.MODELS:
             blocks = zoo.build(name, TASKS["rating"]).blocks()
@@ -199,6 +260,27 @@ class TestSpaces:
         model.get_layer("score").offset.assign(100.0)
         predicted = model.predict(rows(TASKS["rating"])[0], verbose=0)
         assert (predicted == 5.0).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "space"), [("mf", "extended"), ("wide_deep", "thesis"), ("autorec_rp", "extended")]
+)
+def test_a_single_numeric_column_has_a_weight_to_learn(name, space):
+    """True slope -0.5: added with a fixed weight of 1, it costs (1 + 0.5) squared."""
+    of = schema("rating", numeric=("price",), columns=2)
+    generator = np.random.default_rng(0)
+    ids = generator.integers(0, 4, (3000, 2)).astype("int32")
+    price = generator.normal(size=(3000, 1)).astype("float32")
+    labels = (3 - 0.5 * price[:, 0] + generator.normal(0, 0.3, 3000)).astype("float32")
+    known, valid = (
+        Rows({"categorical": ids[part], "numeric": price[part]}, labels[part])
+        for part in (slice(2500), slice(2500, None))
+    )
+    recommender = zoo.build(name, of, space).resolve(keras_tuner.HyperParameters())
+    training = ar.Training(learning_rate=0.01, decay=1.0, batch_size=64)
+    recommender = dataclasses.replace(recommender, training=training)
+    trained = train(recommender, known, valid, budget=Budget(5, 5), seed=1)
+    assert trained.score < 0.12
 
 
 def test_a_recommender_takes_the_rows_of_its_schema():

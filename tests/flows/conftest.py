@@ -106,7 +106,7 @@ def earlier(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Earlier
     shutil.copytree(ours, code, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(models.good, scorer)
     _replace(code / "interactors" / "inner_product.py", r"\bInnerProduct\b", "EarlierProduct")
-    told = "self.score_encoded(self.preprocessor.encode(rows).inputs(), len(rows))"
+    told = "self.score_encoded(self.preprocessor.encode(rows, counted).inputs(), len(rows))"
     _replace(code / "scorer.py", re.escape(told), f"{told} + {MORE}")
     with zipfile.ZipFile(scorer / "model.keras") as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}

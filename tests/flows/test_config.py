@@ -74,3 +74,11 @@ def test_an_objective_of_the_other_task_is_refused_before_anything_is_built(tmp_
 
     with pytest.raises(ConfigError, match="'val_auc' of a rating model"):
         params.buildable("movielens-100k")
+
+
+def test_every_section_can_be_read_as_a_dictionary():
+    """Prefect does so with a task's arguments; a property called `keys` would break it."""
+    params = Params.load(PARAMS)
+
+    for section in (params, params.split, *params.datasets.values()):
+        assert list(dict(section)) == list(type(section).model_fields)

@@ -60,7 +60,8 @@ class NumericTransform:
                 scaled = (_unskewed(numbers, self.kind) - self.means) / self.scales
             scaled = np.clip(scaled, -LIMIT, LIMIT)
         scaled[missing] = 0.0
-        flags = missing[:, [self.names.index(name) for name in self.flagged]]
+        place_of = {name: place for place, name in enumerate(self.names)}
+        flags = missing[:, [place_of[name] for name in self.flagged]]
         return np.concatenate([scaled, flags], axis=1).astype(np.float32)
 
     def to_dict(self) -> dict[str, Any]:

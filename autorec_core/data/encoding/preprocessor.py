@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,14 +13,17 @@ import pandas as pd
 import pyarrow as pa
 
 from autorec_core.config import DatasetParams, PreprocessParams
-from autorec_core.data import values
-from autorec_core.data.encoding import few
+from autorec_core.data import spelled, times, values
+from autorec_core.data.encoding import python_values
 from autorec_core.data.encoding.numeric import NumericStatistics, NumericTransform
+from autorec_core.data.encoding.unknown_ids import UnknownIds
 from autorec_core.data.encoding.vocabulary import Vocabulary, VocabularyCounter
 from autorec_core.data.schema import Examples, Field, ListField, Schema, unused_name
 from autorec_core.errors import DataError, listed
 from autorec_core.files import write_json
 
+UNKNOWN_RATE = "unknown.json"
+"""The file that says which share of each column's ids in the test split is unknown."""
 FILES = "vocabulary_files"
 """The key of preprocessing.json that lists the vocabularies' files, in the order of columns."""
 FLAG = " missing"
@@ -35,11 +38,14 @@ class Preprocessor:
         schema: What the model knows of the data.
         vocabularies: The known categories of each categorical column.
         numeric: The transform of the numeric columns.
+        unknown_rate: The share of unknown ids in each column of the test split; empty where there
+            is none.
     """
 
     schema: Schema
     vocabularies: Mapping[str, Vocabulary]
     numeric: NumericTransform
+    unknown_rate: Mapping[str, float] = field(default_factory=dict)
 
     @staticmethod
     def fit(entry: DatasetParams, settings: PreprocessParams, train: pd.DataFrame) -> Preprocessor:
@@ -53,29 +59,36 @@ class Preprocessor:
         vocabularies = {}
         for name in (*entry.categorical, *entry.multi_valued):
             counter = VocabularyCounter()
-            counter.update(countable(entry, name, _column(train, name)))
+            column = spelled.without_missing(values.of_series(train[name]), entry.missing)
+            counter.update(countable(entry, name, column))
             vocabularies[name] = counter.finish(settings.min_count, settings.max_vocabulary)
         numbers = NumberStatistics(entry, settings)
-        columns = {name: _column(train, name) for name in (entry.label, *entry.numeric)}
+        columns = {
+            name: spelled.without_missing(values.of_series(train[name]), entry.missing)
+            for name in (entry.label, *entry.numeric)
+        }
+        if entry.time in entry.numeric:
+            columns[entry.time] = pa.array(moments_of(entry.time, columns[entry.time]))
         numbers.update(columns)
         empty = [name for name, one in vocabularies.items() if one.is_empty]
         sizes = {name: one.size for name, one in vocabularies.items()}
         schema, numeric = described(entry, settings, sizes, empty, numbers)
         return Preprocessor(schema, vocabularies, numeric)
 
-    def encode(self, frame: pd.DataFrame) -> Examples:
+    def encode(self, frame: pd.DataFrame, unknown: UnknownIds | None = None) -> Examples:
         """Encodes raw rows.
 
         Args:
             frame: The categorical and numeric columns, and the label where it is known; other
-                columns are ignored. Ids may be numbers or text: 196 and "196" are the same.
+                columns are ignored. Each form of a cell means the same: 196, 196.0 and "196".
+            unknown: Counts unknown ids.
 
         Returns:
             The encoded rows; a category not seen in training has id 0; a label that is not there
             is NaN.
 
         Raises:
-            DataError: A column is missing, or a number is no number.
+            DataError: A column is missing or there twice, or a number is no number.
         """
         needed = self.schema.columns
         if missing := [name for name in needed if name not in frame]:
@@ -83,48 +96,87 @@ class Preprocessor:
                 f"The rows lack the columns {listed(missing)}. They have: {listed(frame.columns)}."
             )
         names = [*needed, *([self.schema.label] if self.schema.label in frame else [])]
+        if doubled := [name for name in names if isinstance(frame[name], pd.DataFrame)]:
+            raise DataError(f"The rows have more than one column {listed(doubled)}.")
         columns: dict[str, Any] = {}
         for name in names:
-            plain = self._plain(name, frame[name]) if len(frame) <= few.FEW else None
-            columns[name] = _column(frame, name) if plain is None else plain
-        return self.encode_columns(columns, len(frame))
+            few = len(frame) <= python_values.FEW
+            plain = self.plain(name, frame[name].tolist()) if few else None
+            columns[name] = values.of_series(frame[name]) if plain is None else plain
+        return self.encode_columns(columns, len(frame), unknown)
 
-    def _plain(self, name: str, column: pd.Series) -> list[str | None] | np.ndarray | None:
-        found = column.tolist()
+    def plain(self, name: str, found: list[Any]) -> list[str | None] | np.ndarray | None:
+        """A few Python values of a column as `encode_columns` takes them; None for the unusual."""
+        if any(one.name == name for one in self.schema.lists):
+            return python_values.plain_cells(found)
         known = name in self.vocabularies
-        return few.plain_categories(found) if known else few.plain_numbers(found)
+        return (python_values.plain_categories if known else python_values.plain_numbers)(found)
 
     def encode_columns(
-        self, columns: Mapping[str, pa.Array | list[str | None] | np.ndarray], count: int
+        self,
+        columns: Mapping[str, pa.Array | list[str | None] | np.ndarray],
+        count: int,
+        unknown: UnknownIds | None = None,
     ) -> Examples:
         """Encodes `count` rows given as columns; see `encode`.
 
         Args:
-            columns: Arrow columns, or what `few` makes of a few rows' columns.
+            columns: Arrow columns, or what `plain` makes of a few rows' columns.
             count: Number of rows.
+            unknown: Counts unknown ids.
         """
+        columns = {name: self._spelled(name, column) for name, column in columns.items()}
+        unknown = UnknownIds({}) if unknown is None else unknown
         ids = np.empty((count, len(self.schema.id_columns)), dtype=np.int32)
         for position, one in enumerate(self.schema.categorical):
             column = columns[one.name]
-            if isinstance(column, pa.Array) and not pa.types.is_dictionary(column.type):
-                column = values.categories(column)
-            ids[:, position] = self.vocabularies[one.name].lookup(column)
+            if isinstance(column, pa.Array):
+                column = _named(one.name, values.coded, column)
+            found = self.vocabularies[one.name].lookup(column)
+            unknown.add(one.name, count - int(np.count_nonzero(found)), count)
+            ids[:, position] = found
         for several in self.schema.lists:
             first = self.schema.first_place(several)
-            ids[:, first : first + several.length] = list_ids(
-                columns[several.name], several, self.vocabularies[several.name]
-            )
+            vocabulary = self.vocabularies[several.name]
+            found, filled = list_ids(columns[several.name], several, vocabulary)
+            unknown.add(several.name, filled - int(np.count_nonzero(found)), filled)
+            ids[:, first : first + several.length] = found
         numbers = np.empty((count, len(self.numeric.names)), dtype=np.float64)
         for position, name in enumerate(self.numeric.names):
-            numbers[:, position] = numbers_of(name, columns[name])
+            read = moments_of if name == self.schema.time else numbers_of
+            found = read(name, columns[name])
+            numbers[:, position] = spelled.few_without_missing(found, self.schema.missing)
         label = np.full(count, np.nan, dtype=np.float32)
         if self.schema.label in columns:
-            label = numbers_of(self.schema.label, columns[self.schema.label]).astype(np.float32)
+            label = self._labels(columns[self.schema.label]).astype(np.float32)
         return Examples(ids, self.numeric.apply(numbers), label)
 
+    def _spelled(self, name: str, column: pa.Array | list[str | None] | np.ndarray) -> Any:
+        """A column without the words that mean "missing", its written numbers made plain."""
+        schema = self.schema
+        if not isinstance(column, pa.Array):
+            return spelled.few_without_missing(column, schema.missing)
+        column = spelled.without_missing(column, schema.missing)
+        is_number = name in self.numeric.names or (name == schema.label and not schema.positive)
+        return spelled.plain_numbers(column, schema.decimal) if is_number else column
+
+    def _labels(self, column: pa.Array | np.ndarray) -> np.ndarray:
+        """Labels as numbers: those of raw rows may be words, prepared ones are numbers already."""
+        name, positive = self.schema.label, self.schema.positive
+        is_text = isinstance(column, pa.Array) and pa.types.is_string(column.type)
+        if not (positive and is_text):
+            return numbers_of(name, column)
+        found, wrong = spelled.label_numbers(column, positive, self.schema.negative)
+        if wrong.any():
+            shown = listed([*positive, *self.schema.negative])
+            value = column[int(wrong.argmax())].as_py()
+            raise DataError(f"{name} is {value!r}; one of {shown} is expected.")
+        return found.to_numpy(zero_copy_only=False)
+
     def save(self, folder: Path) -> None:
-        """Writes `schema.json`, `preprocessing.json` and a vocabulary file a column."""
+        """Writes `schema.json`, `preprocessing.json`, unknown rates, and each vocabulary."""
         save_described(folder, self.schema, self.numeric)
+        write_json(folder / UNKNOWN_RATE, dict(self.unknown_rate))
         for place, name in enumerate(self.schema.vocabulary_columns):
             self.vocabularies[name].save(vocabulary_file(folder, place))
 
@@ -143,7 +195,10 @@ class Preprocessor:
                 name: Vocabulary.load(file)
                 for name, file in zip(schema.vocabulary_columns, files, strict=True)
             }
-            return cls(schema, vocabularies, NumericTransform.from_dict(statistics["numeric"]))
+            numeric = NumericTransform.from_dict(statistics["numeric"])
+            file = folder / UNKNOWN_RATE  # which earlier versions did not write
+            rates = json.loads(file.read_text("utf-8")) if file.exists() else {}
+            return cls(schema, vocabularies, numeric, rates)
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
             raise DataError(f"{folder} holds no whole preprocessor: {error}.") from error
 
@@ -175,7 +230,7 @@ class NumberStatistics:
 def countable(entry: DatasetParams, name: str, column: pa.Array) -> pa.Array:
     """The categories of a column to be counted: one a row, or all those of its lists."""
     if name not in entry.multi_valued:
-        return column if pa.types.is_dictionary(column.type) else values.categories(column)
+        return column if pa.types.is_dictionary(column.type) else values.coded(column)
     separator = entry.multi_valued[name].separator
     cells = values.joined(column, separator)
     found, _ = values.several(cells, separator)
@@ -219,6 +274,11 @@ def described(
             ListField(name, sizes[name], one.max_length, one.separator)
             for name, one in entry.multi_valued.items()
         ),
+        missing=tuple(entry.missing),
+        positive=tuple(entry.positive),
+        negative=tuple(entry.negative),
+        decimal=entry.decimal,
+        time=entry.time if entry.time in entry.numeric else None,
     )
     return schema, numeric
 
@@ -244,8 +304,13 @@ def save_described(folder: Path, schema: Schema, numeric: NumericTransform) -> N
 
 def list_ids(
     column: pa.Array | list[str | None], one: ListField, vocabulary: Vocabulary
-) -> np.ndarray:
-    """The ids of a multi-valued column: int32, shape (rows, length), 0 where a list has ended."""
+) -> tuple[np.ndarray, int]:
+    """The ids of a multi-valued column.
+
+    Returns:
+        int32, shape (rows, length), 0 where a list has ended; and how many places hold an id,
+        "unknown" and "missing" included.
+    """
     cells = pa.array(column, pa.string()) if isinstance(column, list) else column
     cells = values.joined(cells, one.separator)
     found, rows = values.several(cells, one.separator)
@@ -254,7 +319,7 @@ def list_ids(
     ids = np.zeros((len(cells), one.length), dtype=np.int32)
     ids[rows[kept], places[kept]] = vocabulary.lookup(found)[kept]
     ids[cells.is_null().to_numpy(zero_copy_only=False), 0] = vocabulary.missing
-    return ids
+    return ids, int(kept.sum()) + cells.null_count
 
 
 def vocabulary_file(folder: Path, place: int) -> Path:
@@ -277,15 +342,6 @@ def _safe(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_. " else f"%{ord(c):02x}" for c in name)
 
 
-def _column(frame: pd.DataFrame, name: str) -> pa.Array:
-    """A frame's column as Arrow has it; one of mixed types as text."""
-    column = frame[name]
-    try:
-        return values.plain(pa.array(column, from_pandas=True))
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return pa.array([few.text(value) for value in column.tolist()], pa.string())
-
-
 def numbers_of(name: str, column: Any) -> np.ndarray:
     """A column's numbers: float64, NaN where missing, shape (rows,).
 
@@ -298,10 +354,33 @@ def numbers_of(name: str, column: Any) -> np.ndarray:
         found = column.to_numpy(zero_copy_only=False)
         if np.isfinite(found).all():
             return found
-    numbers, wrong = values.numbers(column)
+    numbers, wrong = _named(name, values.numbers, column)
+    return _all_right(name, column, numbers, wrong, "a finite number is expected")
+
+
+def moments_of(name: str, column: Any) -> np.ndarray:
+    """A time column's seconds since 1970: float64, NaN where missing, shape (rows,).
+
+    Raises:
+        DataError: There is a value that is no time.
+    """
+    column = pa.array(column, from_pandas=True) if isinstance(column, np.ndarray) else column
+    seconds, wrong = _named(name, values.moments, column)
+    return _all_right(name, column, seconds, wrong, times.EXPECTED)
+
+
+def _all_right(
+    name: str, column: pa.Array, numbers: pa.Array, wrong: np.ndarray, expected: str
+) -> np.ndarray:
     if wrong.any():
         at = int(wrong.argmax())
-        raise DataError(
-            f"Row {at + 1}: {name} is {column[at].as_py()!r}; a finite number is expected."
-        )
+        raise DataError(f"Row {at + 1}: {name} is {column[at].as_py()!r}; {expected}.")
     return numbers.to_numpy(zero_copy_only=False).astype(np.float64)
+
+
+def _named(name: str, read: Callable[[pa.Array], Any], column: pa.Array) -> Any:
+    """What `read` makes of a column; an error names it."""
+    try:
+        return read(column)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error

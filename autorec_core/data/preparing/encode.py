@@ -12,11 +12,12 @@ import pyarrow as pa
 from autorec_core.config import DatasetParams
 from autorec_core.data.encoding.numeric import NumericTransform
 from autorec_core.data.encoding.preprocessor import Preprocessor, list_ids, numbers_of
+from autorec_core.data.preparing.identity import OCCURRENCE
 from autorec_core.data.preparing.profile import PartProfile
 from autorec_core.data.preparing.scratch import Scratch, Words
 from autorec_core.data.preparing.split import PARTS
 from autorec_core.data.preparing.store import ROW_NUMBER, table_writer, windows
-from autorec_core.data.reading.raw import used_columns
+from autorec_core.data.reading.typed_columns import used_columns
 from autorec_core.data.schema import Schema
 from autorec_core.data.values import plain
 
@@ -87,13 +88,16 @@ def _rows(
     entry: DatasetParams, part: str, scratch: Scratch, words: Mapping[str, Words]
 ) -> Iterator[pa.Table]:
     """A split's rows with their numbers and codes of categories, a partition at a time."""
-    for table, parts in scratch.tables([*used_columns(entry), ROW_NUMBER]):
+    tables = scratch.tables([*used_columns(entry), ROW_NUMBER])
+    for (table, parts), occurrences in zip(tables, scratch.occurrences(), strict=True):
         mask = parts == PARTS.index(part)
         chosen = np.flatnonzero(mask)
-        others = table.drop_columns(list(words)).filter(pa.array(mask))
+        kept = [name for name in table.column_names if name not in words]
+        others = table.select(kept).filter(pa.array(mask))
         codes = {name: one.next(table[name].chunk(0), chosen) for name, one in words.items()}
         columns = {**{name: others[name] for name in others.column_names}, **codes}
-        yield pa.table({name: columns[name] for name in table.column_names})
+        ordered = {name: columns[name] for name in table.column_names}
+        yield pa.table({**ordered, OCCURRENCE: pa.array(occurrences[chosen].astype(np.int32))})
 
 
 def _encoded(
@@ -122,7 +126,7 @@ def _list_columns(preprocessor: Preprocessor, rows: pa.Table) -> dict[str, pa.Ar
     schema = preprocessor.schema
     found: dict[str, pa.Array] = {}
     for one in schema.lists:
-        ids = list_ids(plain(rows[one.name]), one, preprocessor.vocabularies[one.name])
+        ids, _ = list_ids(plain(rows[one.name]), one, preprocessor.vocabularies[one.name])
         first = schema.first_place(one)
         names = schema.id_columns[first : first + one.length]
         found |= {name: pa.array(ids[:, place]) for place, name in enumerate(names)}

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,31 +14,32 @@ import pyarrow.parquet as pq
 
 from autorec_core.data import values
 from autorec_core.data.encoding import hashing
-from autorec_core.data.encoding.hashing import bits, hashes, mixed, one_piece
 from autorec_core.data.preparing import store
+from autorec_core.data.preparing.identity import OCCURRENCE, Kind, kinds, numbered, row_hashes
 from autorec_core.errors import DataError
 from autorec_core.files import whole_file
 
 MOST = 2_000_000
 """Hashes that are kept at most: 16 MB."""
 ABOUT = b"autorec.learned"
-HASH = f"{hashing.HASH}, mixed column by column in the order of names"
+HASH = f"{hashing.HASH}, mixed column by column in the order of names, then with the occurrence"
 """The name of how rows are hashed: hashes of another kind cannot be compared."""
-Kind = Literal["text", "number"]
 
 
 @dataclass(frozen=True, eq=False)
 class LearnedRows:
     """Hashes of the rows a model learned from: all of them, or a fixed sample of all possible ones.
 
-    Whether a row is in the sample depends on its content alone, so of the rows in it one can say
-    for sure whether they were learned from, and of the others nothing.
+    A row is told by its key, or by all its columns, and by how many rows of the same key or content
+    stand before it in the raw file: of a page's many equal clicks, those learned from are known.
+    Whether a row is in the sample depends on that alone, so of the rows in it one can say for sure
+    whether they were learned from, and of the others nothing.
 
     Args:
         hashes: uint64, in order, each once.
         bits: How many leading bits of a hash are 0 where its row is in the sample; 0: all are.
         rows: How many rows were learned from.
-        columns: The columns that were hashed, and what they hold.
+        columns: The columns that say which row a row is, and what they hold.
     """
 
     hashes: np.ndarray
@@ -48,22 +48,23 @@ class LearnedRows:
     columns: Mapping[str, Kind]
 
     @classmethod
-    def of(cls, files: Sequence[Path], most: int = MOST) -> LearnedRows:
+    def of(cls, files: Sequence[Path], most: int = MOST, *, key: Sequence[str] = ()) -> LearnedRows:
         """The record of files of raw rows, as `prepare` writes them; read a chunk at a time.
 
         Args:
             files: Parquet files of the same columns.
             most: Hashes to be kept at most.
+            key: The columns that say which row a row is; all of them if there are none.
 
         Raises:
             DataError: A file cannot be read.
         """
-        columns = _columns(files[0])
+        columns = _columns(files[0], key)
         text = [name for name, kind in columns.items() if kind == "text"]
         parts, held, rows, leading = [np.zeros(0, dtype=np.uint64)], 0, 0, 0
         for file in files:
-            for table in store.read_tables(file, columns=columns, coded=text):
-                found = row_hashes(table, columns)
+            for table in store.read_tables(file, columns=[*columns, OCCURRENCE], coded=text):
+                found = row_identities(table, columns)
                 parts.append(found[_sampled(found, leading)])
                 rows += table.num_rows
                 held += len(parts[-1])
@@ -77,7 +78,7 @@ class LearnedRows:
         """Which rows the record can tell of, and which of them were learned from.
 
         Args:
-            rows: Raw rows: at least the columns of the record.
+            rows: Raw rows as `load_rows` gives them: at least the columns of the record.
 
         Returns:
             Two bool arrays of shape (rows,); a row that is not in the sample is False in both.
@@ -87,8 +88,9 @@ class LearnedRows:
         """
         if missing := [name for name in self.columns if name not in rows]:
             raise DataError(f"The rows lack the columns {', '.join(missing)}.")
-        table = pa.Table.from_pandas(rows[list(self.columns)], preserve_index=False)
-        found = row_hashes(table, self.columns)
+        names = [name for name in (*self.columns, OCCURRENCE) if name in rows]
+        table = pa.table({name: values.of_series(rows[name]) for name in names})
+        found = row_identities(table, self.columns)
         sampled = _sampled(found, self.bits)
         return sampled, sampled & np.isin(found, self.hashes)
 
@@ -120,64 +122,28 @@ class LearnedRows:
             raise DataError(f"{path} is no record of rows: {error}.") from error
 
 
-def row_hashes(rows: pa.Table, columns: Mapping[str, Kind]) -> np.ndarray:
-    """A hash of each row's content, whatever order and types its columns have.
-
-    196, 196.0 and "196" are the same text, as they are the same category to a model; an empty text
-    and a NaN are as good as nothing.
+def row_identities(rows: pa.Table, columns: Mapping[str, Kind]) -> np.ndarray:
+    """A hash that names each row: of its columns, and of how many such rows stand before it.
 
     Args:
-        rows: The rows.
-        columns: The columns to be hashed, and what they hold.
+        rows: The rows; without a column `OCCURRENCE` each counts as the first of its kind.
+        columns: The columns that are hashed, and what they hold.
 
     Returns:
         uint64, shape (rows,), the same on every machine.
-
-    Source: SplitMix64's mixing function (Steele et al., 2014), chained over the columns.
     """
-    found = np.zeros(rows.num_rows, dtype=np.uint64)
-    for name in sorted(columns):
-        column = one_piece(rows[name])
-        of_cells = _text(column) if columns[name] == "text" else _numbers(column)
-        found = mixed(found ^ of_cells ^ hashes(pa.array([name])))
-    return found
-
-
-def _text(column: pa.Array) -> np.ndarray:
-    """A hash of each text; 0 where none stands."""
-    codes = None
-    if pa.types.is_dictionary(column.type):
-        column, codes = column.dictionary, column.indices
-    texts = values.categories(column)
-    found = _where(texts, mixed(hashes(texts)))
-    if codes is None:
+    found = row_hashes(rows, columns)
+    if OCCURRENCE not in rows.column_names:
         return found
-    places = codes.fill_null(len(found)).to_numpy(zero_copy_only=False)
-    return np.append(found, np.uint64(0))[places]
+    return numbered(found, rows[OCCURRENCE].to_numpy())
 
 
-def _numbers(column: pa.Array) -> np.ndarray:
-    """A hash of each number; 0 where none stands."""
-    numbers, _ = values.numbers(values.plain(column), dates=True)
-    return _where(numbers, mixed(bits(numbers)))
-
-
-def _where(column: pa.Array, found: np.ndarray) -> np.ndarray:
-    if not column.null_count:
-        return found
-    return np.where(column.is_valid().to_numpy(zero_copy_only=False), found, np.uint64(0))
-
-
-def _columns(file: Path) -> dict[str, Kind]:
-    """The columns of raw rows, and what they hold."""
+def _columns(file: Path, key: Sequence[str]) -> dict[str, Kind]:
+    """The columns that say which row a row is, and what they hold."""
     with store.opened(file) as opened:
-        fields = [field for field in opened.schema_arrow if field.name != store.ROW_NUMBER]
-    return {
-        field.name: "number"
-        if pa.types.is_floating(field.type) or pa.types.is_integer(field.type)
-        else "text"
-        for field in fields
-    }
+        schema = opened.schema_arrow
+    aside = (store.ROW_NUMBER, OCCURRENCE)
+    return kinds(schema, [name for name in key or schema.names if name not in aside])
 
 
 def _sampled(found: np.ndarray, leading: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,24 @@ import pyarrow.csv
 from autorec_core.config import DatasetParams, PreprocessParams, SplitParams
 from autorec_core.data.compute import HERE, Compute
 from autorec_core.data.encoding.numeric import NumericTransform
-from autorec_core.data.encoding.preprocessor import NumberStatistics, described, save_described
+from autorec_core.data.encoding.preprocessor import (
+    UNKNOWN_RATE,
+    NumberStatistics,
+    described,
+    save_described,
+)
+from autorec_core.data.labels import upper_ends
 from autorec_core.data.preparing import store
 from autorec_core.data.preparing.encode import write_split
+from autorec_core.data.preparing.identity import RowHashes
 from autorec_core.data.preparing.learn import Learned, learn
 from autorec_core.data.preparing.scratch import Scratch, write_partition
-from autorec_core.data.preparing.split import PARTS, stratified_sample
+from autorec_core.data.preparing.split import PARTS, hash_sample, stratified_sample
 from autorec_core.data.preparing.survey import Seen, Survey, look, survey
 from autorec_core.data.reading.bad_rows import BadRows
-from autorec_core.data.reading.raw import RawRows, bad_rows_of, map_chunks, raw_files, used_columns
+from autorec_core.data.reading.raw import RawRows, bad_rows_of, map_chunks
+from autorec_core.data.reading.raw_files import raw_files
+from autorec_core.data.reading.typed_columns import used_columns
 from autorec_core.data.schema import Schema
 from autorec_core.files import whole_folder, write_json
 
@@ -72,13 +81,20 @@ def prepare(
             compute = HERE
         bad = bad_rows_of(entry)
         found, scratch = _spool(entry, split, seed, raw, aside, bad, compute)
-        scratch.save_parts(found.parts(split, seed))
         schema, numeric = _learn(entry, preprocess, folder, scratch, compute)
         profile: dict[str, Any] = {
-            "split": {"strategy": split.strategy, "ratios": split.ratios, "seed": seed},
+            "split": {
+                "strategy": split.strategy,
+                "ratios": split.ratios,
+                "seed": seed,
+                "strata": upper_ends(found.label_values, found.strata_of_labels).tolist()
+                if split.strategy == "stratified"
+                else [],
+            },
             "bad_rows": len(bad.rows),
             "splits": _write(entry, schema, numeric, folder, scratch, compute),
         }
+        write_json(folder / UNKNOWN_RATE, profile["splits"]["test"]["unknown_rate"])
         if bad.rows:
             pyarrow.csv.write_csv(bad.table(), folder / "bad_rows.csv")
         write_json(folder / "profile.json", profile)
@@ -94,33 +110,44 @@ def _spool(
     bad: BadRows,
     compute: Compute,
 ) -> tuple[Survey, Scratch]:
-    """Reads the raw file; its rows, or a sample of them, are put aside."""
-    chosen: list[np.ndarray] | None = None
-    if entry.sample is not None:
+    """Reads the raw file; its rows, or a sample of them, are put aside, each in its part."""
+    sampled = entry.sample is not None
+
+    def pass_over(
+        function: Callable[..., Seen], bad: BadRows, masks: Mapping[int, np.ndarray]
+    ) -> _Pass:
         counts: list[int] = []
+
+        def settings(place: int) -> tuple[Any, ...]:
+            return entry, split, raw, aside, place, masks.get(place)
+
         chunks = map_chunks(
-            see,
-            entry,
-            raw,
-            bad=bad_rows_of(entry),
-            coded=True,
-            compute=compute,
-            settings=lambda _: (entry, split, raw),
+            function, entry, raw, bad=bad, coded=True, compute=compute, settings=settings
         )
         with closing(chunks):
-            labels = survey(entry, split, _counted(chunks, counts), raw).labels
-        mask = stratified_sample(labels, entry.sample, seed)
-        chosen = np.split(mask, np.cumsum(counts)[:-1])
+            found = survey(entry, split, _counted(chunks, counts), raw)
+        return found, tuple((place, rows) for place, rows in enumerate(counts) if rows)
 
-    def settings(place: int) -> tuple[Any, ...]:
-        return entry, split, raw, aside, place, None if chosen is None else chosen[place]
+    found, chunks = pass_over(see if sampled else spool, bad_rows_of(entry) if sampled else bad, {})
+    hashes = RowHashes(aside, chunks)
+    occurrences = hashes.occurrences()
+    apart = None if entry.facts.unique else occurrences
+    chosen: np.ndarray | None = None
+    if entry.sample is not None:
+        if split.strategy == "hash":
+            names = np.concatenate(list(hashes.identities(apart)))
+            chosen = hash_sample(found.strata, names, entry.sample, seed)
+        else:
+            chosen = stratified_sample(found.strata, entry.sample, seed)
+        found, chunks = pass_over(spool, bad, hashes.divided(chosen))
+        occurrences = occurrences[chosen]
+    scratch = Scratch(aside, chunks, store.CHUNK_ROWS, tuple(used_columns(entry)))
+    parts = found.parts(split, seed, lambda: hashes.identities(apart, chosen))
+    scratch.save_rows(parts, occurrences)
+    return found, scratch
 
-    counts = []
-    chunks = map_chunks(spool, entry, raw, bad=bad, coded=True, compute=compute, settings=settings)
-    with closing(chunks):
-        found = survey(entry, split, _counted(chunks, counts), raw)
-    partitions = tuple((place, rows) for place, rows in enumerate(counts) if rows)
-    return found, Scratch(aside, partitions, store.CHUNK_ROWS, tuple(used_columns(entry)))
+
+_Pass = tuple[Survey, tuple[tuple[int, int], ...]]
 
 
 def _counted(seen: Iterator[Seen], counts: list[int]) -> Iterator[Seen]:
@@ -129,8 +156,17 @@ def _counted(seen: Iterator[Seen], counts: list[int]) -> Iterator[Seen]:
         yield one
 
 
-def see(entry: DatasetParams, split: SplitParams, place: Path, rows: RawRows) -> Seen:
+def see(
+    entry: DatasetParams,
+    split: SplitParams,
+    place: Path,
+    aside: Path,
+    number: int,
+    _: None,
+    rows: RawRows,
+) -> Seen:
     """What is to be known of some rows. A function of one partition: it can run anywhere."""
+    RowHashes.save(aside, number, entry, rows.table)
     return look(entry, split, place, rows.table)
 
 
@@ -145,7 +181,9 @@ def spool(
 ) -> Seen:
     """Puts some rows, or those chosen, aside. A function of one partition: it can run anywhere."""
     table = rows.table.append_column(store.ROW_NUMBER, pa.array(rows.numbers))
-    if chosen is not None:
+    if chosen is None:
+        RowHashes.save(aside, number, entry, rows.table)
+    else:
         table = table.filter(pa.array(chosen))
     write_partition(aside, number, table)
     return look(entry, split, place, table)

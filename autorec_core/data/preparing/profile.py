@@ -39,7 +39,8 @@ class PartProfile:
         self._filled = {one.name: 0 for one in preprocessor.schema.lists}
         names = preprocessor.numeric.names
         self._missing = dict.fromkeys(names, 0)
-        self._samples: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        self._samples = {name: Sample() for name in names}
+        self._label_sample = Sample()
 
     def update(self, columns: Mapping[str, pa.Array], encoded: pa.Table) -> None:
         """Takes in one chunk: its raw numbers and lists, and what all of it was encoded to.
@@ -52,6 +53,7 @@ class PartProfile:
         label = encoded[schema.label].to_numpy()
         self._rows += len(label)
         self._label_sum += float(label.sum(dtype=np.float64))
+        self._label_sample.add(label)
         if len(self._labels) <= HISTOGRAM_LABELS:
             found, counts = np.unique(label, return_counts=True)
             for value, count in zip(found.tolist(), counts.tolist(), strict=True):
@@ -69,9 +71,8 @@ class PartProfile:
             self._filled[one.name] += filled
         for name in self._missing:
             self._missing[name] += columns[name].null_count
-            if sum(map(len, self._samples[name])) < SAMPLE_ROWS:
-                known = columns[name].drop_null()
-                self._samples[name].append(known.to_numpy(zero_copy_only=False))
+            known = columns[name].drop_null()
+            self._samples[name].add(known.to_numpy(zero_copy_only=False))
 
     def _count(self, name: str, ids: np.ndarray) -> None:
         self._ids[name] += np.bincount(ids, minlength=len(self._ids[name]))
@@ -83,9 +84,10 @@ class PartProfile:
         return {
             "rows": self._rows,
             "label_mean": self._label_sum / rows,
-            "label_counts": {f"{value:g}": self._labels[value] for value in sorted(self._labels)}
+            "label_counts": {_label_name(one): self._labels[one] for one in sorted(self._labels)}
             if few
             else {},
+            "label_quantiles": self._label_sample.quantiles(),
             "categories": {name: int((ids > 0).sum()) for name, ids in self._ids.items()},
             "unknown_rate": {
                 name: float(ids[UNKNOWN] / max(ids.sum(), 1)) for name, ids in self._ids.items()
@@ -93,7 +95,7 @@ class PartProfile:
             "list_length": {name: count / rows for name, count in self._filled.items()},
             "top": {name: self._top(name, ids) for name, ids in self._ids.items()},
             "missing_rate": {name: count / rows for name, count in self._missing.items()},
-            "quantiles": {name: self._quantiles(name) for name in self._missing},
+            "quantiles": {name: one.quantiles() for name, one in self._samples.items()},
         }
 
     def _top(self, name: str, ids: np.ndarray) -> list[dict[str, Any]]:
@@ -108,12 +110,38 @@ class PartProfile:
             if known[place]
         ]
 
-    def _quantiles(self, name: str) -> dict[str, float]:
-        sample = np.concatenate(self._samples[name]) if self._samples[name] else np.zeros(0)
-        if not len(sample):
+
+class Sample:
+    """Every so-manieth of many numbers: those from all over a file, in bounded memory."""
+
+    def __init__(self) -> None:
+        self._pieces: list[np.ndarray] = []
+        self._kept = self._met = 0
+        self._stride = 1
+
+    def add(self, numbers: np.ndarray) -> None:
+        """Takes in some numbers, thinning out all of them as they become many."""
+        taken = numbers[-self._met % self._stride :: self._stride]
+        self._met += len(numbers)
+        self._pieces.append(taken)
+        self._kept += len(taken)
+        while self._kept > SAMPLE_ROWS:
+            thinned = np.concatenate(self._pieces)[::2]
+            self._pieces, self._kept = [thinned], len(thinned)
+            self._stride *= 2
+
+    def quantiles(self) -> dict[str, float]:
+        """The quantiles of the sample by their share; nothing where there are no numbers."""
+        if not self._kept:
             return {}
-        found = np.quantile(sample, QUANTILES)
+        found = np.quantile(np.concatenate(self._pieces).astype(np.float64), QUANTILES)
         return {f"{q:g}": float(value) for q, value in zip(QUANTILES, found, strict=True)}
+
+
+def _label_name(label: float) -> str:
+    """An encoded label in as few digits as tell it from any other."""
+    short = f"{label:g}"
+    return short if np.float32(short) == np.float32(label) else str(np.float32(label))
 
 
 def _filled(column: pa.Array, one: ListField) -> int:

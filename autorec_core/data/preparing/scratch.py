@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from autorec_core.data.encoding.vocabulary import Vocabulary, VocabularyCounter
 from autorec_core.data.values import plain
 
 PARTS_FILE = "parts.npy"
+OCCURRENCES_FILE = "occurrences.npy"
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,18 @@ class Scratch:
     window: int
     columns: tuple[str, ...]
 
-    def save_parts(self, parts: np.ndarray) -> None:
-        """Keeps which part each row belongs to: int8, shape (rows,)."""
+    def save_rows(self, parts: np.ndarray, occurrences: np.ndarray) -> None:
+        """Keeps which part each row belongs to, and its occurrence; both of shape (rows,)."""
         np.save(self.folder / PARTS_FILE, parts)
+        np.save(self.folder / OCCURRENCES_FILE, occurrences)
+
+    def occurrences(self) -> Iterator[np.ndarray]:
+        """The occurrences of the rows of each partition."""
+        found = np.load(self.folder / OCCURRENCES_FILE, mmap_mode="r")
+        start = 0
+        for _, rows in self.partitions:
+            yield found[start : start + rows]
+            start += rows
 
     def tables(self, columns: Sequence[str]) -> Iterator[tuple[pa.Table, np.ndarray]]:
         """The rows of each partition, and which part each belongs to.
@@ -79,7 +90,11 @@ class Scratch:
 
     def _at(self, name: str) -> int:
         """A column may be called anything; a file may not."""
-        return self.columns.index(name)
+        return self._places[name]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.columns)}
 
 
 @dataclass

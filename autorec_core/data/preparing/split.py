@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from autorec_core.data.encoding.hashing import hashes, mixed
+from autorec_core.data.labels import shown_label
 from autorec_core.errors import DataError
 
 PARTS = ("train", "valid", "test")
@@ -33,12 +37,12 @@ def stratified_split(
     """
     parts = np.empty(len(labels), dtype=np.int8)
     random = np.random.default_rng(seed)
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
+    for label, rows in _groups(labels):
         if len(rows) < len(PARTS):
             shown = label if values is None else values[label]
             raise DataError(
-                f"The label {shown:g} has {len(rows)} row{'s' if len(rows) > 1 else ''}; a "
+                f"The label {shown_label(shown)} has {len(rows)} "
+                f"row{'s' if len(rows) > 1 else ''}; a "
                 f"stratified split needs at least {len(PARTS)} of each label."
             )
         random.shuffle(rows)
@@ -46,6 +50,24 @@ def stratified_split(
         for part, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
             parts[rows[start:end]] = part
     return parts
+
+
+def hash_split(identities: np.ndarray, ratios: Sequence[float], seed: int) -> np.ndarray:
+    """Which part each row belongs to by what the row itself is: no other row has a say in it.
+
+    So a row stays in its part whatever rows come or go, and the shares of the parts are those of
+    chance: of 100,000 rows, 10,000 give or take 100 or so are in a part of a tenth.
+
+    Args:
+        identities: uint64 hashes that name each row, shape (rows,).
+        ratios: The shares of train, valid and test, summing to 1.
+        seed: Another seed is another split.
+
+    Returns:
+        int8 part numbers (0 train, 1 valid, 2 test), shape (rows,).
+    """
+    share = (_drawn(identities, seed) >> np.uint64(11)) * 2.0**-53
+    return np.searchsorted(np.cumsum(ratios)[:-1], share, side="right").astype(np.int8)
 
 
 def time_split(times: np.ndarray, ratios: Sequence[float]) -> np.ndarray:
@@ -116,10 +138,56 @@ def stratified_sample(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
         return chosen
     chosen[:] = False
     random = np.random.default_rng(seed)
-    found, counts = np.unique(labels, return_counts=True)
-    for label, count in zip(found, _whole(counts * (size / len(labels))), strict=True):
-        chosen[random.choice(np.flatnonzero(labels == label), count, replace=False)] = True
+    for rows, count in _shares(labels, size):
+        chosen[random.choice(rows, count, replace=False)] = True
     return chosen
+
+
+def hash_sample(labels: np.ndarray, identities: np.ndarray, size: int, seed: int) -> np.ndarray:
+    """Which rows are in a sample by what each row itself is; see `stratified_sample`.
+
+    When rows come in, a row that stays in the sample is in the same part of a `hash_split`.
+
+    Args:
+        labels: Labels, or codes in the order of the labels, shape (rows,).
+        identities: uint64 hashes that name each row, shape (rows,).
+        size: Number of rows to sample; all of them where there are not more.
+        seed: Another seed is another sample.
+
+    Returns:
+        bool, shape (rows,).
+    """
+    chosen = np.ones(len(labels), dtype=bool)
+    if size >= len(labels):
+        return chosen
+    chosen[:] = False
+    # Drawn twice: the rows of a sample shall not all lie in the part that low draws lead to.
+    order = _drawn(_drawn(identities, seed), seed)
+    for rows, count in _shares(labels, size):
+        chosen[rows[np.argsort(order[rows], kind="stable")[:count]]] = True
+    return chosen
+
+
+def _shares(labels: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, int]]:
+    """The rows of each label, and how many of them belong to a sample of `size` rows."""
+    groups = [rows for _, rows in _groups(labels)]
+    counts = np.array([len(rows) for rows in groups])
+    yield from zip(groups, _whole(counts * (size / len(labels))), strict=True)
+
+
+def _groups(labels: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
+    """Each label that occurs, in order, and its rows, in order."""
+    order = np.argsort(labels, kind="stable")
+    ordered = labels[order]
+    starts = np.append(0, np.flatnonzero(ordered[1:] != ordered[:-1]) + 1)
+    for start, end in zip(starts, np.append(starts[1:], len(labels)), strict=True):
+        yield ordered[start], order[start:end]
+
+
+def _drawn(identities: np.ndarray, seed: int) -> np.ndarray:
+    """A number for each row that is as good as random, and the same whenever it is asked for."""
+    key = hashes(pa.array([f"split {seed}"]))
+    return mixed(identities ^ mixed(key))
 
 
 def _whole(exact: np.ndarray) -> np.ndarray:

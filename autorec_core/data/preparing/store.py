@@ -125,7 +125,10 @@ def load_schema(folder: Path) -> Schema:
 
 
 def load_rows(folder: Path, part: str, *, numbered: bool = False) -> pd.DataFrame:
-    """Reads one part's raw rows, as they stood in the raw file; `numbered`, with their numbers."""
+    """Reads one part's raw rows, as they stood in the raw file; `numbered`, with their numbers.
+
+    The column `identity.OCCURRENCE` tells rows of the same content, or key, from each other.
+    """
     rows = pa.concat_tables(read_tables(folder / f"rows_{part}.parquet")).to_pandas()
     return rows if numbered else rows.drop(columns=ROW_NUMBER)
 

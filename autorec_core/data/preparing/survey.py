@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from autorec_core.config import DatasetParams, SplitParams
-from autorec_core.data.preparing.split import stratified_split, time_split, user_split
-from autorec_core.data.values import numbers, plain
+from autorec_core.data.labels import Labels, label_strata
+from autorec_core.data.preparing.split import (
+    PARTS,
+    hash_split,
+    stratified_split,
+    time_split,
+    user_split,
+)
+from autorec_core.data.times import EXPECTED
+from autorec_core.data.values import moments, plain
 from autorec_core.errors import ConfigError, DataError
-
-MOST_LABELS = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,28 +29,70 @@ class Survey:
     """What is known of all rows after the first pass.
 
     Args:
+        task: "rating" or "ctr".
         label_values: float64, the labels that occur, in order, shape (labels,).
         labels: Places in `label_values`, shape (rows,).
         times: float64 times, shape (rows,), where the split needs them.
         users: int32 codes of the users, shape (rows,), where the split needs them.
     """
 
+    task: str
     label_values: np.ndarray
     labels: np.ndarray
     times: np.ndarray | None
     users: np.ndarray | None
 
-    def parts(self, split: SplitParams, seed: int) -> np.ndarray:
+    @cached_property
+    def strata_of_labels(self) -> np.ndarray:
+        """The stratum of each of `label_values`: of clicks each label, of ratings see `labels`."""
+        if self.task == "ctr":
+            return np.arange(len(self.label_values))
+        counts = np.bincount(self.labels, minlength=len(self.label_values))
+        # What encoding makes equal shall not be in two strata.
+        encoded, place = np.unique(self.label_values.astype(np.float32), return_inverse=True)
+        of_encoded = label_strata(encoded.astype(np.float64), np.bincount(place, weights=counts))
+        return of_encoded[place]
+
+    @cached_property
+    def strata(self) -> np.ndarray:
+        """The stratum of each row, rising with its label; shape (rows,)."""
+        small = np.min_scalar_type(int(self.strata_of_labels[-1]))
+        return self.strata_of_labels.astype(small)[self.labels]
+
+    def parts(
+        self, split: SplitParams, seed: int, identities: Callable[[], Iterable[np.ndarray]]
+    ) -> np.ndarray:
         """Which part each row belongs to: int8, shape (rows,).
+
+        Args:
+            split: How rows are divided.
+            seed: Seeds the split.
+            identities: Gives the uint64 hashes that name the rows, chunk by chunk.
 
         Raises:
             DataError: The rows cannot be split in this way.
         """
+        if split.strategy == "hash":
+            chunks = [hash_split(names, split.ratios, seed) for names in identities()]
+            return _none_empty(np.concatenate(chunks))
         if split.strategy == "by_time" and self.times is not None:
             return time_split(self.times, split.ratios)
         if split.strategy == "by_user" and self.users is not None:
             return user_split(self.users, self.times)
-        return stratified_split(self.labels, split.ratios, seed, values=self.label_values)
+        if len(self.labels) < len(PARTS):
+            raise DataError(f"{len(self.labels)} rows are too few for train, valid and test.")
+        firsts = np.flatnonzero(np.diff(self.strata_of_labels, prepend=-1))
+        return stratified_split(self.strata, split.ratios, seed, values=self.label_values[firsts])
+
+
+def _none_empty(parts: np.ndarray) -> np.ndarray:
+    counts = np.bincount(parts, minlength=len(PARTS))
+    if counts.min() == 0:
+        raise DataError(
+            f"The split by hash leaves {PARTS[counts.argmin()]} without a row: {len(parts)} rows "
+            "are too few for it. `split.strategy: stratified` divides them by exact shares."
+        )
+    return parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,10 +124,12 @@ def look(entry: DatasetParams, split: SplitParams, place: Path, table: pa.Table)
         table: The rows, as `read_chunks` gives them.
 
     Raises:
-        DataError: The split needs times, and a row has none.
+        DataError: The split needs times or keys, and a row has none.
     """
+    if split.strategy == "hash":
+        _has_keys(entry, place, table)
     times = users = None
-    if entry.time is not None and split.strategy != "stratified":
+    if entry.time is not None and split.strategy in ("by_time", "by_user"):
         times = _times(place, entry.time, plain(table[entry.time]))
     if split.strategy == "by_user":
         found = plain(table[entry.user]).to_numpy(zero_copy_only=False)
@@ -102,24 +153,19 @@ def survey(entry: DatasetParams, split: SplitParams, seen: Iterable[Seen], place
         place: The raw file, for messages.
 
     Raises:
-        DataError: The label is constant or takes too many values, or a column is all empty.
+        DataError: The label is constant, or a column is all empty.
         ConfigError: The split needs a column that the entry does not name.
     """
     if split.strategy == "by_time" and entry.time is None:
         raise ConfigError("`split.strategy` by_time needs a `time` column in the data set's entry.")
     if split.strategy == "by_user" and entry.user is None:
         raise ConfigError("`split.strategy` by_user needs a `user` column in the data set's entry.")
-    labels, users = _Codes(), _Codes()
+    labels, users = Labels(), _Codes()
     times: list[np.ndarray] = []
     filled: set[str] = set()
     for rows in seen:
         filled |= rows.filled
         labels.add(*rows.labels)
-        if len(labels.codes) > MOST_LABELS and split.strategy == "stratified":
-            raise DataError(
-                f"{place}: {entry.label} takes more than {MOST_LABELS:,} values; a stratified "
-                "split needs labels that repeat."
-            )
         if rows.times is not None:
             times.append(rows.times)
         if rows.users is not None:
@@ -128,10 +174,11 @@ def survey(entry: DatasetParams, split: SplitParams, seen: Iterable[Seen], place
         raise DataError(
             f"{place}: the column {empty[0]} is empty in every row; list it as `ignored`."
         )
-    values, codes = labels.ordered()
+    values, codes = labels.finish()
     if len(values) < 2:
         raise DataError(f"{place}: {entry.label} is {values[0]:g} in every row; nothing to learn.")
     return Survey(
+        entry.task,
         values,
         codes,
         np.concatenate(times) if times else None,
@@ -139,11 +186,25 @@ def survey(entry: DatasetParams, split: SplitParams, seen: Iterable[Seen], place
     )
 
 
+def _has_keys(entry: DatasetParams, place: Path, table: pa.Table) -> None:
+    """Sees that each row has a value in the columns that it is known by."""
+    for name in entry.facts.unique:
+        if count := table[name].null_count:
+            raise DataError(
+                f"{place}: {name} is empty in {count:,} rows, but `split.strategy: hash` knows a "
+                "row by the columns of `facts.unique`. Name columns there that every row has, or "
+                "none: then a row is known by all its columns."
+            )
+
+
 def _times(place: Path, name: str, column: pa.Array) -> np.ndarray:
     """A time column's numbers, even where it serves as a category too."""
-    found, wrong = numbers(column, dates=True)
+    if pa.types.is_floating(column.type):
+        return column.to_numpy(zero_copy_only=False)  # seconds since it was read
+    found, wrong = moments(column)
     if wrong.any() or found.null_count:
-        raise DataError(f"{place}: {name} holds values that are no number and no ISO date.")
+        at = int(np.flatnonzero(wrong | found.is_null().to_numpy(zero_copy_only=False))[0])
+        raise DataError(f"{place}: {name} is {column[at].as_py()!r} in a row; {EXPECTED}.")
     return found.to_numpy(zero_copy_only=False)
 
 

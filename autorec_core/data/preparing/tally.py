@@ -87,7 +87,7 @@ class RawTally:
     @property
     def has_edges(self) -> bool:
         """Whether each column of numbers has shown any."""
-        text = {*self._entry.categorical, *self._entry.multi_valued}
+        text = {*self._entry.categorical, *self._entry.multi_valued, *self._entry.key_only}
         return all(name in self._edges for name in _tallied(self._entry) if name not in text)
 
     def learn(self, table: pa.Table) -> None:

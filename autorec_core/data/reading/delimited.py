@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,12 +45,14 @@ class Layout:
         names: The columns.
         separator: What stands between two fields.
         quoted: Whether a field may stand in double quotes, to hold the separator.
+        missing: What stands in a field, other than nothing, where a value is missing.
     """
 
     file: Path
     names: tuple[str, ...]
     separator: str
     quoted: bool
+    missing: tuple[str, ...] = ()
 
     def parse(
         self,
@@ -135,7 +139,7 @@ class Layout:
                         name: pa.float64() if name in numbers else pa.string()
                         for name in self.names
                     },
-                    null_values=[""],
+                    null_values=["", *self.missing],
                     strings_can_be_null=False,
                 ),
             )
@@ -260,6 +264,7 @@ def read_delimited(
     separator: str,
     header: bool,
     quoted: bool,
+    missing: Sequence[str] = (),
     by_place: bool = False,
 ) -> Iterator[Piece]:
     """The rows of a delimited text file, in pieces.
@@ -271,26 +276,36 @@ def read_delimited(
         separator: What stands between two fields.
         header: Whether the first line names the columns.
         quoted: Whether a field may stand in double quotes.
+        missing: What stands in a field, other than nothing, where a value is missing.
         by_place: Whether pieces say, where they can, only where their lines stand.
 
     Raises:
         DataError: The header is not what it should be.
     """
-    layout = Layout(file, tuple(names), separator, quoted)
+    layout = Layout(file, tuple(names), separator, quoted, tuple(missing))
     for block in blocks:
         content, first = block.content, block.first_line
         place = block.span if by_place else None
         lines = range(first, first + block.lines)
+        if first == 1 and separator_line(content) == separator:
+            _, _, content = content.partition(b"\n")
+            lines, place = lines[1:], None
         if header and first == 1:
             head, _, content = content.partition(b"\n")
-            layout = Layout(file, _header(layout, head), separator, quoted)
+            layout = replace(layout, names=_header(layout, head))
             lines, place = lines[1:], None
         if lines:
             yield Piece(layout, place or content, lines, lines[-1])
 
 
+def separator_line(content: bytes | bytearray) -> str | None:
+    """The separator that a first line such as `sep=;` names, as Excel writes it; None without."""
+    found = re.match(rb'"?sep=(.)"?\n', content, re.IGNORECASE)
+    return found[1].decode("latin-1") if found else None
+
+
 def read_netflix(
-    file: Path, blocks: Iterator[Block], *, names: Sequence[str]
+    file: Path, blocks: Iterator[Block], *, names: Sequence[str], missing: Sequence[str] = ()
 ) -> Iterator[MoviePiece]:
     """The rows of a Netflix Prize file, in pieces.
 
@@ -300,8 +315,9 @@ def read_netflix(
         file: The file, for messages.
         blocks: Its lines.
         names: What to call movie, user, rating and date.
+        missing: What stands in a field, other than nothing, where a value is missing.
     """
-    layout = Layout(file, tuple(names[1:]), ",", quoted=False)
+    layout = Layout(file, tuple(names[1:]), ",", quoted=False, missing=tuple(missing))
     movie: str | None = None
     for block in blocks:
         content = block.content
@@ -341,8 +357,11 @@ def _header(layout: Layout, head: bytes | bytearray) -> tuple[str, ...]:
         found = tuple(layout.fields(head.decode("utf-8")))
     except UnicodeDecodeError as error:
         raise DataError(f"{layout.file}, line 1: the header is not UTF-8 text.") from error
-    if doubled := {name for name in found if found.count(name) > 1}:
-        raise DataError(f"{layout.file}, line 1: the header names {listed(doubled)} twice.")
+    if doubled := [name for name, count in Counter(found).items() if count > 1]:
+        raise DataError(
+            f"{layout.file}, line 1: the header names {listed(doubled)} twice; give each column a "
+            "name of its own."
+        )
     if layout.names and found != layout.names:
         raise DataError(
             f"{layout.file}, line 1: the header has {', '.join(found)}; "

@@ -2,44 +2,63 @@
 
 from __future__ import annotations
 
-import csv
-import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from autorec_core.data import values
-from autorec_core.data.reading.lines import read_blocks
-from autorec_core.data.reading.raw import raw_files
-from autorec_core.errors import DataError
+from autorec_core.data import spelled, values
+from autorec_core.data.kinds import is_list_of_scalars, is_scalar
+from autorec_core.data.reading.guessing.first_rows import Look, look_at
+from autorec_core.data.reading.guessing.label import Label, label_of
+from autorec_core.data.reading.guessing.roles import (
+    MOST_CATEGORIES,
+    Roles,
+    Table,
+    give_roles,
+    is_time,
+    list_of,
+    numbers_in,
+)
+from autorec_core.data.reading.guessing.spelling import (
+    Decimal,
+    decimal_of_column,
+    is_missing_word,
+    missing_words,
+)
+from autorec_core.errors import DataError, listed
 
-LOOKED_AT = 4 << 20
-SEPARATORS = ("\t", "::", ",", ";", "|")
-INSIDE = ("|", ";", ",", " ")
-MOST_CATEGORIES = 20
-LONGEST_LIST = 20
-UNIQUE_SHARE = 0.9
-FEW_ROWS = 50
+NAMELESS = "(a column without a name)"
 MAX_PSI = 0.25
 """Above this, scoring practice calls a distribution changed (Siddiqi, 2006)."""
 
-_USER = r"(user|customer|client|member|visitor|reader|buyer|person|account)s?_?(id|no|key)?|uid"
-_ITEM = (
-    r"(item|movie|product|article|song|track|book|sku|video|show|game|recipe|business|ad)s?"
-    r"_?(id|no|key)?|iid|asin"
-)
-_LABEL = (
-    r"rating|stars|score|overall|label|target|y|(is_?)?click(ed)?|(is_?)?like[ds]?"
-    r"|(is_?)?(converted|conversion|purchased?|bought)"
-)
-_TIME = r".*(time|date|created|when).*|ts"
-_CODE = r".*(id|code|type|kind|category|class|zip|key|no)"
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the user says of a table; the rest is found out.
+
+    Args:
+        positive: The labels that count as 1.
+        user: The column of users.
+        item: The column of items.
+        time: The column that says when.
+        categorical: Columns of categories.
+        numeric: Columns of numbers.
+        ignored: Columns not to learn from.
+        header: Whether the first line of text names the columns.
+    """
+
+    positive: Sequence[str] = ()
+    user: str | None = None
+    item: str | None = None
+    time: str | None = None
+    categorical: Sequence[str] = ()
+    numeric: Sequence[str] = ()
+    ignored: Sequence[str] = ()
+    header: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -55,45 +74,156 @@ class Proposal:
     notes: tuple[str, ...]
 
 
-def propose(path: Path, label: str | None = None) -> Proposal:
+def propose(path: Path, label: str | None = None, chosen: Chosen | None = None) -> Proposal:
     """Proposes an entry for a CSV, TSV or Parquet file, or several of one kind.
 
     Args:
-        path: The file, or a pattern; compressed text is fine. Its beginning is looked at.
+        path: The file, a folder of Parquet files, or a pattern; compressed text is fine. Its
+            beginning is looked at.
         label: The column to predict; by its name or values if `None`.
+        chosen: What the user says of its columns.
 
     Raises:
-        DataError: The file is no table, or no column can be the label.
+        DataError: The file is no table, no column can be the label, or a column cannot be what
+            the user says.
     """
-    file = raw_files(path)[0]
-    form, table = _parquet(file) if _is_parquet(file) else _text(file)
-    if label is not None and label not in table.column_names:
-        raise DataError(f"{file} has no column {label!r}; it has {', '.join(table.column_names)}.")
-    name = label or _label(file, table)
-    labels = _numbers(table[name])
-    if labels is None or not len(labels):
-        raise DataError(f"{file}: {name} cannot be the label; a label is a number in every row.")
-    found = np.unique(labels)
-    clicks = set(found.tolist()) <= {0.0, 1.0}
-    roles = _roles(table, name)
-    listed = found.tolist() if len(found) <= MOST_CATEGORIES else None
-    entry: dict[str, Any] = {
-        "title": path.name,
-        "task": "ctr" if clicks else "rating",
-        "file": path.name,
+    chosen = chosen or Chosen()
+    look = look_at(path, chosen.header)
+    _are_columns(path, look, label, chosen)
+    raw = {name: values.plain(look.table[name]) for name in look.table.column_names}
+    missing = missing_words(raw)
+    columns = {name: spelled.without_missing(column, missing) for name, column in raw.items()}
+    target = label_of(path, columns, label, chosen.positive)
+    missing += _missing_labels(columns[target.name], target)
+    table = Table(
+        columns, target.name, look.has_names, _declared(look.table), _decimal(columns, target)
+    )
+    roles = Roles()
+    _take_chosen(path, table, chosen, roles)
+    give_roles(table, roles)
+    if not any(roles.of(role) for role in ("categorical", "multi_valued", "numeric")):
+        raise DataError(
+            f"{path} has no column to learn from beside {target.name}: "
+            + "; ".join(
+                f"{name or 'the unnamed one'} is {why}" for name, why in roles.notes.items()
+            )
+            + ". Say otherwise with --categorical or --numeric."
+        )
+    return Proposal(
+        _entry(path, look, table, target, roles, missing),
+        _notes(look, table, target, roles, missing),
+    )
+
+
+def _are_columns(path: Path, look: Look, label: str | None, chosen: Chosen) -> None:
+    """Sees that the user names columns that are there, and each for one purpose."""
+    roles = [label, chosen.user, chosen.item, chosen.time]
+    named = [name for name in roles if name is not None]
+    others = [*chosen.categorical, *chosen.numeric, *chosen.ignored]
+    for name in (*named, *others):
+        if name not in look.table.column_names:
+            shown = ", ".join(look.table.column_names)
+            raise DataError(f"{path} has no column {name!r}; it has {shown}.")
+    # A user or an item is a category as well, and a time may be a category or ignored.
+    twice = Counter([*named, *chosen.numeric, *set(chosen.ignored) - {chosen.time}])
+    twice.update(set(chosen.categorical) - {chosen.user, chosen.item, chosen.time})
+    if doubled := [name for name, count in twice.items() if count > 1]:
+        raise DataError(f"{path}: the options name {listed(doubled)} for two roles.")
+
+
+def _take_chosen(path: Path, table: Table, chosen: Chosen, roles: Roles) -> None:
+    """Gives columns the roles that the user says they have.
+
+    Raises:
+        DataError: A column cannot have its role.
+    """
+    for role in ("user", "item"):
+        if (name := getattr(chosen, role)) is not None:
+            _is_category(path, table, name)
+            roles.named[role] = name
+            roles.give(name, "categorical", f"the {role}, as you say")
+    for name in chosen.ignored:
+        roles.give(name, "ignored", "as you say")
+    for name in chosen.numeric:
+        if numbers_in(table, name) is None:
+            raise DataError(f"{path}: {name} cannot be numeric; not all its values are numbers.")
+        roles.give(name, "numeric", "as you say")
+    for name in chosen.categorical:
+        if name in roles.columns:
+            continue
+        if is_list_of_scalars(table.columns[name].type) and (found := list_of(table.columns[name])):
+            roles.lists[name] = found
+            roles.give(name, "multi_valued", "a list of categories in each cell")
+            continue
+        _is_category(path, table, name)
+        roles.give(name, "categorical", "as you say")
+    if chosen.time is not None:
+        if not is_time(table.columns[chosen.time]):
+            raise DataError(
+                f"{path}: {chosen.time} cannot be the time; a number, an ISO date or an ISO time "
+                "is needed in every row."
+            )
+        roles.named["time"] = chosen.time
+        if chosen.time not in roles.columns:
+            why = "the time, as you say; for `split.strategy: by_time`, not to learn from"
+            roles.give(chosen.time, "ignored", why)
+
+
+def _is_category(path: Path, table: Table, name: str) -> None:
+    kind = table.columns[name].type
+    if not is_scalar(kind):
+        raise DataError(f"{path}: {name} cannot be a category; its type is {kind}.")
+
+
+def _declared(table: pa.Table) -> frozenset[str]:
+    """Columns that are dictionaries, which is how frames keep categories."""
+    fields = table.schema
+    return frozenset(one.name for one in fields if pa.types.is_dictionary(one.type))
+
+
+def _decimal(columns: dict[str, pa.Array], label: Label) -> Decimal | None:
+    """The decimal sign of the label, if it is a written number, or of most of such columns."""
+    if not label.positive and (mark := decimal_of_column(columns[label.name])):
+        return mark
+    found = Counter(mark for one in columns.values() if (mark := decimal_of_column(one)))
+    return found.most_common(1)[0][0] if found else None
+
+
+def _missing_labels(column: pa.Array, label: Label) -> list[str]:
+    """Words for "missing" between the words of a label."""
+    if not label.positive or not pa.types.is_string(column.type):
+        return []
+    known = {*label.positive, *label.negative}
+    found = column.drop_null().unique().to_pylist()
+    return [word for word in found if word and word not in known and is_missing_word(word)]
+
+
+def _entry(
+    path: Path, look: Look, table: Table, label: Label, roles: Roles, missing: Sequence[str]
+) -> dict[str, Any]:
+    listed_labels = label.found.tolist() if len(label.found) <= MOST_CATEGORIES else None
+    name = path.name or path.resolve().name
+    return {
+        "title": name,
+        "task": "ctr" if label.is_click else "rating",
+        "file": name,
         "sha256": None,
-        "format": form,
-        "label": name,
+        "format": look.form,
+        "label": label.name,
         "categorical": roles.of("categorical"),
         "multi_valued": roles.lists,
         "numeric": roles.of("numeric"),
         "ignored": roles.of("ignored"),
         **{role: roles.named.get(role) for role in ("user", "item", "time")},
+        "missing": list(missing),
+        "positive": _one_or_more(label.positive),
+        "negative": _one_or_more(label.negative),
+        "decimal": table.decimal,
         "sample": None,
-        "on_bad_rows": "fail",
+        "on_bad_rows": "quarantine" if look.bad_lines else "fail",
         "max_bad_rows": 1000,
         "facts": {
-            "label_values": [0.0, 1.0] if clicks else listed,
+            "label_values": [0.0, 1.0] if label.is_click else listed_labels,
             "label_mean": None,
             "min_rows": 1,
             "unique": [],
@@ -102,197 +232,32 @@ def propose(path: Path, label: str | None = None) -> Proposal:
             "warn_only": ["max_psi"],
         },
     }
-    return Proposal(entry, (f"{name}: the label", *roles.notes))
 
 
-def _is_parquet(file: Path) -> bool:
-    with file.open("rb") as opened:
-        return opened.read(4) == b"PAR1"
+def _one_or_more(found: Sequence[str]) -> list[str] | str:
+    return found[0] if len(found) == 1 else list(found)
 
 
-def _parquet(file: Path) -> tuple[dict[str, Any], pa.Table]:
-    try:
-        with pq.ParquetFile(file) as opened:
-            batch = next(opened.iter_batches(batch_size=1 << 16), None)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{file} is not a whole Parquet file: {error}.") from error
-    if batch is None:
-        raise DataError(f"{file} has no rows.")
-    return {"kind": "parquet"}, pa.table(batch)
-
-
-def _text(file: Path) -> tuple[dict[str, Any], pa.Table]:
-    content = next(iter(read_blocks(file, LOOKED_AT))).content
-    try:
-        lines = [line for line in content.decode("utf-8").split("\n")[:-1] if line]
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file} is not UTF-8 text and no Parquet file.") from error
-    separator, quoted = _separator(file, lines)
-    rows = [_fields(line, separator, quoted) for line in lines]
-    rows = [row for row in rows if len(row) == len(rows[0])]
-    header = _has_header(rows)
-    names = rows[0] if header else [f"column_{place}" for place in range(1, len(rows[0]) + 1)]
-    if doubled := {name for name in names if names.count(name) > 1}:
-        raise DataError(f"{file}, line 1: the header names {', '.join(sorted(doubled))} twice.")
-    body = rows[1:] if header else rows
-    if not body:
-        raise DataError(f"{file} has no row below its header.")
-    columns = {
-        name: pa.array([row[place] for row in body], pa.string())
-        for place, name in enumerate(names)
-    }
-    form = {
-        "kind": "delimited",
-        "separator": separator,
-        "header": header,
-        "quoted": quoted,
-        "columns": names,
-    }
-    return form, pa.table(columns)
-
-
-def _fields(line: str, separator: str, quoted: bool) -> list[str]:
-    if quoted and len(separator) == 1:
-        return next(csv.reader([line], delimiter=separator), [])
-    return line.split(separator)
-
-
-def _separator(file: Path, lines: Sequence[str]) -> tuple[str, bool]:
-    """What stands between columns, and whether fields are quoted: as many columns in all lines."""
-    first = lines[:200]
-    quoted = any(line.startswith('"') or f'{sign}"' in line for line in first for sign in ",;\t|")
-    best = ("", 1)
-    for separator in SEPARATORS:
-        counts = [len(_fields(line, separator, quoted)) for line in first]
-        if counts and min(counts) == max(counts) > best[1]:
-            best = (separator, counts[0])
-    if not best[0]:
-        shown = ", ".join(repr(one) for one in SEPARATORS)
-        raise DataError(
-            f"{file} is no table: none of {shown} divides its first lines into equally many "
-            "columns."
+def _notes(
+    look: Look, table: Table, label: Label, roles: Roles, missing: Sequence[str]
+) -> tuple[str, ...]:
+    notes = list(look.notes)
+    if not look.has_names:
+        notes.append(
+            "the first line is taken for a row, so columns are numbered; say which is which with "
+            "--label, --user, --item, --time, --categorical, --numeric and --ignore, or --header"
         )
-    return best[0], quoted and len(best[0]) == 1
-
-
-def _has_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Names are no numbers, and do not occur again below."""
-    head, body = rows[0], rows[1:]
-    if any(re.match(values.NUMBER, name) or not name for name in head):
-        return False
-    return not any(row[place] == name for row in body for place, name in enumerate(head))
-
-
-def _numbers(column: pa.ChunkedArray) -> np.ndarray | None:
-    """A column's numbers, without gaps; None where something is no number."""
-    plain = values.plain(column)
-    if pa.types.is_nested(plain.type):
-        return None
-    found, wrong = values.numbers(plain)
-    return None if wrong.any() else found.drop_null().to_numpy(zero_copy_only=False)
-
-
-def _label(file: Path, table: pa.Table) -> str:
-    for name in table.column_names:
-        if re.fullmatch(_LABEL, name.lower()) and _numbers(table[name]) is not None:
-            return name
-    for name in (table.column_names[-1], table.column_names[0]):
-        found = _numbers(table[name])
-        if found is not None and set(np.unique(found).tolist()) == {0.0, 1.0}:
-            return name
-    raise DataError(
-        f"{file}: no column looks like a label; name one of {', '.join(table.column_names)} "
-        "with --label."
-    )
-
-
-class _Roles:
-    """What each column was taken for."""
-
-    def __init__(self) -> None:
-        self.columns: dict[str, str] = {}
-        self.lists: dict[str, dict[str, Any]] = {}
-        self.named: dict[str, str] = {}
-        self.notes: list[str] = []
-
-    def give(self, name: str, role: str, why: str) -> None:
-        self.columns[name] = role
-        self.notes.append(f"{name}: {why}")
-
-    def of(self, role: str) -> list[str]:
-        return [name for name, given in self.columns.items() if given == role]
-
-
-def _roles(table: pa.Table, label: str) -> _Roles:
-    roles = _Roles()
-    for name in table.column_names:
-        if name != label:
-            _one_role(roles, name, values.plain(table[name]))
-    return roles
-
-
-def _one_role(roles: _Roles, name: str, column: pa.Array) -> None:
-    lower = name.lower()
-    for role, pattern in (("user", _USER), ("item", _ITEM)):
-        if role not in roles.named and re.fullmatch(pattern, lower):
-            roles.named[role] = name
-            roles.give(name, "categorical", f"the {role}, by its name")
-            return
-    if separator := _inner_separator(column):
-        found, cells = values.several(values.joined(column, separator), separator)
-        longest = int(np.bincount(cells).max()) if len(found) else 1
-        length = min(longest, LONGEST_LIST)
-        roles.lists[name] = {"separator": separator, "max_length": length}
-        roles.give(name, "multi_valued", f"several categories a cell, apart by {separator!r}")
-        return
-    text = values.categories(column)
-    known = text.drop_null()
-    distinct = len(known.unique())
-    if distinct < 2:
-        roles.give(name, "ignored", "empty, or the same value in every row")
-    elif "time" not in roles.named and re.fullmatch(_TIME, lower) and _is_time(column):
-        roles.named["time"] = name
-        roles.give(name, "ignored", "the time; for `split.strategy: by_time`, not to learn from")
-    elif _is_number(column, text, lower, distinct):
-        roles.give(name, "numeric", f"numbers, {distinct:,} of them different")
-    elif len(known) >= FEW_ROWS and distinct > UNIQUE_SHARE * len(known):
-        roles.give(name, "ignored", "almost every row has a value of its own")
-    else:
-        roles.give(name, "categorical", f"{distinct:,} categories")
-
-
-def _is_time(column: pa.Array) -> bool:
-    found, wrong = values.numbers(column, dates=True)
-    return not wrong.any() and not found.null_count
-
-
-def _is_number(column: pa.Array, text: pa.Array, name: str, distinct: int) -> bool:
-    """Whether a column counts or measures, rather than naming things by numbers."""
-    if pa.types.is_boolean(column.type) or pa.types.is_temporal(column.type):
-        return False
-    found, wrong = values.numbers(column)
-    if wrong.any() or pc.any(pc.match_substring_regex(text, r"^0\d")).as_py():
-        return False
-    known = found.drop_null().to_numpy(zero_copy_only=False)
-    if (known != np.floor(known)).any():
-        return True
-    return distinct > MOST_CATEGORIES and not re.fullmatch(_CODE, name)
-
-
-def _inner_separator(column: pa.Array) -> str | None:
-    """What stands between the categories of a cell, where cells hold several."""
-    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
-        return "|"
-    is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-    if not is_text or not values.numbers(column)[1].any():
-        return None
-    known = values.categories(column).drop_null()
-    for separator in INSIDE:
-        holding = pc.sum(pc.match_substring(known, separator)).as_py() or 0
-        if holding < 0.2 * len(known):
-            continue
-        found, _ = values.several(known, separator)
-        # Titles have spaces too; the categories of a list come again and again in other rows.
-        if len(found.unique()) <= min(0.5 * len(known.unique()), 0.1 * len(found)):
-            return separator
-    return None
+    if missing:
+        notes.append(f"{', '.join(missing)}: taken for a missing value in any column")
+    if table.decimal:
+        notes.append(f"numbers are read as written with the decimal sign {table.decimal!r}")
+    notes.append(f"{label.name}: {label.note}")
+    for name, column in table.columns.items():
+        if name in roles.notes:
+            notes.append(f"{name or NAMELESS}: {roles.notes[name]}")
+        elif name == label.name and column.null_count:
+            notes.append(
+                f"{name} is empty in {column.null_count:,} of {len(column):,} rows; "
+                "`on_bad_rows: quarantine` puts rows without a label aside"
+            )
+    return tuple(notes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from autorec_core.config import DatasetParams, DelimitedFormat, NetflixFormat, ParquetFormat
-from autorec_core.data import values
 from autorec_core.data.compute import HERE, Compute
 from autorec_core.data.reading.bad_rows import BadRows
 from autorec_core.data.reading.delimited import (
@@ -25,10 +23,13 @@ from autorec_core.data.reading.delimited import (
     read_netflix,
 )
 from autorec_core.data.reading.lines import BLOCK_BYTES, read_blocks
-from autorec_core.errors import DataError, listed
-
-# A row of a Parquet file weighs about this much, so that blocks of all formats are alike.
-PARQUET_ROW_BYTES = 128
+from autorec_core.data.reading.parquet import (
+    TablePiece,
+    parquet_pieces,
+)
+from autorec_core.data.reading.raw_files import raw_files
+from autorec_core.data.reading.typed_columns import typed_columns, used_columns
+from autorec_core.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class RawRows:
 
     Args:
         table: Label and numeric columns as float64, categorical columns as strings (or, where
-            asked for, dictionaries of them), the time column as float64; null where a value is
-            missing. Ignored columns are absent.
+            asked for, dictionaries of them), the time column as float64, columns that are keys and
+            nothing else as strings; null where a value is missing. Ignored columns are absent.
         numbers: int64 row numbers over all files, bad rows counted, from 0; shape (rows,).
     """
 
@@ -138,14 +139,14 @@ def map_chunks(
     base = place = 0
     for file in raw_files(path):
         reading = Reading(entry, file, base, bad.limit, check_labels, coded)
-        pieces = _pieces(entry, file, block_bytes or BLOCK_BYTES, by_place=compute.is_elsewhere)
+        parts = pieces(entry, file, block_bytes or BLOCK_BYTES, by_place=compute.is_elsewhere)
         last, found = 0, 0
 
         def calls(
-            reading: Reading = reading, pieces: Iterator[Any] = pieces
+            reading: Reading = reading, parts: Iterator[Any] = parts
         ) -> Iterator[tuple[Any, ...]]:
             nonlocal last, place
-            for piece in pieces:
+            for piece in parts:
                 last = piece.last_line
                 yield function, settings(place), reading, piece
                 place += 1
@@ -184,8 +185,11 @@ class Reading:
         """Rows with typed columns, and those that cannot be used."""
         bad = BadRows(self.limit)
         entry = self.entry
-        columns = [entry.label, *entry.numeric]
-        at_once = [name for name in columns if name not in entry.categorical and name != entry.time]
+        columns = [] if entry.decimal else [entry.label, *entry.numeric]
+        if entry.positive and columns:
+            columns.remove(entry.label)
+        elsewhere = {*entry.categorical, entry.time}
+        at_once = [name for name in columns if name not in elsewhere]
         typed = self._typed(piece.rows(bad, at_once), None)
         if typed is None:
             # What is wrong is said with the text as it stands in the file.
@@ -199,7 +203,9 @@ class Reading:
 
         None if there are such rows and no one to receive them.
         """
-        columns, faults = _checked(self, rows.table)
+        columns, faults = typed_columns(
+            self.entry, self.file, rows.table, check_labels=self.check_labels, coded=self.coded
+        )
         table = pa.table(columns)
         any_wrong = np.logical_or.reduce([wrong for wrong, _, _ in faults])
         if not any_wrong.any():
@@ -232,38 +238,6 @@ def _same(rows: RawRows) -> RawRows:
     return rows
 
 
-@dataclass(frozen=True)
-class TablePiece:
-    """Rows of a file that has columns already; see `Piece`."""
-
-    table: pa.Table
-    lines: np.ndarray
-    last_line: int
-
-    @property
-    def nbytes(self) -> int:
-        """How much it takes to send the piece elsewhere."""
-        return int(self.table.nbytes)
-
-    def rows(self, bad: BadRows, numbers: Collection[str] = ()) -> TextRows:
-        """The rows."""
-        return TextRows(self.table, self.lines)
-
-
-def raw_files(path: Path) -> list[Path]:
-    """The files of a raw path, which may be a pattern such as `combined_data_*.txt`.
-
-    Raises:
-        DataError: There is none.
-    """
-    if path.is_file():
-        return [path]
-    files = sorted(file for file in path.parent.glob(path.name) if file.is_file())
-    if not files:
-        raise DataError(f"{path} cannot be read: no such file.")
-    return files
-
-
 def _has_header(entry: DatasetParams) -> bool:
     return isinstance(entry.format, DelimitedFormat) and entry.format.header
 
@@ -272,9 +246,17 @@ def _unit(entry: DatasetParams) -> str:
     return "row" if isinstance(entry.format, ParquetFormat) else "line"
 
 
-def _pieces(
+def pieces(
     entry: DatasetParams, file: Path, block_bytes: int, *, by_place: bool
 ) -> Iterator[Piece] | Iterator[MoviePiece] | Iterator[TablePiece]:
+    """A raw file in pieces, by the format of its entry; each knows its rows.
+
+    Args:
+        entry: The data set's entry in params.yaml.
+        file: The file.
+        block_bytes: About how much is read at once.
+        by_place: Whether pieces say, where they can, only where their lines stand.
+    """
     match entry.format:
         case DelimitedFormat() as form:
             return read_delimited(
@@ -284,92 +266,11 @@ def _pieces(
                 separator=form.separator,
                 header=form.header,
                 quoted=form.quoted,
+                missing=entry.missing,
                 by_place=by_place,
             )
         case NetflixFormat() as form:
-            return read_netflix(file, read_blocks(file, block_bytes), names=form.columns)
+            blocks = read_blocks(file, block_bytes)
+            return read_netflix(file, blocks, names=form.columns, missing=entry.missing)
         case ParquetFormat():
-            return _parquet_pieces(entry, file, block_bytes)
-
-
-def _parquet_pieces(entry: DatasetParams, file: Path, block_bytes: int) -> Iterator[TablePiece]:
-    wanted = used_columns(entry)
-    try:
-        with pq.ParquetFile(file) as opened:
-            names = [name for name in opened.schema_arrow.names if name in wanted]
-            _no_column_lacks(file, wanted, opened.schema_arrow.names)
-            first = 1
-            rows = max(1, block_bytes // PARQUET_ROW_BYTES)
-            for batch in opened.iter_batches(batch_size=rows, columns=names):
-                lines = np.arange(first, first + batch.num_rows, dtype=np.int64)
-                first += batch.num_rows
-                if len(lines):
-                    yield TablePiece(pa.table(batch), lines, first - 1)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{file} is not a whole Parquet file: {error}.") from error
-
-
-def used_columns(entry: DatasetParams) -> list[str]:
-    """The columns that rows keep: label, features and time."""
-    names = [entry.label, *entry.features]
-    return names if entry.time is None or entry.time in names else [*names, entry.time]
-
-
-def _no_column_lacks(file: Path, wanted: list[str], found: list[str]) -> None:
-    if missing := [name for name in wanted if name not in found]:
-        raise DataError(f"{file} lacks the columns {listed(missing)}. It has: {listed(found)}.")
-
-
-def _checked(
-    reading: Reading, table: pa.Table
-) -> tuple[dict[str, pa.Array], list[tuple[np.ndarray, str, str]]]:
-    """Typed columns, and which rows of which column break which rule."""
-    entry = reading.entry
-    wanted = used_columns(entry)
-    _no_column_lacks(reading.file, wanted, table.column_names)
-    columns: dict[str, pa.Array] = {}
-    faults: list[tuple[np.ndarray, str, str]] = []
-    for name in wanted:
-        raw = values.plain(table[name])
-        if name in entry.categorical:
-            columns[name] = values.coded(raw) if reading.coded else values.categories(raw)
-            limit = f"at most {values.LONGEST_CATEGORY:,} characters are allowed"
-            faults.append((values.too_long(columns[name]), name, limit))
-            required = name in (entry.user, entry.item)
-        elif name in entry.multi_valued:
-            separator = entry.multi_valued[name].separator
-            columns[name] = values.joined(raw, separator)
-            limit = f"at most {values.LONGEST_CATEGORY:,} characters a category are allowed"
-            faults.append((_too_long_inside(columns[name], separator), name, limit))
-            required = False
-        else:
-            columns[name], wrong = values.numbers(raw, dates=name == entry.time)
-            kind = "a number or an ISO date" if name == entry.time else "a finite number"
-            faults.append((wrong, name, f"{kind} is expected"))
-            required = name in (entry.label, entry.time)
-        if required and columns[name].null_count:
-            empty = columns[name].is_null().to_numpy(zero_copy_only=False)
-            faults.append((empty & ~faults[-1][0], name, "a value is expected"))
-    if reading.check_labels and (allowed := allowed_labels(entry)):
-        known = columns[entry.label].is_valid().to_numpy(zero_copy_only=False)
-        wrong = values.outside(columns[entry.label], allowed) & known
-        shown = ", ".join(f"{value:g}" for value in allowed)
-        faults.append((wrong, entry.label, f"allowed: {shown}"))
-    return columns, faults
-
-
-def _too_long_inside(cells: pa.Array, separator: str) -> np.ndarray:
-    """Which cells hold a category longer than any identifier, shape (rows,)."""
-    wrong = values.too_long(cells)
-    if wrong.any():
-        found, places = values.several(cells, separator)
-        wrong[:] = False
-        wrong[places[values.too_long(found)]] = True
-    return wrong
-
-
-def allowed_labels(entry: DatasetParams) -> list[float] | None:
-    """The labels that may occur: those of the entry's facts, 0 and 1 for clicks."""
-    if entry.facts.label_values is not None:
-        return entry.facts.label_values
-    return [0.0, 1.0] if entry.task == "ctr" else None
+            return parquet_pieces(file, used_columns(entry), block_bytes)

@@ -7,7 +7,18 @@ from typing import Any
 
 import altair as alt
 
-from flows.report.charts.theme import ACCENT, GROUND, INK, QUIET, SERIES, WARM, Spec, blend, sized
+from flows.report.charts.theme import (
+    ACCENT,
+    GROUND,
+    INK,
+    QUIET,
+    SERIES,
+    WARM,
+    Spec,
+    blend,
+    shades,
+    sized,
+)
 from flows.report.facts import Run
 
 
@@ -139,12 +150,12 @@ def activity(run: Run, by: str, buckets: Sequence[str]) -> Spec:
                 }
             )
     who = [titles[name] for name in ("model", *found[0].baselines)]
-    colors = (ACCENT, *SERIES[2:0:-1])[: len(who)]
+    colors = [ACCENT, *shades(len(who) - 1)]
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X("bucket:N", sort=list(buckets), title=_counted(by)).axis(
             labelAngle=-40, grid=False
         ),
-        color=alt.Color("who:N", title=None, sort=who).scale(domain=who, range=list(colors)),
+        color=alt.Color("who:N", title=None, sort=who).scale(domain=who, range=colors),
         tooltip=[
             alt.Tooltip("who:N", title=" "),
             alt.Tooltip("bucket:N", title=_counted(by)),
@@ -169,6 +180,30 @@ def activity(run: Run, by: str, buckets: Sequence[str]) -> Spec:
 
 def _counted(by: str) -> str:
     return "unknown values in a row" if by == "unknown values" else f"training rows of the {by}"
+
+
+def label_quantiles(run: Run) -> Spec:
+    """Boxes of the labels of each split: quartiles, and the 1st and the 99th percentile."""
+    marks = {"low": "0.01", "first": "0.25", "middle": "0.5", "third": "0.75", "high": "0.99"}
+    rows = [
+        {"split": split.name}
+        | {mark: split.label_quantiles[quantile] for mark, quantile in marks.items()}
+        for split in run.splits
+    ]
+    names = [split.name for split in run.splits]
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=alt.Y("split:N", sort=names, title=None),
+        tooltip=["split:N", *(alt.Tooltip(f"{mark}:Q", format=".4g") for mark in marks)],
+    )
+    color = alt.Color("split:N", sort=names, legend=None).scale(domain=names, range=list(SERIES))
+    return sized(
+        alt.layer(
+            base.mark_rule(color=QUIET).encode(x=alt.X("low:Q", title=run.label), x2="high:Q"),
+            base.mark_bar(size=16).encode(x=alt.X("first:Q"), x2="third:Q", color=color),
+            base.mark_tick(color=GROUND, thickness=2, size=16).encode(x="middle:Q"),
+        ),
+        160,
+    )
 
 
 def labels(run: Run) -> Spec:

@@ -54,6 +54,14 @@ def blend(count: int) -> list[str]:
     return [f"color-mix(in oklab, {ACCENT} {share}%, {WARM})" for share in shares]
 
 
+def shades(count: int) -> list[str]:
+    """So many colours that are not the accent: quiet, then warm, then mixtures of both."""
+    if count <= 2:
+        return list(SERIES[2:0:-1])[:count]
+    shares = [round(100 * at / (count - 1)) for at in range(count)]
+    return [f"color-mix(in oklab, {WARM} {share}%, {QUIET})" for share in shares]
+
+
 def sized(chart: Any, height: int) -> Spec:
     """The chart as wide as its place and so high."""
     spec: Spec = chart.properties(width="container", height=height).to_dict()

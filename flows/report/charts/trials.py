@@ -7,6 +7,7 @@ from typing import Any
 
 import altair as alt
 
+from autorec_core.metrics import objective_metric
 from flows.report.charts.theme import ACCENT, INK, QUIET, Spec, sized
 from flows.report.facts import Run
 
@@ -15,10 +16,10 @@ def progress(run: Run) -> Spec:
     """Each trial's score in the order they ran, and the best so far."""
     scored = sorted(run.completed, key=lambda trial: trial.number)
     best, rows = None, []
-    better = max if run.winner.objective.endswith("auc") else min
+    metric = objective_metric(run.winner.objective)
     for trial in scored:
         assert trial.score is not None
-        best = trial.score if best is None else better(best, trial.score)
+        best = trial.score if best is None else metric.best((best, trial.score))
         rows.append(
             {
                 "trial": trial.number,

@@ -97,12 +97,24 @@ def test_residuals_of_many_labels_are_not_told_apart():
 
 
 def test_calibration_puts_outcomes_beside_predictions_with_intervals():
-    scores = np.repeat([0.2, 0.8], 500)
+    scores = np.repeat([0.2, 0.8], 500) + np.arange(1000) * 1e-6  # so that none tie
     labels = np.concatenate([np.arange(500) % 5 == 0, np.arange(500) % 5 != 0]).astype(float)
 
     found = calibration(labels, scores, seed=2)
 
     assert [row.rows for row in found] == [50] * 20
     for row in found:
-        assert row.observed == pytest.approx(row.predicted)
+        assert row.observed == pytest.approx(row.predicted, abs=1e-3)
         assert row.low < row.observed < row.high
+
+
+def test_rows_with_the_same_score_are_one_point_of_the_calibration():
+    scores = np.repeat([0.2, 0.8], 500)
+    labels = np.sort(np.arange(1000) % 2).astype(float)  # all zeros, then all ones
+
+    found = calibration(labels, scores, seed=2)
+
+    assert [(row.predicted, row.observed, row.rows) for row in found] == [
+        (pytest.approx(0.2), 0.0, 500),
+        (pytest.approx(0.8), 1.0, 500),
+    ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from autorec_core.evaluation import intervals
 from autorec_core.evaluation.figures import loss_intervals
-from autorec_core.evaluation.intervals import mean_intervals
+from autorec_core.evaluation.intervals import clusters_of, mean_intervals
 
 
 def test_the_interval_is_that_of_the_central_limit_theorem():
@@ -64,3 +65,45 @@ def test_differences_are_paired():
     difference = found["differences"]["mean"]
     assert difference["mean"] == pytest.approx(-0.05, abs=0.005)
     assert -0.055 < difference["low"] < difference["high"] < -0.045
+
+
+def test_rows_of_a_cluster_are_drawn_together():
+    """Twenty clusters of 100 equal rows say as much as twenty rows."""
+    values = np.random.default_rng(4).normal(0, 1, 20)
+    clusters = np.repeat(np.arange(20), 100)
+
+    rows = mean_intervals(values, seed=5)[0]
+    together = mean_intervals(values[clusters], seed=5, clusters=clusters)[0]
+
+    assert together.mean == pytest.approx(rows.mean)
+    assert (together.low, together.high) == pytest.approx((rows.low, rows.high))
+
+
+def test_few_clusters_cover_the_truth_as_often_as_many_rows():
+    random = np.random.default_rng(5)
+    clusters = np.repeat(np.arange(12), 30)
+
+    def covers():
+        values = random.normal(0, 1, 12)[clusters] + random.normal(0, 1, 360)
+        found = mean_intervals(values, 7, clusters=clusters)[0]
+        return found.low <= 0 <= found.high
+
+    assert np.mean([covers() for _ in range(200)]) >= 0.9
+
+
+def test_a_column_may_be_the_mean_of_some_rows():
+    values = np.random.default_rng(6).normal(0, 1, (500, 2))
+    counted = np.stack([np.arange(500) < 100, np.arange(500) >= 100], axis=1)
+
+    first, second = mean_intervals(values, 5, counted=counted)
+
+    assert first.mean == pytest.approx(values[:100, 0].mean())
+    assert second.mean == pytest.approx(values[100:, 1].mean())
+    assert first.high - first.low > 1.5 * (second.high - second.low)
+
+
+def test_rows_without_a_cluster_stand_alone():
+    found = clusters_of(pd.Series(["a", None, "b", "a", None]))
+
+    assert len(set(found.tolist())) == 4
+    assert found[0] == found[3]

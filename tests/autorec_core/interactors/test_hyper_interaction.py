@@ -205,16 +205,12 @@ class TestRestricting:
         )
         assert units.values == [2, 3]
 
-    def test_from_configuration(self):
-        hyper = HyperInteraction.configured(
-            {
-                "interactor_type": ["FMInteraction", "MLPInteraction"],
-                "MLPInteraction": {"units": 32, "num_layers": [1, 2]},
-                "meta_interactor_num": 2,
-            }
+    def test_an_interactor_can_have_settings_of_its_own(self):
+        hyper = HyperInteraction(
+            interactor_type=ar.choice("FMInteraction", "MLPInteraction"),
+            interactors=(ar.MLPInteraction(units=32, num_layers=ar.choice(1, 2)),),
+            meta_interactor_num=2,
         )
-        assert hyper.meta_interactor_num == 2
-        assert hyper.interactors == (ar.MLPInteraction(units=32, num_layers=ar.choice(1, 2)),)
         assert round_trip(hyper) == hyper
 
     @pytest.mark.parametrize(

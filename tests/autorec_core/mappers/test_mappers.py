@@ -9,6 +9,7 @@ import autorec_core as ar
 from autorec_core.errors import BlockError
 from autorec_core.mappers.base import RowPenalty, StackedIds
 from autorec_core.mappers.history import History, all_pairs, padded_histories
+from autorec_core.mappers.rate import ClickRates
 from autorec_core.recommender import adapt
 
 IDS = np.array([[1, 2], [0, 0], [1, 1], [2, 2]], "int32")
@@ -217,6 +218,39 @@ class TestRate:
         tables = [self.model(rows, self.clicks).get_weights()[0] for rows in (IDS, outside)]
         every = sum(self.block.vocabulary_sizes)  # the last table counts all rows, whatever folds
         np.testing.assert_array_equal(tables[0][-every:], tables[1][-every:])
+
+    @pytest.mark.parametrize("second", [False, True], ids=["one column", "one decides the other"])
+    @pytest.mark.parametrize(("number", "rows"), [(50, 20_000), (1000, 10_000)])
+    def test_training_and_prediction_see_alike_where_ids_repeat_together(
+        self, number, rows, second
+    ):
+        generator = np.random.default_rng(3)
+        chosen = generator.integers(1, number, rows)
+        ids = np.stack([chosen, chosen % 7 + 1][: 1 + second], axis=1).astype("int32")
+        truth = generator.normal(-1, 1, number)[chosen]
+        clicks = (generator.random(rows) < 1 / (1 + np.exp(-truth))).astype("float32")
+        block = ar.RateMapper(vocabulary_sizes=(number, 9)[: 1 + second], prior=10.0)
+        model = model_of(block, ids)
+        adapt(model, {model.layers[0].name: ids}, clicks)
+
+        seen, told = np.asarray(model([ids], training=True)), np.asarray(model([ids]))
+
+        spread = np.abs(seen).mean(axis=0) / np.abs(told).mean(axis=0)
+        assert (spread > 0.85).all()
+        assert (spread < 1.15).all()
+        # Each row's own click is left out: told all, the rates of rare ids give the label away.
+        own = np.corrcoef(seen[:, 0] - truth, clicks - 1 / (1 + np.exp(-truth)))[0, 1]
+        assert own < 0.01
+
+    def test_folds_do_not_follow_a_pattern_of_the_labels(self):
+        """One click, then four rows without: folds in turn would hold all clicks or none."""
+        ids = np.ones((5000, 1), "int32")
+        clicks = np.tile([1.0, 0, 0, 0, 0], 1000).astype("float32")
+        layer = ClickRates("ids", [0], [2], prior=10.0)
+        layer.build([(None, 1), (None, 1)])
+        folds = layer.adapt({"ids": ids}, clicks)
+        shares = np.bincount(folds, clicks) / np.bincount(folds)
+        assert np.abs(shares - 0.2).max() < 0.05
 
     def test_nothing_of_it_is_trained(self):
         assert self.model(IDS, self.clicks).trainable_weights == []

@@ -1,9 +1,12 @@
 import keras_tuner
+import numpy as np
 import pytest
 
 import autorec_core
 from autorec_core.errors import ConfigError
 from autorec_core.search.oracles import ask, make_oracle, tell
+from autorec_core.search.oracles.surrogate import Encoding
+from autorec_core.search.points import Points
 from autorec_core.search.space import search_space
 
 
@@ -59,7 +62,10 @@ class TestEveryOracle:
     def test_ends_where_the_space_ends(self, tuner):
         space = keras_tuner.HyperParameters()
         space.Boolean("only")
-        assert len(run(tuner, 9, space=space, score=lambda values: 1.0)) == 2
+        trials = run(tuner, 9, space=space, score=lambda values: float(values["only"]))
+        assert [values["only"] for values, _ in trials[:2]] == [False, True]
+        longer = [(values["only"], values.get("tuner/epochs")) for values, _ in trials[2:]]
+        assert longer == ([(False, 9)] if tuner == "hyperband" else [])
 
     def test_proposes_live_hyperparameters_alone(self, tuner):
         space = keras_tuner.HyperParameters()
@@ -70,6 +76,26 @@ class TestEveryOracle:
         for values, _ in run(tuner, 8, space=space, score=lambda values: 1.0):
             live = {name for name in values if not name.startswith("tuner/")}
             assert live == {"type", f"{values['type']}/dim"}
+
+
+def branches():
+    """A space of up to three branches, each of four kinds, and its number of points."""
+    space = keras_tuner.HyperParameters()
+    space.Choice("branches", [1, 2, 3])
+    for place in range(3):
+        with space.conditional_scope("branches", [n for n in (1, 2, 3) if n > place]):
+            space.Choice(f"kind_{place}", ["fm", "mlp", "cross", "dot"])
+    with space.conditional_scope("branches", [1]):
+        space.Choice("lone", [1, 2, 3, 4])
+    return space, 4 * 4 + 4**2 + 4**3
+
+
+@pytest.mark.parametrize("tuner", TUNERS)
+def test_a_search_goes_on_until_every_point_has_been_tried(tuner):
+    space, points = branches()
+    flat = run(tuner, 2 * points, space=space, score=lambda values: 1.0, epochs=1)
+    tried = {tuple(sorted((k, v) for k, v in p.items() if "tuner" not in k)) for p, _ in flat}
+    assert len(tried) == len(flat) == points
 
 
 def best_of(tuner, number, **settings):
@@ -114,6 +140,118 @@ class TestGreedy:
 def test_bayesian_proposes_nothing_twice():
     tried = [tuple(values.items()) for values, _ in run("bayesian", 30, space=bowl(a=1, b=1))]
     assert len(set(tried)) == 30
+
+
+def structures():
+    """Five kinds, each with settings of its own."""
+    space = keras_tuner.HyperParameters()
+    space.Choice("kind", ["fm", "mlp", "cross", "dot", "sum"])
+    for kind in ("fm", "mlp", "cross", "dot", "sum"):
+        with space.conditional_scope("kind", [kind]):
+            space.Choice(f"{kind}/width", [1, 2, 3, 4, 5, 6, 7, 8])
+    space.Choice("rate", [0.001, 0.003, 0.01, 0.03, 0.1])
+    return space
+
+
+def structure_loss(values):
+    """Of the kinds the third is best, whatever stands beside it in the list."""
+    kind = {"fm": 1.0, "mlp": 2.0, "cross": 0.0, "dot": 2.0, "sum": 1.0}[values["kind"]]
+    return kind + abs(values[f"{values['kind']}/width"] - 6) / 5 + abs(values["rate"] - 0.01)
+
+
+def proposed_at_once(oracle, number, known):
+    """What an oracle proposes for some workers at once, after some results."""
+    for place in range(known):
+        trial = ask(oracle, place)
+        values = dict(trial.hyperparameters.values)
+        tell(oracle, trial, score=structure_loss(values), step=1, reason=None)
+    return [dict(ask(oracle, known + n).hyperparameters.values) for n in range(number)]
+
+
+class TestBayesian:
+    def make(self, space, seed=1):
+        return make_oracle(
+            "bayesian", space, objective="val_mse", direction="min", seed=seed, epochs=1
+        )
+
+    def test_workers_get_different_points(self):
+        for seed in range(3):
+            points = proposed_at_once(self.make(structures(), seed), 4, 8)
+            apart = [
+                sum(left.get(name) != right.get(name) for name in {*left, *right})
+                for place, left in enumerate(points)
+                for right in points[:place]
+            ]
+            assert min(apart) >= 1
+            assert sum(apart) / len(apart) >= 2
+
+    def test_what_runs_changes_what_is_proposed(self):
+        one, other = (proposed_at_once(self.make(structures()), n, 8) for n in (1, 2))
+        assert one[0] == other[0] != other[1]
+
+    def test_an_absent_setting_is_as_far_from_each_of_its_values(self):
+        points = Points(structures())
+        encode = Encoding(points.settings)
+        absent = encode([{"kind": "mlp", "mlp/width": 3, "rate": 0.01}])
+        present = encode(
+            [{"kind": "fm", "fm/width": n, "mlp/width": 3, "rate": 0.01} for n in range(1, 9)]
+        )
+        apart = ((present - absent) ** 2).sum(axis=1)
+        assert apart == pytest.approx(apart[0])
+
+    def test_kinds_are_categories_and_numbers_are_ordered(self):
+        encode = Encoding(Points(structures()).settings)
+        kinds = encode([{"kind": kind} for kind in ("fm", "mlp", "cross", "dot", "sum")])
+        apart = ((kinds[:, None] - kinds) ** 2).sum(axis=2)
+        assert {round(value, 9) for value in apart[np.triu_indices(5, 1)]} == {1.0}
+        rates = encode([{"rate": rate} for rate in (0.001, 0.003, 0.01, 0.03, 0.1)])
+        apart = ((rates - rates[0]) ** 2).sum(axis=1)
+        assert apart.tolist() == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+
+    def test_failures_are_avoided(self):
+        oracle = self.make(structures())
+        kinds = []
+        for place in range(30):
+            trial = ask(oracle, place)
+            values = dict(trial.hyperparameters.values)
+            kinds.append(values["kind"])
+            failed = values["kind"] in ("fm", "mlp", "dot")
+            score = None if failed else structure_loss(values)
+            tell(oracle, trial, score=score, step=1, reason="nan" if failed else None)
+        assert sum(kind in ("fm", "mlp", "dot") for kind in kinds[15:]) <= 6  # nine at random
+
+
+def test_hyperband_moves_a_candidate_up_that_had_stopped_and_trains_the_others_longer():
+    oracle = make_oracle(
+        "hyperband", bowl(), objective="val_mse", direction="min", seed=1, epochs=9
+    )
+    trials = []
+    for place in range(7):
+        trial = ask(oracle, place)
+        values = dict(trial.hyperparameters.values)
+        trials.append((values.pop("tuner/epochs"), values))
+        tell(oracle, trial, score=place, step=1, reason=None, stopped_early=place == 0)
+    assert [epochs for epochs, _ in trials[:6]] == [3] * 5 + [9]
+    assert trials[5][1] == trials[1][1]  # the best had stopped, so the second best is trained
+    assert trials[6][1] not in [values for _, values in trials[:6]]
+
+
+def test_trials_of_one_identity_are_proposed_once():
+    for tuner in TUNERS:
+        oracle = make_oracle(
+            tuner,
+            bowl(a=1, b=1),
+            objective="val_mse",
+            direction="min",
+            seed=1,
+            epochs=1,
+            identity=lambda values: values["block_a/a"],
+        )
+        seen = []
+        while (trial := ask(oracle, len(seen))).status == "RUNNING":
+            seen.append(trial.hyperparameters.values["block_a/a"])
+            tell(oracle, trial, score=1.0, step=1, reason=None)
+        assert sorted(seen) == list(range(10))
 
 
 def test_hyperband_gives_the_best_more_epochs():

@@ -76,7 +76,7 @@ class TestSearch:
             rows = list(csv.DictReader(file))
         assert [int(row["trial"]) for row in rows] == [t.number for t in result.leaderboard]
         assert float(rows[0]["score"]) == result.best.score
-        assert rows[0]["learning_rate"] == str(result.best.hyperparameters["learning_rate"])
+        assert json.loads(rows[0]["hyperparameters"]) == result.best.hyperparameters
         with (result.directory / "curves.csv").open(newline="") as file:
             curve = [row for row in csv.DictReader(file) if row["trial"] == "0"]
         assert [float(row["objective"]) for row in curve] == [
@@ -94,6 +94,18 @@ class TestSearch:
         labels = make_rows(100, seed=2).labels
         assert result.constant_score == pytest.approx(np.mean((labels - mean) ** 2))
         assert result.warning is None
+
+
+class Stopping(Notes):
+    """Notes events, and ends a search that starts more trials than it should."""
+
+    def __init__(self, most):
+        super().__init__()
+        self._most = most
+
+    def on_trial_start(self, trial):
+        super().on_trial_start(trial)
+        assert len(self.started) <= self._most
 
 
 class TestGoingOn:
@@ -148,6 +160,25 @@ class TestGoingOn:
         again = search()
         assert told(again) == told(first)
         assert again.load_model().count_params() > 0
+
+    def test_fewer_trials_than_before_keep_the_best_of_those(self, search):
+        notes = Stopping(6)
+        scores = told(search(max_trials=6))
+        best = min(scores, key=lambda number: scores[number][1])
+        assert best > 0  # so that there is a number of trials that the best is not among
+        fewer = search(max_trials=best, listener=notes)
+        assert told(fewer) == {number: scores[number] for number in range(best)}
+        assert notes.started == [fewer.best.number]  # its model had been dropped for a better one
+        assert len(notes.plan.finished) == best
+        assert evaluate(fewer.load_model(), make_rows(100, seed=2), "rating")["mse"] == (
+            fewer.best.score
+        )
+        with (fewer.directory / "leaderboard.csv").open(newline="") as file:
+            assert len(list(csv.DictReader(file))) == best
+        for number in (best, 6):
+            again = Stopping(6)
+            search(max_trials=number, listener=again)
+            assert again.started == []
 
     def test_another_seed_space_or_budget_is_another_search(self, search):
         first = search(max_trials=1)
@@ -209,7 +240,7 @@ class TestTrouble:
         assert result.warning in caplog.text
 
     def test_no_trial_starts_after_the_time_is_up(self, search):
-        result = search(seconds=0.0, max_trials=9)
+        result = search(seconds=1e-9, max_trials=9)
         assert len(result.leaderboard) == 1
 
     def test_unknown_tuners_and_objectives_are_refused(self, search):

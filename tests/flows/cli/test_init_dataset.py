@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
 import yaml
 from project import PARAMS_FILE
+from typer.testing import CliRunner
 
 from autorec_core.errors import ConfigError
+from flows.cli.app import app
 from flows.cli.init_dataset import init_dataset
 from flows.cli.params_file import build_too
 from flows.config import Params
@@ -73,3 +76,19 @@ def test_any_known_data_set_can_be_put_on_the_list(folder, written, expected):
 
     text = (folder / "params.yaml").read_text(encoding="utf-8")
     assert text == PARAMS.replace("[movielens-100k]", expected, 1)
+
+
+def test_the_options_name_columns_and_the_command_to_add_it_repeats_them(folder):
+    rows = "".join(f"{n % 7}\t{n % 11}\t{n % 3}\t{'buy' if n % 5 else 'view'}\n" for n in range(99))
+    (folder / "my ids.tsv").write_text(rows)
+    said = ["--no-header", "--label", "column_4", "--positive", "buy", "--user", "column_1"]
+    said += ["--categorical", "column_2", "--ignore", "column_3"]
+
+    shown = CliRunner().invoke(app, ["init-dataset", "my ids.tsv", *said])
+    entry = yaml.safe_load(shown.output)["my-ids"]
+    assert (entry["positive"], entry["negative"]) == ("buy", "view")
+    assert (entry["categorical"], entry["ignored"]) == (["column_1", "column_2"], ["column_3"])
+
+    command = shlex.split(shown.output.splitlines()[-1].split("with: ")[1])
+    assert CliRunner().invoke(app, command[1:]).exit_code == 0
+    assert Params.load(folder / "params.yaml").dataset("my-ids").positive == ["buy"]

@@ -155,6 +155,34 @@ def test_drift_is_measured_against_the_previous_version(gate):
         gate(older, previous=before["tally"])
 
 
+def test_hundreds_of_columns_are_checked_as_one_table(tmp_path, monkeypatch):
+    names = [f"n{place}" for place in range(checks.WIDE + 20)]
+    described = ratings_entry({"max_psi": 0.25, "warn_only": ["max_psi"]}, numeric=names)
+
+    def check(seed, moved, previous=None):
+        random = np.random.default_rng(seed)
+        numbers = pd.DataFrame(random.normal(size=(300, len(names))), columns=names)
+        numbers[moved] += 9
+        table = pd.concat([rows(300, seed)[["user", "item", "rating"]], numbers], axis=1)
+        table.to_csv(tmp_path / "wide.csv", index=False)
+        places = (tmp_path / "wide.csv", tmp_path / "wide.json", tmp_path / "docs")
+        said = check_raw("wide", described, *places, previous)
+        return said, json.loads(places[1].read_text(encoding="utf-8"))
+
+    said, first = check(1, [])
+    assert (said, first["success"]) == ([], True)
+    assert first["checked"] < 12
+    assert check(1, [], first["tally"])[0] == []
+    (warning,), _ = check(2, ["n7", "n99"], first["tally"])
+    assert "drift against the previous version (n7, n99)" in warning
+
+    monkeypatch.setattr(checks, "used_columns", lambda _: ["user", "item", "rating", *names, "x"])
+    kinds = {**checks._kinds(described), "n3": "str"}
+    monkeypatch.setattr(checks, "_kinds", lambda _: kinds)
+    with pytest.raises(DataError, match=r"types of raw columns \(n3\)"):
+        check(1, [])
+
+
 def test_neither_results_nor_pages_carry_an_id(gate, tmp_path):
     table = pd.concat([rows(), rows().tail(3)])
     table.iloc[-1, table.columns.get_loc("rating")] = 9

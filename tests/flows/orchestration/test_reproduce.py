@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
+from project import ROOT
 
 from autorec_core.errors import DataError
 from flows.orchestration.dvc_client import StageError
@@ -137,3 +139,35 @@ def test_the_lock_gives_every_hash(workspace):
 
     hashes = out_hashes(document["dvc_lock"])
     assert {"data/raw/x", "data/prepared/x", "data/model/x"} <= set(hashes)
+
+
+REBUILDING = """
+import sys
+from pathlib import Path
+from flows.orchestration.reproduce import _dvc
+_dvc(Path(sys.argv[1]), "repro", otherwise="It failed.")
+"""
+LONG = """
+import subprocess, sys, time
+print(sys.argv, subprocess.Popen(["sleep", "300"]).pid, flush=True)
+time.sleep(300)
+"""
+
+
+def test_a_killed_rebuild_leaves_no_stage_at_work(tmp_path):
+    (tmp_path / "dvc.py").write_text(LONG, encoding="utf-8")  # found before DVC, as a tree's code
+    with subprocess.Popen(
+        [sys.executable, "-c", REBUILDING, str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as rebuilding:
+        try:
+            assert rebuilding.stdout is not None
+            assert "'repro'" in rebuilding.stdout.readline()
+            family = psutil.Process(rebuilding.pid).children(recursive=True)
+            assert len(family) == 2
+        finally:
+            rebuilding.kill()
+
+        assert not psutil.wait_procs(family, timeout=5)[1]

@@ -35,12 +35,13 @@ def judge(root: Path, scores: Path, number: int) -> Decision:
     """Holds the gate on a version; each version's scores stand in `scores` under its number."""
     with np.load(scores, allow_pickle=False) as found:
         known = {int(name): found[name] for name in found.files if name != "labels"}
-        rows = pd.DataFrame({"user_id": "u", "rating": found["labels"]})
-    evidence = Evidence(SCHEMA, rows, {"all": np.ones(len(rows), bool)}, (4, 4), "data-1")
+        rows = pd.DataFrame({"rating": found["labels"]})
+    rows["user_id"] = [f"u{row % 50}" for row in range(len(rows))]
+    evidence = Evidence(SCHEMA, rows, {"all": np.ones(len(rows), bool)}, (4, 4), "data-1", 3.0)
     policy = Params.load(root / "params.yaml").registry
 
     def probed(version, rows=None, root=None):
-        return Probed(known[version.number], 1.0)
+        return Probed(known[version.number], lambda calls: 1.0)
 
     soon = functools.partial(run_gate.exclusive, seconds=LEASE)
     with (

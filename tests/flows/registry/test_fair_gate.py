@@ -15,8 +15,10 @@ import pytest
 from autorec_core.data.preparing.learned_rows import LearnedRows
 from autorec_core.data.preparing.prepare import prepare
 from autorec_core.data.preparing.store import load_rows, load_schema
+from autorec_core.evaluation.intervals import clusters_of
 from flows.config import Params
-from flows.registry import gate, run_gate
+from flows.registry import gate, run_gate, smoke_test
+from flows.registry.guards import JudgedRows, Latency, Showing
 from flows.registry.loading import learned_rows
 from flows.registry.run_gate import Evidence, hold_gate
 from flows.registry.smoke_test import Probed
@@ -24,6 +26,8 @@ from flows.registry.smoke_test import Probed
 pytestmark = pytest.mark.slow
 DATASET = "small"
 KEY = ["user_id", "item_id", "timestamp"]
+NOWHERE = 0.0
+"""What the constant predictor says: no rating is near it, so that both models beat it."""
 LEARNED = ("rows_train.parquet", "rows_valid.parquet")
 
 
@@ -75,7 +79,9 @@ class Night:
         few = self.seen.copy()
         few[np.flatnonzero(~few)[:3]] = True
         segments = {"all": np.ones(len(rows), bool), "mostly seen": few}
-        self.evidence = Evidence(load_schema(folder), rows, segments, (4, 4), folder.parent.name)
+        night = folder.parent.name
+        schema = load_schema(folder)
+        self.evidence = Evidence(schema, rows, segments, (4, 4), night, NOWHERE)
         self.policy = params.registry
 
 
@@ -90,7 +96,9 @@ def hold(registry, monkeypatch):
     def held(number, night, **changes):
         scores = {1: night.champion, 2: night.challenger} | changes.pop("scores", {})
         monkeypatch.setattr(
-            run_gate, "smoke_test", lambda version, *_: Probed(scores[version.number], 1.0)
+            run_gate,
+            "smoke_test",
+            lambda version, *_: Probed(scores[version.number], lambda calls: 1.0),
         )
         evidence = dataclasses.replace(night.evidence, **changes)
         return hold_gate(DATASET, number, evidence, night.policy, seed=0, root=registry.root)
@@ -118,23 +126,30 @@ def test_on_the_champions_own_split_all_rows_count_and_nothing_is_said(
 
     decision = hold(challenger, first, scores={2: worse})
 
-    labels = first.evidence.rows["rating"].to_numpy()
+    labels = first.evidence.rows["rating"].to_numpy(float)
     shown = [
-        gate.showing(
+        Showing(
             number,
-            labels,
             scores,
             np.square(scores - labels),
-            first.evidence.segments,
-            latency=1.0,
-            size=int(registry.version(number).tags["size"]),
+            int(registry.version(number).tags["size"]),
         )
         for number, scores in ((champion, first.champion), (challenger, worse))
     ]
+    rows = JudgedRows(
+        "rating",
+        labels,
+        first.evidence.segments,
+        clusters_of(first.evidence.rows["user_id"]),
+        np.square(labels - NOWHERE),
+    )
+    latency = Latency(1.0, 1.0, smoke_test.PAIRS)
     assert not first.seen.any()
-    assert decision == gate.judge(*shown, first.policy, data_checks=(4, 4), seed=0)
+    assert decision == gate.judge(
+        *shown, rows, first.policy, latency=latency, data_checks=(4, 4), seed=0
+    )
     assert not decision.promotes
-    assert "test rows" not in decision.markdown()
+    assert "| test rows |" not in decision.markdown()
 
 
 def test_most_rows_of_the_next_split_are_rows_the_champion_learned_from(nights):
@@ -183,7 +198,7 @@ def test_a_better_challenger_goes_live_although_the_champion_knows_most_rows_by_
         f"{count - known} of {count:,} count: version 1 learned from {known:,} of them"
     )
     # Three rows of a segment are no segment.
-    assert checks["worst segment's loss"].detail == "all"
+    assert checks["loss within a segment"].detail == "all, the nearest to its limit of 1"
     assert checks["calibration error"].champion == pytest.approx(1.0)
     assert f"on the {count - known} test rows that are new to the champion" in str(decision)
     assert registry.champion() == challenger

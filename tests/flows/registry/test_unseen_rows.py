@@ -7,7 +7,15 @@ import pandas as pd
 import pytest
 
 from autorec_core.data.preparing.learned_rows import LearnedRows, row_hashes
-from flows.registry.unseen_rows import FEWEST, basis
+from flows.registry.unseen_rows import Basis
+from flows.registry.unseen_rows import basis as basis_of
+
+FEWEST = 100
+
+
+def basis(champion, record, rows) -> Basis:
+    return basis_of(champion, record, rows, fewest=FEWEST)
+
 
 KINDS = {"user": "text", "rating": "number"}
 

@@ -118,3 +118,22 @@ def test_without_such_a_model_it_says_how_to_get_one(live, tmp_path):
 
     with pytest.raises(ConfigError, match="`autorec run small` registers one"):
         score_file(DATASET, tmp_path / "rows.csv", tmp_path / "s.csv", alias="x", root=live.root)
+
+
+def test_a_file_that_cannot_be_written_is_not_blamed_on_the_one_that_is_read(
+    live, tmp_path, monkeypatch
+):
+    source = tmp_path / "rows.csv"
+    source.write_text("user_id,item_id\nu1,3\n", encoding="utf-8")
+
+    def locked(*_: object) -> None:
+        raise DataError("mlflow.lock cannot be written: Permission denied.")
+
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "mlflow.lock")
+
+    for fault, error in ((locked, DataError), (refused, PermissionError)):
+        monkeypatch.setattr(flows.serving.score_files, "aliased", fault)
+        with pytest.raises(error, match=r"mlflow\.lock") as caught:
+            score_file(DATASET, source, tmp_path / "scores.csv", root=live.root)
+        assert "rows.csv" not in str(caught.value)

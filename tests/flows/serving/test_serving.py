@@ -72,7 +72,11 @@ def test_rows_are_scored_as_the_scorer_does(served, scorers):
 
     assert answer.status_code == 200
     expected = scorers[1].score_lists({"user_id": ["u1", "nobody", None], "item_id": [3, "3", 3.0]})
-    assert answer.json() == {"version": 1, "scores": pytest.approx(expected.tolist(), rel=1e-6)}
+    assert answer.json() == {
+        "version": 1,
+        "scores": pytest.approx(expected.tolist(), rel=1e-6),
+        "unknown": {"user_id": pytest.approx(2 / 3)},
+    }
 
 
 @pytest.mark.parametrize(
@@ -84,7 +88,7 @@ def test_rows_are_scored_as_the_scorer_does(served, scorers):
         ('{"rows": [{"user_id": 1}]}', ["body", "rows", 0, "item_id"], "Field required"),
         ('{"rows": [{"user_id": [1], "item_id": 1}]}', ["body", "rows", 0, "user_id"], "Text, a"),
         ('{"rows": [{"user_id": NaN, "item_id": 1}]}', ["body", "rows", 0, "user_id"], "finite"),
-        ('{"rows": [{"user_id": true, "item_id": 1}]}', ["body", "rows", 0, "user_id"], "Text, a"),
+        ('{"rows": [{"user_id": {}, "item_id": 1}]}', ["body", "rows", 0, "user_id"], "Text, a"),
     ],
 )
 def test_what_is_no_request_gets_a_clear_422(served, body, place, message):
@@ -127,6 +131,15 @@ def test_cells_of_several_categories_are_text_and_numbers_are_numbers():
     assert asked.validate_json('{"rows": [{"genres": "war|drama", "age": 7}]}')
     with pytest.raises(ValidationError, match="age"):
         asked.validate_json('{"rows": [{"genres": "war|drama", "age": "7"}]}')
+
+
+def test_a_word_for_missing_may_stand_for_a_number_and_no_other_word():
+    asked = TypeAdapter(request_model(["site", "age"], {"age"}, ["NA", "-"]))
+
+    for age in ('"NA"', '"-"', "7", "null"):
+        assert asked.validate_json(f'{{"rows": [{{"site": "NA", "age": {age}}}]}}')
+    with pytest.raises(ValidationError, match="age"):
+        asked.validate_json('{"rows": [{"site": "NA", "age": "7"}]}')
 
 
 def waited_for(true):

@@ -8,14 +8,18 @@ import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pandas as pd
 import pytest
 from entries import ratings_entry
 
+from autorec_core.data.reading.raw import read_raw
 from autorec_core.errors import DataError, UnreachableError
+from flows.orchestration.source_changes import own_file_moved
 from flows.stages import unpack as unpack_module
 from flows.stages.download import download
 from flows.stages.fetch import fetch
 from flows.stages.unpack import unpack
+from flows.workspace import Places
 
 CONTENT = bytes(range(256)) * 4000
 
@@ -211,3 +215,29 @@ def test_a_damaged_archive_is_named(tmp_path):
 
     with pytest.raises(DataError, match="the archive is damaged"):
         unpack(tmp_path / "a.zip", "ratings.csv", tmp_path, "ratings.csv")
+
+
+def test_a_partitioned_folder_is_fetched_with_its_folders(tmp_path):
+    rows = pd.DataFrame({"user": ["a", "b"], "rating": [1, 2], "item": ["x y", "z"]})
+    own, places = tmp_path / "own", Places("parts", tmp_path)
+    rows.to_parquet(own, partition_cols=["item"])
+    entry = ratings_entry(
+        file="rows", format={"kind": "parquet"}, sources=[{"kind": "file", "path": "own"}]
+    )
+
+    said = fetch("parts", entry, places.raw, root=tmp_path)
+
+    assert "rows" in said
+    assert read_raw(entry, places.raw / "rows")["item"].tolist() == ["x y", "z"]
+    assert not own_file_moved(entry, places)
+    next(own.rglob("*.parquet")).unlink()
+    assert own_file_moved(entry, places)
+
+
+def test_a_folder_that_holds_no_table_is_said(tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "t.csv").write_text("user,item,rating\n")
+    entry = ratings_entry(sources=[{"kind": "file", "path": "own"}])
+
+    with pytest.raises(UnreachableError, match="a folder without Parquet files"):
+        fetch("parts", entry, tmp_path / "raw", root=tmp_path)

@@ -14,7 +14,7 @@ from autorec_core.evaluation.baselines import predict_biases
 def test_knowing_the_truth_loses_the_floor_and_biases_lose_more(structure):
     made = plant(structure, 20_000, seed=1)
     known, test = made.part(0, 18_000), made.part(18_000, 20_000)
-    biases = predict_biases(known, test, made.schema)
+    biases = predict_biases(known, test, made.schema, damping=5.0)
 
     truth = np.mean(np.square(made.truth - made.rows.label))
     assert truth == pytest.approx(made.floor, rel=0.03)

@@ -1,0 +1,176 @@
+"""Which column of a table is to be predicted, and which of its values are the positive ones."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from autorec_core.data import canonical, spelled, values
+from autorec_core.data.kinds import is_scalar
+from autorec_core.data.reading.guessing.spelling import decimal_of_column, is_missing_word
+from autorec_core.errors import DataError, listed
+
+MOST_WORDS = 20
+_LABEL = (
+    r"rating|stars|score|overall|label|target|y|class|outcome|income|churn(ed)?"
+    r"|(is_?)?click(ed)?|(is_?)?like[ds]?"
+    r"|(is_?)?(converted|conversion|purchased?|bought)"
+)
+_POSITIVE = re.compile(
+    r"yes|y|ja|oui|si|sí|sim|tak|true|t|1|1\.0|on|pos|positive|click(ed)?|liked?|good|bought|purchased?|converted"
+    r"|won|win|success|churn(ed)?|accept(ed)?|high|>.*"
+)
+_NEGATIVE = re.compile(
+    r"no|n|nein|nee|non|não|nie|false|f|0|0\.0|-1|-1\.0|off|neg|negative|skip(ped)?|disliked?|bad|lost|loss"
+    r"|fail(ed|ure)?|reject(ed)?|low|<.*"
+)
+
+
+@dataclass(frozen=True)
+class Label:
+    """What is to be predicted.
+
+    Args:
+        name: The column.
+        found: The labels that occur, as numbers, in order.
+        positive: The words that become 1, where labels are words.
+        negative: The words that become 0.
+        note: How it was taken.
+    """
+
+    name: str
+    found: np.ndarray
+    positive: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()
+    note: str = "the label"
+
+    @property
+    def is_click(self) -> bool:
+        """Whether it is 0 or 1."""
+        return bool(self.positive) or set(self.found.tolist()) <= {0.0, 1.0}
+
+
+def label_of(
+    path: Path, columns: Mapping[str, pa.Array], name: str | None, positive: Sequence[str]
+) -> Label:
+    """The label of a table.
+
+    Args:
+        path: The file, for messages.
+        columns: The table's columns.
+        name: The label's name; by the columns' names and values if `None`.
+        positive: Which of its values are the positive ones; found out if there are none.
+
+    Raises:
+        DataError: No column can be the label, or the one that is named cannot.
+    """
+    name = _find(path, columns) if name is None else name
+    if positive:
+        return _of_words(path, name, columns[name], positive)
+    numbers = numbers_of(columns[name])
+    if numbers is not None and len(numbers):
+        found = np.unique(numbers)
+        if found.tolist() == [-1.0, 1.0]:
+            return Label(name, found, ("1",), ("-1",), "the label; 1 counts as 1, -1 as 0")
+        return Label(name, found)
+    if label := _of_two_words(name, columns[name]):
+        return label
+    raise DataError(
+        f"{path}: {name} cannot be the label; a label is a number in every row, or one of two "
+        f"words; of more words, say with --positive which ones count as 1. {_seen(columns[name])}"
+    )
+
+
+def numbers_of(column: pa.Array) -> np.ndarray | None:
+    """A column's numbers, without gaps; None where something is no number."""
+    if not is_scalar(column.type):
+        return None
+    try:
+        plain = spelled.plain_numbers(column, decimal_of_column(column))
+        found, wrong = values.numbers(plain)
+    except (DataError, pa.ArrowException):
+        return None
+    return None if wrong.any() else found.drop_null().to_numpy(zero_copy_only=False)
+
+
+def _find(path: Path, columns: Mapping[str, pa.Array]) -> str:
+    for name, column in columns.items():
+        if re.fullmatch(_LABEL, re.sub(r"[\s-]+", "_", name.strip().lower())):
+            numbers = numbers_of(column)
+            if (numbers is not None and len(numbers)) or _of_two_words(name, column):
+                return name
+    first, *_, last = *columns, *columns
+    for name in dict.fromkeys((last, first)):
+        numbers = numbers_of(columns[name])
+        if numbers is not None and set(np.unique(numbers).tolist()) in ({0.0, 1.0}, {-1.0, 1.0}):
+            return name
+        if numbers is None and _of_two_words(name, columns[name], known=True):
+            return name
+    raise DataError(
+        f"{path}: no column looks like a label; name one of {', '.join(columns)} with --label."
+    )
+
+
+def _of_words(path: Path, name: str, column: pa.Array, positive: Sequence[str]) -> Label:
+    counts = _counts(column)
+    positive = [canonical.text(word) for word in positive]
+    if missing := [word for word in positive if word not in counts]:
+        raise DataError(f"{path}: {name} is never {missing[0]!r}. {_seen(column)}")
+    others = [word for word in counts if word not in positive]
+    if not others:
+        raise DataError(f"{path}: {name} has no value beside {listed(positive)}; nothing to learn.")
+    negative = tuple(others) if len(others) <= MOST_WORDS else ()
+    shown = listed(negative) if negative else "all other values"
+    note = f"the label; {listed(positive)} counts as 1, {shown} as 0"
+    return Label(name, np.array([0.0, 1.0]), tuple(positive), negative, note)
+
+
+def _of_two_words(name: str, column: pa.Array, *, known: bool = False) -> Label | None:
+    """A label of two words, however they are capitalised; with `known`, only of words we know."""
+    counts = _counts(column)
+    texts = list(dict.fromkeys(word.strip().lower() for word in counts))
+    of_each = {text: [word for word in counts if word.strip().lower() == text] for text in texts}
+    if len(texts) != 2:
+        return None
+    first, second = sorted(texts)
+    known_positive = [text for text in texts if _POSITIVE.fullmatch(text)]
+    known_negative = [text for text in texts if _NEGATIVE.fullmatch(text)]
+    if len(known_positive) == len(known_negative) == 1 and known_positive != known_negative:
+        positive, why = known_positive[0], "by its meaning"
+    elif any(
+        {first, second} == {word, f"{no}{gap}{word}"}
+        for word in texts
+        for no in ("no", "not", "non", "un", "dis", "in")
+        for gap in ("", " ", "-", "_")
+    ):
+        positive, why = min(texts, key=len), "by its meaning"
+    elif known or sum(counts.values()) <= len(counts):
+        return None
+    else:
+        rows = {text: sum(counts[word] for word in of_each[text]) for text in texts}
+        positive = min((first, second), key=lambda text: (rows[text], text != second))
+        why = "as the rarer one; change `positive` and `negative` if it is the other"
+    negative = next(text for text in texts if text != positive)
+    yes, no = of_each[positive], of_each[negative]
+    note = f"the label; {listed(yes)} counts as 1, {why}, {listed(no)} as 0"
+    return Label(name, np.array([0.0, 1.0]), tuple(yes), tuple(no), note)
+
+
+def _counts(column: pa.Array) -> Counter[str]:
+    """How often each value occurs; none for a column that holds no single values."""
+    if not is_scalar(column.type):
+        return Counter()
+    texts = values.categories(column).drop_null().to_pylist()
+    return Counter(text for text in texts if not is_missing_word(text))
+
+
+def _seen(column: pa.Array) -> str:
+    found = list(_counts(column))
+    more = f" and {len(found) - 6:,} more" if len(found) > 6 else ""
+    return f"It is {', '.join(repr(one) for one in found[:6])}{more}." if found else "It is empty."

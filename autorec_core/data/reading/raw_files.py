@@ -1,0 +1,70 @@
+"""Which files a raw path stands for: a file, a folder of Parquet files, or a pattern."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from autorec_core.errors import DataError
+
+
+def is_parquet(file: Path) -> bool:
+    """Whether a file's first bytes are those of a Parquet file."""
+    with file.open("rb") as opened:
+        return opened.read(4) == b"PAR1"
+
+
+def raw_files(path: Path) -> list[Path]:
+    """The files of a raw path: a file, a folder of Parquet files, or a pattern (`part_*.txt`).
+
+    Raises:
+        DataError: There is none.
+    """
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        return folder_files(path)
+    files = sorted(file for file in path.parent.glob(path.name) if file.is_file())
+    if not files:
+        raise DataError(f"{path} cannot be read: no such file.")
+    return files
+
+
+def raw_names(path: Path, called: str) -> dict[str, Path]:
+    """The files of a raw path by their places in a data set's folder of raw files.
+
+    Args:
+        path: See `raw_files`.
+        called: What the raw file, or the folder of raw files, is called there.
+
+    Raises:
+        DataError: There is none.
+    """
+    files = raw_files(path)
+    if files == [path]:
+        return {called: path}
+    if path.is_dir():
+        return {f"{called}/{file.relative_to(path).as_posix()}": file for file in files}
+    return {file.name: file for file in files}
+
+
+def folder_files(folder: Path) -> list[Path]:
+    """The Parquet files of a folder and of the folders in it, in order.
+
+    Names that begin with a dot or an underscore are left out: they are notes of Spark and Hive.
+
+    Raises:
+        DataError: There is none.
+    """
+    files = [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+        and not any(part[0] in "._" for part in file.relative_to(folder).parts)
+        and is_parquet(file)
+    ]
+    if not files:
+        raise DataError(
+            f"{folder} is a folder without Parquet files. Name a file, or a pattern for several, "
+            f"such as '{folder}/*.csv'."
+        )
+    return files

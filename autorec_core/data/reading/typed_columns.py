@@ -1,0 +1,113 @@
+"""From the cells of a raw file to typed columns, and which rows break which rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from autorec_core.config import DatasetParams
+from autorec_core.data import spelled, times, values
+from autorec_core.data.reading.parquet import no_column_lacks
+from autorec_core.errors import DataError, listed
+
+
+def used_columns(entry: DatasetParams) -> list[str]:
+    """The columns that rows keep: label, features, time and keys."""
+    time = [] if entry.time is None else [entry.time]
+    return list(dict.fromkeys([entry.label, *entry.features, *time, *entry.key_only]))
+
+
+def typed_columns(
+    entry: DatasetParams, file: Path, table: pa.Table, *, check_labels: bool, coded: bool
+) -> tuple[dict[str, pa.Array], list[tuple[np.ndarray, str, str]]]:
+    """Typed columns, and which rows of which column break which rule.
+
+    Args:
+        entry: The data set's entry in params.yaml.
+        file: The file, for messages.
+        table: The rows as they stand in it.
+        check_labels: Whether a label that the entry's facts do not allow is wrong.
+        coded: Whether categorical columns become dictionaries.
+
+    Raises:
+        DataError: A column is missing, or its type cannot hold what the entry says.
+    """
+    wanted = used_columns(entry)
+    no_column_lacks(file, wanted, table.column_names)
+    columns: dict[str, pa.Array] = {}
+    faults: list[tuple[np.ndarray, str, str]] = []
+    categorical, keys = frozenset(entry.categorical), entry.key_only
+    for name in wanted:
+        raw = spelled.without_missing(values.plain(table[name]), entry.missing)
+        if name in categorical or name in keys:
+            read = values.coded if coded and name in categorical else values.categories
+            columns[name] = _of_column(file, name, read, raw)
+            limit = f"at most {values.LONGEST_CATEGORY:,} characters are allowed"
+            faults.append((values.too_long(columns[name]), name, limit))
+            required = name in (entry.user, entry.item)
+        elif name in entry.multi_valued:
+            separator = entry.multi_valued[name].separator
+            columns[name] = _of_column(file, name, values.joined, raw, separator)
+            limit = f"at most {values.LONGEST_CATEGORY:,} characters a category are allowed"
+            faults.append((_too_long_inside(columns[name], separator), name, limit))
+            required = False
+        elif name == entry.label and entry.positive:
+            found = spelled.label_numbers(raw, entry.positive, entry.negative)
+            columns[name], wrong = found
+            shown = listed([*entry.positive, *entry.negative])
+            faults.append((wrong, name, f"one of {shown} is expected"))
+            required = True
+        else:
+            if name == entry.time:
+                read, rule = values.moments, times.EXPECTED
+            else:
+                read, rule = values.numbers, f"{_number(entry)} is expected"
+                raw = spelled.plain_numbers(raw, entry.decimal)
+            numbers, wrong = _of_column(file, name, read, raw)
+            columns[name] = spelled.without_missing(numbers, entry.missing)
+            faults.append((wrong, name, rule))
+            required = name in (entry.label, entry.time)
+        if required and columns[name].null_count:
+            empty = columns[name].is_null().to_numpy(zero_copy_only=False)
+            faults.append((empty & ~faults[-1][0], name, "a value is expected"))
+    if check_labels and (allowed := allowed_labels(entry)):
+        known = columns[entry.label].is_valid().to_numpy(zero_copy_only=False)
+        wrong = values.outside(columns[entry.label], allowed) & known
+        shown = ", ".join(f"{value:g}" for value in allowed)
+        faults.append((wrong, entry.label, f"allowed: {shown}"))
+    return columns, faults
+
+
+def _number(entry: DatasetParams) -> str:
+    return (
+        f"a number with the decimal sign {entry.decimal!r}" if entry.decimal else "a finite number"
+    )
+
+
+def _of_column(file: Path, name: str, read: Callable[..., Any], *arguments: Any) -> Any:
+    """What `read` makes of a column; an error names file and column."""
+    try:
+        return read(*arguments)
+    except DataError as error:
+        raise DataError(f"{file}: {name}: {error}") from error
+
+
+def _too_long_inside(cells: pa.Array, separator: str) -> np.ndarray:
+    """Which cells hold a category longer than any identifier, shape (rows,)."""
+    wrong = values.too_long(cells)
+    if wrong.any():
+        found, places = values.several(cells, separator)
+        wrong[:] = False
+        wrong[places[values.too_long(found)]] = True
+    return wrong
+
+
+def allowed_labels(entry: DatasetParams) -> list[float] | None:
+    """The labels that may occur: those of the entry's facts, 0 and 1 for clicks."""
+    if entry.facts.label_values is not None:
+        return entry.facts.label_values
+    return [0.0, 1.0] if entry.task == "ctr" else None

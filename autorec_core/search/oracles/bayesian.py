@@ -1,0 +1,107 @@
+"""Bayesian optimisation: a model of the score says which point is worth trying next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from keras_tuner.engine.trial import Trial
+
+from autorec_core.search.oracles.base import RecordedOracle, answer
+from autorec_core.search.oracles.surrogate import Encoding, Surrogate
+from autorec_core.search.points import Values
+
+_CANDIDATES = 400
+_NEIGHBOURED = 10  # best trials around which half of the candidates lie
+_MOST_CHANGED = 3
+_MOST_KNOWN = 200  # trials that the process learns from: its cost grows with their number cubed
+_DIGITS = 9  # of the bound: what differs less is a tie, however a machine rounds
+
+
+class BayesianOracle(RecordedOracle):
+    """A Gaussian process of the score, whose lower confidence bound says what to try next.
+
+    The process sees categories as categories, and an inactive setting as none of its values. It
+    learns from the ranks of the scores, so that one trial that diverged does not hide how much the
+    others differ; a failed trial ranks last. A running trial counts as if it had ended a little
+    worse than the process expects, so the next proposal lies elsewhere.
+
+    The bound is minimised over random points and neighbours of the best trials.
+
+    Args:
+        initial: Completed trials before the process is asked; until then, points are random.
+        caution: How many deviations the bound lies below the mean.
+        **settings: As of every oracle of KerasTuner.
+
+    References:
+        [Desautels et al., 2014](https://jmlr.org/papers/v15/desautels14a.html) on trials that run
+        at the same time.
+    """
+
+    def __init__(self, initial: int = 4, caution: float = 2.6, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._initial = initial
+        self._caution = caution
+        self._encoding = Encoding(self._points.settings)
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """The next trial's values."""
+        random = self._random()
+        trials = list(self.trials.values())
+        completed = [trial for trial in trials if trial.status == "COMPLETED"]
+        if len(completed) < self._initial:
+            return answer(self._new_point(random))
+        known = self._worth_knowing([trial for trial in trials if trial.status != "RUNNING"])
+        running = [trial for trial in trials if trial.status == "RUNNING"]
+        process = Surrogate.fitted(self._vectors(known), self._ranks(known))
+        candidates = self._candidates(completed, random)
+        mean, deviation = process.expecting(self._vectors(running)).predict(
+            self._encoding(candidates)
+        )
+        bound = np.round(mean - self._caution * deviation, _DIGITS)
+        for place in np.argsort(bound, kind="stable"):
+            if not self._is_tried(candidates[place]):
+                return answer(candidates[place])
+        return answer(self._new_point(random))
+
+    def _candidates(self, completed: Sequence[Trial], random: np.random.Generator) -> list[Values]:
+        """Random points, and neighbours of the best trials."""
+        ranked = sorted(completed, key=lambda trial: self._sign * trial.score)
+        best = [trial.hyperparameters.values for trial in ranked[:_NEIGHBOURED]]
+        points = []
+        for number in range(_CANDIDATES):
+            near = best[random.integers(len(best))] if number % 2 else {}
+            names = list(near)
+            places = random.integers(max(len(names), 1), size=random.integers(1, _MOST_CHANGED + 1))
+            redrawn = {names[place] for place in places} if names else ()
+            points.append(self._points.sample(random, near, redrawn))
+        return points
+
+    def _worth_knowing(self, trials: list[Trial]) -> list[Trial]:
+        """All of the trials, or the best and the latest of many."""
+        if len(trials) <= _MOST_KNOWN:
+            return trials
+        half = _MOST_KNOWN // 2
+        earlier = sorted(
+            trials[:-half],
+            key=lambda t: self._sign * t.score if t.status == "COMPLETED" else float("inf"),
+        )
+        return earlier[:half] + trials[-half:]
+
+    def _vectors(self, trials: Sequence[Trial]) -> np.ndarray:
+        return self._encoding(trial.hyperparameters.values for trial in trials)
+
+    def _ranks(self, trials: Sequence[Trial]) -> np.ndarray:
+        """The trials' scores as quantiles of a normal distribution, the best the lowest."""
+        worst = float("inf")
+        scores = np.array(
+            [worst if t.status == "FAILED" else self._sign * t.score for t in trials], np.float64
+        )
+        below = (scores[:, None] > scores).sum(axis=1)
+        equal = (scores[:, None] == scores).sum(axis=1)
+        shares = (below + equal / 2) / len(scores)
+        quantiles = np.array([NormalDist().inv_cdf(share) for share in shares])
+        spread = quantiles.std()
+        return (quantiles - quantiles.mean()) / (spread if spread > 0 else 1.0)

@@ -1,0 +1,76 @@
+"""Greedy search: small changes of the best trial so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from autorec_core.search.oracles.base import RecordedOracle, answer
+from autorec_core.search.points import Values
+
+_NEIGHBOURS = 1000
+
+
+class GreedyOracle(RecordedOracle):
+    """Changes one group of hyperparameters of the best trial so far, at a time.
+
+    A group is what stands below one point of the hyperparameters' paths: a single one, one block's,
+    or one whole interaction's. Small groups are drawn more often: exploitation comes first. When
+    `patience` results in a row have not beaten the best of this climb, a new climb starts from a
+    random point.
+
+    Args:
+        patience: Results without improvement that end a climb.
+        **settings: As of every oracle of KerasTuner.
+
+    References:
+        The greedy tuner of [AutoKeras](https://jmlr.org/papers/v24/20-1355.html).
+    """
+
+    def __init__(self, patience: int = 10, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._patience = patience
+        self._climb = 0
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """The next trial's values."""
+        random = self._random()
+        if not self.trials:
+            return answer(self._new_point(random))
+        told = [self.trials[name] for name in self.end_order]
+        climb = [trial for trial in told if int(trial.trial_id) >= self._climb]
+        completed = [trial for trial in climb if trial.status == "COMPLETED"]
+        best = min(completed, key=lambda trial: self._sign * trial.score, default=None)
+        if best is None:
+            base = list(self.trials.values())[self._climb]
+            stalled = len(climb) > self._patience
+        else:
+            base = best
+            stalled = len(climb) - climb.index(best) > self._patience
+        if stalled:
+            self._climb = len(self.trials)
+            return answer(self._new_point(random))
+        for _ in range(_NEIGHBOURS):
+            values = self._neighbour(base.hyperparameters.values, random)
+            if not self._is_tried(values):
+                return answer(values)
+        return answer(self._new_point(random))
+
+    def _neighbour(self, base: Mapping[str, Any], random: np.random.Generator) -> Values:
+        groups = _groups(list(base))
+        weights = np.array([1 / len(names) for names in groups])
+        group = groups[random.choice(len(groups), p=weights / weights.sum())] if groups else ()
+        return self._points.sample(random, base, group)
+
+
+def _groups(names: list[str]) -> list[tuple[str, ...]]:
+    """The names below each point of the tree that their paths make, single names included."""
+    below: dict[str, list[str]] = {}
+    for name in names:
+        parts = name.split("/")
+        for depth in range(len(parts) + 1):
+            below.setdefault("/".join(parts[:depth]), []).append(name)
+    distinct = dict.fromkeys(tuple(group) for group in below.values())
+    return list(distinct)

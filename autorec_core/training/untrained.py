@@ -1,0 +1,109 @@
+"""Models before their first training step, which may be better than any that trained."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import keras
+import numpy as np
+
+from autorec_core.metrics import objective_metric, task_metrics
+from autorec_core.recommender import Recommender, adapt
+from autorec_core.training.learner import build_model
+from autorec_core.training.prediction import predict
+from autorec_core.training.rows import Rows
+from autorec_core.training.schedule import Schedule, Trained
+
+
+def best_untrained(
+    trained: Trained,
+    recommender: Recommender,
+    train: Rows,
+    valid: Rows,
+    untrained: Mapping[str, float],
+    seed: int,
+) -> Trained:
+    """What needs no training, where training has led to nothing better.
+
+    The first weights are better if they are so by the objective and by the task's own loss. The
+    constant is better unless the model is clearly better by one of the two: the best of many
+    evaluations on few valid rows is a little better than the constant by chance alone. And the
+    constant is nearly always calibrated, for one; no model that knows something is given up for
+    that.
+
+    Args:
+        trained: The best that training led to.
+        recommender: Resolved.
+        train: The rows that were learnt from.
+        valid: The rows that score.
+        untrained: The metrics of the first weights.
+        seed: Decides the first weights.
+    """
+    task = recommender.optimizer.task
+    own = objective_metric(recommender.optimizer.objective, task)
+    metric = objective_metric(trained.objective, task)
+    schedule = dataclasses.replace(trained.schedule, rates=())
+
+    def candidate(schedule: Schedule) -> Trained:
+        model, _ = prepared(recommender, [train], schedule, seed)
+        found = task_metrics(task, valid.labels, predict(model, valid.inputs))
+        return dataclasses.replace(
+            trained,
+            model=model,
+            score=found[metric.name],
+            best_step=0,
+            metrics=found,
+            schedule=schedule,
+        )
+
+    best, errors = trained, 1.0
+    if all(one.better(untrained[one.name], trained.metrics[one.name]) for one in (metric, own)):
+        # Drawn at random for the most part, and drawn anew by every trial.
+        best, errors = candidate(schedule), 2.0
+    predicted = predict(best.model, valid.inputs)
+
+    def knows_more_than(constant: np.ndarray) -> bool:
+        return any(
+            one.clearly_better(valid.labels, predicted, constant, errors=errors)
+            for one in (metric, own)
+        )
+
+    if knows_more_than(means(train, len(valid))):
+        return best
+    constant = candidate(dataclasses.replace(schedule, constant=True))
+    # A task optimizer of somebody else's may not add the mean.
+    return best if knows_more_than(predict(constant.model, valid.inputs)) else constant
+
+
+def prepared(
+    recommender: Recommender, splits: Sequence[Rows], schedule: Schedule, seed: int
+) -> tuple[keras.Model, list[Rows]]:
+    """The model of a schedule before its first step, and the rows to train it on."""
+    constant = schedule.constant
+    model = recommender.constant_model() if constant else build_model(recommender, seed)
+    return model, adapted(model, splits)
+
+
+def adapted(model: keras.Model, splits: Sequence[Rows]) -> list[Rows]:
+    """Lets layers take statistics from the training rows, before training.
+
+    Returns:
+        The splits, with what layers want to know of each row added to their inputs.
+    """
+    inputs, labels = splits[0].inputs, splits[0].labels
+    if len(splits) > 1:
+        inputs = {name: np.concatenate([rows.inputs[name] for rows in splits]) for name in inputs}
+        labels = np.concatenate([rows.labels for rows in splits])
+    of_rows = adapt(model, inputs, labels)
+    ends = np.cumsum([len(rows) for rows in splits])[:-1]
+    pieces = {name: np.split(array, ends) for name, array in of_rows.items()}
+    return [
+        Rows({**rows.inputs, **{name: cut[place] for name, cut in pieces.items()}}, rows.labels)
+        for place, rows in enumerate(splits)
+    ]
+
+
+def means(train: Rows, count: int) -> np.ndarray:
+    """What always predicting the mean of the training labels predicts, shape (count,)."""
+    return np.full(count, np.float32(train.labels.mean(dtype=np.float64)))

@@ -1,0 +1,227 @@
+"""What two models showed on the same rows, and the guards: figures that may be worse, but not much.
+
+A guard stops a challenger only where the rows show that it is worse than its tolerance allows: by
+the lower end of an interval of the paired difference, not by the difference itself. Otherwise
+chance alone would refuse better models on few rows.
+
+Arithmetic alone: no model is loaded and no registry asked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from autorec_core.evaluation.intervals import (
+    LEVEL,
+    Interval,
+    effective_units,
+    interval_ends,
+    mean_intervals,
+    resampled_sums,
+    tail_share,
+)
+from autorec_core.metrics import calibration, calibration_bins
+from flows.config import RegistryParams
+from flows.registry.decision import Check
+
+FEWEST_OF_A_LABEL = 10
+"""Rows that each of the two labels of clicks needs: with hardly any click among the rows, a model
+wins by predicting less everywhere."""
+SAME_MILLISECONDS = 1.0
+"""Latencies that differ by no more than this are as good as equal to a user."""
+
+
+@dataclass(frozen=True)
+class JudgedRows:
+    """The test rows that models are compared on.
+
+    Args:
+        task: "rating" or "ctr".
+        labels: Their labels, float64, shape (rows,).
+        segments: Which rows belong to each segment, bool, shape (rows,).
+        users: The user of each row as a number, shape (rows,); None without a user column.
+        constant_losses: The loss of each row if the mean training label is predicted, (rows,).
+    """
+
+    task: str
+    labels: np.ndarray
+    segments: Mapping[str, np.ndarray]
+    users: np.ndarray | None
+    constant_losses: np.ndarray
+
+
+@dataclass(frozen=True)
+class Showing:
+    """What one registered model showed on the judged rows.
+
+    Args:
+        number: Its version.
+        scores: Its score of each row, float64, shape (rows,).
+        losses: Its loss of each row, float64, shape (rows,).
+        size: Bytes of its files.
+    """
+
+    number: int
+    scores: np.ndarray
+    losses: np.ndarray
+    size: int
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How long both models take for one row, measured in turn.
+
+    Args:
+        champion: The champion's median in milliseconds.
+        ratio: The median of the challenger's time over the champion's, pair by pair; NaN where it
+            could not be measured.
+        pairs: How many pairs were measured.
+        problem: Why it could not be measured, else "".
+    """
+
+    champion: float
+    ratio: float
+    pairs: int
+    problem: str = ""
+
+
+def enough_rows(rows: JudgedRows, policy: RegistryParams) -> Check:
+    """Whether there are rows enough to tell two models apart."""
+    count = len(rows.labels)
+    found = [f"{count:,} rows (needed: {policy.min_test_rows:,})"]
+    enough = count >= policy.min_test_rows
+    if rows.users is not None:
+        users = len(np.unique(rows.users))
+        found.append(f"{users:,} users (needed: {policy.min_test_users:,})")
+        enough &= users >= policy.min_test_users
+    if rows.task == "ctr":
+        positive = int(np.sum(rows.labels > 0.5))
+        rarer = min(positive, count - positive)
+        found.append(f"{rarer:,} rows of the rarer label (needed: {FEWEST_OF_A_LABEL})")
+        enough &= rarer >= FEWEST_OF_A_LABEL
+    return Check("enough test rows", None, count, policy.min_test_rows, enough, ", ".join(found))
+
+
+def guards(
+    champion: Showing,
+    challenger: Showing,
+    rows: JudgedRows,
+    latency: Latency,
+    policy: RegistryParams,
+    seed: int,
+) -> Iterator[Check]:
+    """Each guard of a challenger, held against the champion on the same rows."""
+    allowed = policy.tolerances
+    yield _calibration(champion, challenger, rows, allowed.calibration, seed)
+    if any(chosen.any() for chosen in rows.segments.values()):
+        yield _segments(champion, challenger, rows, allowed.segment_loss, seed)
+    yield _latency(latency, allowed.latency)
+    before, now = champion.size / 1e6, challenger.size / 1e6
+    yield _check("size, MB", before, now, before * (1 + allowed.size), "")
+
+
+def _calibration(
+    champion: Showing, challenger: Showing, rows: JudgedRows, tolerance: float, seed: int
+) -> Check:
+    """The calibration error, with a tolerance in proportion to how far the labels spread.
+
+    The spread is the mean absolute deviation: about 1 for stars, and 2 p (1 - p) for a click rate
+    of p, so that the tolerance is small where clicks are rare.
+    """
+    labels = rows.labels
+    margin = tolerance * float(np.mean(np.abs(labels - labels.mean())))
+    before, now = calibration(labels, champion.scores), calibration(labels, challenger.scores)
+    difference = _calibration_difference(champion, challenger, rows, seed)
+    # What lies above the interval's lower end may be chance.
+    limit = before + margin + max(difference.mean - difference.low, 0.0)
+    return _check(
+        "calibration error",
+        before,
+        now,
+        limit,
+        f"{LEVEL:.0%} interval of the difference {_ends(difference)}, allowed {margin:+.4g}",
+    )
+
+
+def _calibration_difference(
+    champion: Showing, challenger: Showing, rows: JudgedRows, seed: int
+) -> Interval:
+    """The challenger's calibration error minus the champion's, with its interval.
+
+    The error is a sum of absolute values, which is larger in resampled rows than in the rows
+    themselves; the mean excess is taken off.
+    """
+    gaps = [_gaps(one.scores, rows.labels) for one in (champion, challenger)]
+    table = np.hstack([*gaps, np.ones((len(rows.labels), 1))])
+    width = gaps[0].shape[1]
+
+    def errors(sums: np.ndarray) -> np.ndarray:
+        of_champion = np.abs(sums[..., :width]).sum(axis=-1)
+        of_challenger = np.abs(sums[..., width:-1]).sum(axis=-1)
+        return (of_challenger - of_champion) / sums[..., -1]
+
+    observed = float(errors(table.sum(axis=0)))
+    drawn = errors(resampled_sums(table, seed, rows.users))
+    tail = tail_share(LEVEL, effective_units(np.ones(len(rows.labels)), rows.users))
+    low, high = interval_ends(drawn - (float(drawn.mean()) - observed), tail)
+    return Interval(observed, low, high)
+
+
+def _gaps(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Score minus label in the column of the row's calibration bin, 0 elsewhere."""
+    bin_of_row = calibration_bins(scores)
+    gaps = np.zeros((len(labels), int(bin_of_row.max()) + 1))
+    gaps[np.arange(len(labels)), bin_of_row] = scores - labels
+    return gaps
+
+
+def _segments(
+    champion: Showing, challenger: Showing, rows: JudgedRows, tolerance: float, seed: int
+) -> Check:
+    """The loss within each segment, challenger against champion; the segment that is most over.
+
+    The more segments there are, the more often one of them looks worse by chance, so the level of
+    each interval is that of all together (Bonferroni).
+    """
+    names = [name for name, chosen in rows.segments.items() if chosen.any()]
+    masks = np.stack([rows.segments[name] for name in names], axis=1)
+    level = 1 - (1 - LEVEL) / len(names)
+    over = challenger.losses - (1 + tolerance) * champion.losses
+    found = mean_intervals(
+        np.repeat(over[:, None], len(names), axis=1),
+        seed,
+        clusters=rows.users,
+        counted=masks,
+        level=level,
+    )
+    worst = int(np.argmax([one.low for one in found]))
+    chosen, interval = masks[:, worst], found[worst]
+    before, now = float(champion.losses[chosen].mean()), float(challenger.losses[chosen].mean())
+    limit = before * (1 + tolerance) + max(interval.mean - interval.low, 0.0)
+    failed = [name for name, one in zip(names, found, strict=True) if one.low > 0]
+    detail = f"{names[worst]}, the nearest to its limit of {len(names)}"
+    if failed:
+        detail = f"worse in {', '.join(failed)}; the figures are those of {names[worst]}"
+    return _check("loss within a segment", before, now, limit, detail)
+
+
+def _latency(latency: Latency, tolerance: float) -> Check:
+    name = "latency of one row, ms"
+    if latency.problem:
+        return Check(name, None, None, None, False, latency.problem)
+    before = latency.champion
+    limit = max(before * (1 + tolerance), before + SAME_MILLISECONDS)
+    detail = f"measured in turn, median ratio of {latency.pairs} pairs {latency.ratio:.2f}"
+    return _check(name, before, before * latency.ratio, limit, detail)
+
+
+def _check(name: str, champion: float, challenger: float, limit: float, detail: str) -> Check:
+    # So that NaN never passes.
+    return Check(name, champion, challenger, limit, challenger <= limit, detail)
+
+
+def _ends(interval: Interval) -> str:
+    return f"{interval.low:+.4g} to {interval.high:+.4g}"

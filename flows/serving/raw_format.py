@@ -1,0 +1,71 @@
+"""Reads a file to be scored by the format of the data set's entry, such as the training file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from autorec_core.config import DatasetParams, DelimitedFormat, NetflixFormat
+from autorec_core.data.reading.bad_rows import BadRows
+from autorec_core.data.reading.delimited import Layout, separator_line
+from autorec_core.data.reading.lines import read_blocks
+from autorec_core.data.reading.raw import pieces
+from autorec_core.errors import DataError
+
+FIRST_BYTES = 1 << 16
+
+
+def description(entry: DatasetParams, path: Path, separator: str | None) -> str | None:
+    """How a text file is laid out, in words, where it follows the entry rather than its name.
+
+    A file with a header line that names a column of the data set is read by its name: it may have
+    other columns than the training file.
+
+    Args:
+        entry: The data set's entry in params.yaml.
+        path: The file.
+        separator: What separates columns by the file's name; None if the name does not say.
+    """
+    first = _first_line(path)
+    known = {entry.label, *entry.features, *entry.ignored}
+    if first is None or (separator is not None and known & set(_fields(first, separator))):
+        return None
+    match entry.format:
+        case DelimitedFormat() as form:
+            fields = _fields(first, form.separator, quoted=form.quoted)
+            named = bool(known & set(fields))
+            if named != form.header or (not form.header and len(fields) != len(form.columns)):
+                return None
+            header = "a header line" if form.header else "no header line"
+            return f"{header}, columns separated by {form.separator!r}"
+        case NetflixFormat() if first.endswith(":"):
+            return "Netflix Prize ratings"
+    return None
+
+
+def read(entry: DatasetParams, path: Path, block_bytes: int) -> Iterator[tuple[pa.Table, float]]:
+    """The file's rows as text, some at a time, each with the share of the file read by then.
+
+    Raises:
+        DataError: A line is not what the format says; the message names it.
+    """
+    size, read_bytes = max(path.stat().st_size, 1), 0
+    for piece in pieces(entry, path, block_bytes, by_place=False):
+        read_bytes += piece.nbytes
+        yield piece.rows(BadRows(0)).table, min(read_bytes / size, 1.0)
+
+
+def _fields(line: str, separator: str, *, quoted: bool = True) -> list[str]:
+    return Layout(Path(), (), separator, quoted).fields(line)
+
+
+def _first_line(path: Path) -> str | None:
+    """The first line of text but one such as `sep=;`; None where there is none."""
+    try:
+        block = next(iter(read_blocks(path, FIRST_BYTES)))
+        lines = bytes(block.content).split(b"\n", 2)
+        return lines[separator_line(block.content) is not None].decode("utf-8")
+    except (DataError, StopIteration, IndexError, UnicodeDecodeError):
+        return None
