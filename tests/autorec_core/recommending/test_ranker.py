@@ -38,9 +38,11 @@ def folder(tmp_path_factory):
     rows["genres"] = rows["item"].map(lambda item: "x|y" if item % 2 else "z")
     rows["price"] = rows["item"].where(rows["item"] != 4) * 1.5
     rows["hour"] = random.integers(0, 24, len(rows))
-    rows["rating"] = random.integers(1, 4, len(rows))
+    rows["rating"] = random.integers(0, 2, len(rows))
     rows.to_csv(made / "ratings.csv", index=False)
     entry = ratings_entry(
+        facts={"label_values": [0.0, 1.0]},
+        task="ctr",
         categorical=["user", "item", "age", "hour"],
         multi_valued={"genres": MultiValued(separator="|", max_length=2).model_dump()},
         numeric=["price"],
