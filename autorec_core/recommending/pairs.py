@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,13 +21,11 @@ class TableScorer(Protocol):
         """Scores of shape (rows,)."""
 
 
-class Side(Protocol):
-    """One side of the pairs, users or candidates, ready to be combined with the other."""
-
-    def __len__(self) -> int: ...
+Side = TypeVar("Side")
+"""One side of the pairs, users or candidates, ready to be combined with the other."""
 
 
-class Pairs(Protocol):
+class Pairs(Protocol[Side]):
     """Scores pairs of users and candidates."""
 
     def side(self, table: pa.Table) -> Side:

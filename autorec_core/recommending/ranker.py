@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,7 @@ from autorec_core.recommending.catalogue import Catalogue
 from autorec_core.recommending.columns import OwnColumns
 from autorec_core.recommending.index import NOWHERE, Index
 from autorec_core.recommending.interactions import Excluded
-from autorec_core.recommending.pairs import Pairs, Side
+from autorec_core.recommending.pairs import Pairs
 from autorec_core.recommending.top import best
 
 MODEL, POPULAR = "model", "popular"
@@ -43,11 +44,11 @@ class Ranker:
     """
 
     catalogue: Catalogue
-    pairs: Pairs
+    pairs: Pairs[Any]
     columns: Sequence[str]
     of_users: OwnColumns = NO_COLUMNS
     of_items: OwnColumns = NO_COLUMNS
-    _sides: dict[tuple[str, ...], Side] = field(default_factory=dict, repr=False)
+    _sides: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)
 
     def users(self, table: pa.Table | None = None, where: str = "") -> pa.Table:
         """The users asked for, checked; every user of the model where there is no table.
@@ -174,7 +175,7 @@ class Ranker:
             )
         return table.set_column(table.column_names.index(name), name, ids)
 
-    def _sides_of(self, users: pa.Table, candidates: pa.Table) -> tuple[Side, Side]:
+    def _sides_of(self, users: pa.Table, candidates: pa.Table) -> tuple[Any, Any]:
         """Both sides of the pairs, with all columns of the model between them."""
         user, item = self.catalogue.user, self.catalogue.item
         needed = [name for name in self.columns if name not in (user, item)]
@@ -200,7 +201,7 @@ class Ranker:
             self._candidates_side(candidates.select([item, *offered]), own),
         )
 
-    def _candidates_side(self, candidates: pa.Table, own: Sequence[str]) -> Side:
+    def _candidates_side(self, candidates: pa.Table, own: Sequence[str]) -> Any:
         """The candidates made ready; the whole catalogue is kept for the next time."""
         item = self.catalogue.item
         whole = candidates.column_names == [item] and len(candidates) == len(self.catalogue.items)

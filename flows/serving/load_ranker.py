@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from autorec_core.config import DatasetParams
 from autorec_core.data.encoding.preprocessor import Preprocessor
@@ -93,7 +94,7 @@ def ranker_of(version: Version, scorer: RowScorer, history: History) -> Ranker:
         DataError: The model has no user or no item column.
         RegistryError: What it knows cannot be read.
     """
-    pairs: Pairs
+    pairs: Pairs[Any]
     if isinstance(scorer, Scorer):
         preprocessor: Preprocessor = scorer.preprocessor
         pairs = EncodedPairs(scorer)

@@ -102,7 +102,7 @@ class Recommendations:
         """Answers once, so that the first request does not wait for the data to be read."""
         with contextlib.suppress(AutoRecError):
             user = self._of(live).ranker.catalogue.users.texts[0].as_py()
-            self.answer(live, Request(user=user, top=1, exclude=SEEN))
+            self.answer(live, Request(user=user, top=1, exclude=SEEN, candidates=None))
 
     def history(self, live: Live, user: str) -> dict[str, Any]:
         """What a user has met, the latest first.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 TOP = 10
-SEEN, NOTHING = "seen", "none"
+SEEN: Literal["seen"] = "seen"
+NOTHING: Literal["none"] = "none"
 
 
 @dataclass(frozen=True)
