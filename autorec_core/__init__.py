@@ -1,8 +1,8 @@
-"""AutoRec's library: recommenders chained from searchable Keras blocks.
+"""AutoRec's library: recommenders that are chained from searchable Keras blocks.
 
-Importing this package is cheap; TensorFlow is loaded with the first name that needs it. Every
-block is a name of this package. Saved models load after `import autorec_core` with nothing else
-said (see `registration`).
+Importing this package is fast; TensorFlow is imported with the first name that needs it. Every
+block is a name of this package. After `import autorec_core`, Keras can load saved models (see
+`registration`).
 """
 
 from __future__ import annotations

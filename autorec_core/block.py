@@ -1,8 +1,8 @@
-"""Blocks: the pieces a recommender is chained from, each carrying its own search space.
+"""Blocks: the pieces that a recommender is chained from, each with its own search space.
 
 A block is a frozen dataclass. A field that holds a plain value is fixed; a field that holds a
-`Choice` is searched. Two verbs, never mixed: `resolve` meets the tuner and replaces every `Choice`
-by a value, `connect` meets Keras and builds tensors from plain values.
+`Choice` is searched. `resolve` asks the tuner and replaces every `Choice` with a value. `connect`
+builds Keras tensors from plain values. No method does both.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ class Choice:
 
     Args:
         values: The candidates, all of one type.
-        default: The candidate a search tries first.
-        name: Blocks whose choices have the same name share one hyperparameter of that name.
+        default: The candidate that a search tries first.
+        name: The name of a hyperparameter that several blocks share; None if it is this field's
+            own.
     """
 
     values: tuple[Scalar, ...]
@@ -49,28 +50,29 @@ class Choice:
 def choice(
     *values: Scalar, default: Scalar | None = None, name: str | None = None, **bounds: Any
 ) -> Any:
-    """A field's search space: one of `values`, beginning with `default` or else the first.
+    """Makes a field's search space.
 
-    Typed `Any` so that `units: int = choice(16, 32)` reads as what the field will hold.
+    The return type is `Any` so that `units: int = choice(16, 32)` passes the type check.
 
     Args:
         *values: The candidates, all of one type.
-        default: The candidate a search tries first.
-        name: Blocks whose choices have the same name share one hyperparameter of that name.
-        **bounds: Which other values somebody may give the field: `least`, `most`, `above`, `below`
-            or `among`, as `Bounds` has them. For a field in a block's class only.
+        default: The candidate that a search tries first; by default the first of `values`.
+        name: The name of a hyperparameter that several blocks share; None if it is this field's
+            own.
+        **bounds: The values that a user may give the field: arguments of `Bounds`, such as `least`
+            or `among`. Only for a field in a block's class.
     """
     space = Choice(values, values[0] if default is None else default, name)
     return _field(space, Bounds(kind=type(space.default), **bounds)) if bounds else space
 
 
 def bounded(default: Scalar | tuple[()] | None = None, *, kind: type = int, **bounds: Any) -> Any:
-    """A field that is not searched, with the values that it may take.
+    """Makes a field that is not searched, with bounds on its value.
 
     Args:
-        default: Its value if none is given; None if one must be.
+        default: The default value; None if the user must give one.
         kind: int, float, bool or str.
-        **bounds: As in `choice`.
+        **bounds: The values that a user may give: arguments of `Bounds`.
     """
     return _field(dataclasses.MISSING if default is None else default, Bounds(kind, **bounds))
 
@@ -83,8 +85,8 @@ def _field(default: Any, bounds: Bounds) -> Any:
 class Block:
     """A piece of a recommender whose fields are its hyperparameters.
 
-    Subclasses are registered by class name. `THESIS` holds the candidates of the thesis for the
-    fields whose defaults here reach further.
+    Subclasses are registered by class name. `THESIS` holds the candidates of the thesis for fields
+    whose default search space differs from the thesis.
     """
 
     THESIS: ClassVar[Mapping[str, Any]] = {}
@@ -95,7 +97,7 @@ class Block:
         Block.registry[cls.__name__] = cls
 
     def __post_init__(self) -> None:
-        """Checks every candidate of every field that has bounds, as soon as the block is made.
+        """Checks every candidate of every field that has bounds.
 
         Raises:
             BlockError: A value is not allowed; the message says which ones are.
@@ -108,10 +110,10 @@ class Block:
                 self.check(field.name, bounds)
 
     def check(self, name: str, bounds: Bounds) -> None:
-        """Checks every candidate, or every element, of one field.
+        """Checks every candidate of one field, or every element if the field holds a tuple.
 
         Raises:
-            BlockError: One is not allowed; the message says which ones are.
+            BlockError: A value is not allowed; the message says which ones are.
         """
         found = getattr(self, name)
         for value in found if isinstance(found, tuple) else candidates(found):
@@ -122,11 +124,11 @@ class Block:
 
     @classmethod
     def thesis(cls, **settings: Any) -> Self:
-        """This block with the search space that the thesis gives it, fixed where `settings` say."""
+        """Makes this block with the search space of the thesis; `settings` replace fields of it."""
         return cls(**{**cls.THESIS, **settings})
 
     def asked(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
-        """What `hp` holds for each `Choice` of this block; None where it is not active."""
+        """Asks `hp` for the value of each `Choice` of this block; None if it is not active."""
         return {
             field.name: ask(hp, field.name, value)
             for field in dataclasses.fields(self)
@@ -134,11 +136,11 @@ class Block:
         }
 
     def resolve(self, hp: keras_tuner.HyperParameters) -> Block:
-        """This block with every `Choice` replaced by the value that `hp` holds for it."""
+        """Returns this block with every `Choice` replaced by its value in `hp`."""
         return dataclasses.replace(self, **self.asked(hp))
 
     def undecided(self) -> list[str]:
-        """The names of the fields, also of blocks within this one, that still hold a `Choice`."""
+        """Returns the fields of this block, and of blocks inside it, that still hold a `Choice`."""
         names = []
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -155,13 +157,12 @@ class Block:
             inputs: Keras tensors, one for each node the block was called on.
 
         Returns:
-            One Keras tensor, or a list of them: then whatever is chained behind this block is
-            called on all of them.
+            One Keras tensor, or a list of them: the next block in the chain is called on all.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say how it connects.")
+        raise NotImplementedError(f"{type(self).__name__} does not implement `connect`.")
 
     def __call__(self, nodes: Node | Sequence[Node]) -> Node:
-        """Chains this block behind `nodes`; nothing is built until the search has decided."""
+        """Chains this block behind `nodes`. Keras layers are built later, by `connect`."""
         parents = (nodes,) if isinstance(nodes, Node) else tuple(nodes)
         if not parents or not all(isinstance(parent, Node) for parent in parents):
             raise BlockError(
@@ -171,12 +172,12 @@ class Block:
         return Node(block=self, parents=parents)
 
     def __str__(self) -> str:
-        """This block with its fields' values: how a drawing of a recommender shows it."""
+        """Returns the block's name and its fields' values, as `Recommender.__str__` shows them."""
         fields = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
-        return f"{type(self).__name__}({', '.join(f'{name}={_drawn(v)}' for name, v in fields)})"
+        return f"{type(self).__name__}({', '.join(f'{name}={_shown(v)}' for name, v in fields)})"
 
     def get_config(self) -> dict[str, Any]:
-        """This block as JSON-serialisable data; `Block.from_config` gives it back."""
+        """Returns this block as JSON-serialisable data, which `Block.from_config` reads."""
         fields = {
             field.name: _to_config(getattr(self, field.name)) for field in dataclasses.fields(self)
         }
@@ -184,7 +185,7 @@ class Block:
 
     @staticmethod
     def from_config(config: Mapping[str, Any]) -> Block:
-        """The block that `get_config` described."""
+        """Makes a block from what `get_config` returned."""
         settings = dict(config)
         name = settings.pop("block")
         if name not in Block.registry:
@@ -194,10 +195,14 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """A place in a chain of blocks: the output of `block` called on `parents`, or an input.
+    """A step in a chain of blocks: the output of `block` called on `parents`, or an input.
 
-    An input has no block; it has a `name` of the model's inputs, a `shape` without the batch axis
-    and a `dtype`.
+    Args:
+        block: The block; None for an input.
+        parents: The nodes that the block is called on.
+        name: The name of an input.
+        shape: The shape of an input, without the batch axis.
+        dtype: The dtype of an input.
     """
 
     block: Block | None = None
@@ -208,10 +213,12 @@ class Node:
 
 
 def ask(hp: keras_tuner.HyperParameters, name: str, value: Any) -> Any:
-    """The value of one hyperparameter; what is not a `Choice`, or has one candidate, is not asked.
+    """Returns the value of one hyperparameter.
+
+    The tuner is not asked for a plain value or for a `Choice` with one candidate.
 
     Args:
-        hp: The tuner's hyperparameters, inside the name scope of the asking block.
+        hp: The tuner's hyperparameters, inside the name scope of the block.
         name: The hyperparameter's name within that scope.
         value: A plain value or a `Choice`.
     """
@@ -221,7 +228,7 @@ def ask(hp: keras_tuner.HyperParameters, name: str, value: Any) -> Any:
         return value.values[0]
     if value.name is None:
         return _ask(hp, name, value)
-    # A shared hyperparameter stands outside every block's scope, so that all who share it meet.
+    # A shared hyperparameter must not lie in one block's scope: all blocks ask for the same name.
     scopes, hp._name_scopes = hp._name_scopes, []
     conditions, hp._conditions = hp._conditions, []
     try:
@@ -231,41 +238,45 @@ def ask(hp: keras_tuner.HyperParameters, name: str, value: Any) -> Any:
 
 
 def _ask(hp: keras_tuner.HyperParameters, name: str, value: Choice) -> Scalar:
-    if isinstance(value.default, bool):  # KerasTuner's Choice would answer 0 or 1
-        return hp.Boolean(name, default=value.default)
-    return hp.Choice(name, list(value.values), default=value.default)
+    answer: Scalar
+    if isinstance(value.default, bool):  # KerasTuner's Choice would return 0 or 1
+        answer = hp.Boolean(name, default=value.default)
+    else:
+        answer = hp.Choice(name, list(value.values), default=value.default)
+    return answer
 
 
 def candidates(value: Any) -> tuple[Any, ...]:
-    """All values that a field may take: its choice's candidates, or its one fixed value."""
+    """Returns the candidates of a choice, or the one fixed value."""
     return value.values if isinstance(value, Choice) else (value,)
 
 
 def holds_ids(tensor: Any) -> bool:
-    """Whether a tensor holds whole numbers: ids, that stand for something and cannot be added."""
+    """Returns whether a tensor holds ids: whole numbers that cannot be added or scaled."""
     return "int" in str(tensor.dtype)
 
 
 def is_score(tensor: Any) -> bool:
-    """Whether a tensor is already a part of the score, to be added up as it is.
+    """Returns whether a tensor is already a part of the score, to be added without a weight.
 
-    The Keras layer that made it says so, by a class attribute `is_score`: a dot product and a sum
-    of biases are parts of the score. A column of numbers or a perceptron's only unit is not.
+    The Keras layer that made the tensor has a class attribute `is_score` for this. A dot product
+    and a sum of biases are parts of the score. A column of numbers or the only unit of a perceptron
+    is not.
     """
     return bool(getattr(tensor._keras_history.operation, "is_score", False))
 
 
 def snake_case(name: str) -> str:
-    """`FMInteraction` as `fm_interaction`: how a class is named in hyperparameter paths."""
+    """Returns a class name as used in hyperparameters: `FMInteraction` as `fm_interaction`."""
     words = re.sub(r"([A-Z]+)([A-Z][a-z])|([a-z0-9])([A-Z])", r"\1\3_\2\4", name)
     return words.lower()
 
 
-def _drawn(value: Any) -> str:
+def _shown(value: Any) -> str:
     if isinstance(value, Choice):
         return " | ".join(map(str, value.values))
     if isinstance(value, tuple):
-        shown = [_drawn(element) for element in (value if len(value) < 5 else value[:3])]
+        shown = [_shown(element) for element in (value if len(value) < 5 else value[:3])]
         return (
             f"({', '.join(shown)}{', … ' + str(len(value)) + ' in all' if len(value) > 4 else ''})"
         )

@@ -1,4 +1,4 @@
-"""Bounds: which values a field of a block may take."""
+"""Bounds on the values of a block's fields."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _NAMES = {int: "whole number", float: "number", str: "text"}
 
 @dataclass(frozen=True)
 class Bounds:
-    """Which values a field may take.
+    """The values that a field may take.
 
     Args:
-        kind: int, float (whole numbers too), bool or str.
-        among: The values that are allowed; None for all within the other bounds.
+        kind: int, float (which allows whole numbers too), bool or str.
+        among: The values that are allowed; None for all that the other bounds allow.
         least: The smallest number that is allowed.
         most: The greatest number that is allowed.
-        above: The number that a value must exceed.
-        below: The number that a value must stay under.
+        above: Values must be greater than this number.
+        below: Values must be less than this number.
     """
 
     kind: type = float
@@ -40,7 +40,7 @@ class Bounds:
         return f"a {_NAMES[self.kind]} {words}".rstrip()
 
     def allow(self, value: Any) -> bool:
-        """Whether a value is allowed."""
+        """Returns whether a value is allowed."""
         if self.among is not None:
             return value in self.among
         if isinstance(value, bool) or self.kind is bool:

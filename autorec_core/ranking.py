@@ -87,12 +87,14 @@ class Rankings:
     def _expected(self) -> np.ndarray:
         """The chance of each place to hold a positive row: the share of positives in its group."""
         rows, hits, *_ = self._groups
-        return (hits / rows)[self._group]
+        expected: np.ndarray = (hits / rows)[self._group]
+        return expected
 
     @cached_property
     def _rank(self) -> np.ndarray:
         """The place of each row in its user's list, from 1."""
-        return np.arange(len(self.user)) - self.starts[self.user] + 1
+        rank: np.ndarray = np.arange(len(self.user)) - self.starts[self.user] + 1
+        return rank
 
     def _sums(self, values: np.ndarray) -> np.ndarray:
         return np.bincount(self.user, values, minlength=len(self.users))

@@ -1,4 +1,7 @@
-"""The recipe: how a candidate is trained, searched with it because tuning often beats structure."""
+"""The recipe: how a candidate is trained.
+
+It is searched together with the model, because the recipe often matters more than the structure.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,12 @@ class Training(Block):
 
     Args:
         optimizer: The Keras optimizer's name.
-        learning_rate: Its step size, at the start.
-        decay: The factor the learning rate is multiplied with when the validation objective
-            plateaus; 1.0 keeps it.
-        batch_size: Rows a step.
-        least_steps: Steps of an epoch, at least: of fewer rows the batch size is halved until there
-            are as many.
+        learning_rate: The learning rate at the start.
+        decay: The factor by which the learning rate is multiplied when the validation objective
+            plateaus; 1.0 never changes it.
+        batch_size: Rows in one step.
+        least_steps: The fewest steps in an epoch. If there are too few rows for that, the batch
+            size is halved until there are that many steps.
     """
 
     THESIS: ClassVar[Mapping[str, Any]] = {
@@ -41,19 +44,21 @@ class Training(Block):
     least_steps: int = bounded(1, least=1)
 
     def rows_a_step(self, rows: int) -> int:
-        """The batch size for `rows` training rows."""
+        """Returns the batch size for `rows` training rows, given `least_steps`."""
         size = self.batch_size
         while size > 1 and -(-rows // size) < self.least_steps:
             size //= 2
         return size
 
     def effective(self, rows: int, *, evaluations: int, patience: int) -> Training:
-        """These settings, with what decides nothing in such a training set to one value.
+        """Returns these settings with the real batch size, and decay 1.0 if it has no effect.
+
+        Two candidates with the same effective settings are trained in the same way.
 
         Args:
-            rows: Training rows.
+            rows: Number of training rows.
             evaluations: The most evaluations that a candidate gets.
-            patience: Evaluations without improvement before it stops.
+            patience: Evaluations without improvement before training stops.
         """
         decays = _may_decay(evaluations, patience)
         size = min(self.rows_a_step(rows), rows)
@@ -62,14 +67,14 @@ class Training(Block):
         )
 
     def narrowed(self, *, rows: int, evaluations: int, patience: int) -> Training:
-        """These settings without the choices that would decide nothing in a training.
+        """Returns these settings without the choices that have no effect in a training.
 
-        Batch sizes are given as the sizes that are really taken, each once.
+        The candidates for the batch size become the sizes that training would really use.
 
         Args:
             rows: Number of training rows.
             evaluations: The most evaluations that a candidate gets.
-            patience: Evaluations without improvement before it stops.
+            patience: Evaluations without improvement before training stops.
         """
         changes: dict[str, Any] = {}
         if isinstance(self.batch_size, Choice):
@@ -87,7 +92,7 @@ class Training(Block):
         return dataclasses.replace(self, **changes)
 
     def keras_optimizer(self) -> keras.optimizers.Optimizer:
-        """The Keras optimizer that these settings describe."""
+        """Makes the Keras optimizer."""
         import keras
 
         return keras.optimizers.get(
@@ -96,9 +101,9 @@ class Training(Block):
 
 
 def _may_decay(evaluations: int, patience: int) -> bool:
-    """Whether a lower learning rate can still matter in a training.
+    """Returns whether the decay of the learning rate can have an effect.
 
-    It decays after an evaluation without improvement that does not end the training, and counts
-    only if another evaluation follows.
+    The rate decays after an evaluation without improvement that does not end the training. It has
+    an effect only if another evaluation follows.
     """
     return patience >= 2 and evaluations >= 3

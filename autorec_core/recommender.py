@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     import keras_tuner
 
 
-def Input(  # noqa: N802 - the thesis' name, as Keras' own Input
+def Input(  # noqa: N802 - the same name as in the thesis and in Keras
     shape: Sequence[int], name: str = "ids", dtype: str = "int32"
 ) -> Node:
-    """Where rows enter a chain of blocks.
+    """Makes the start of a chain of blocks.
 
     Args:
         shape: The shape of one row, without the batch axis: `[2]` for (user, item).
         name: The key of this input in a dictionary of arrays.
-        dtype: Its type: "int32" for ids, "float32" for numbers.
+        dtype: "int32" for ids, "float32" for numbers.
     """
     return Node(name=name, shape=tuple(shape), dtype=dtype)
 
@@ -41,18 +41,19 @@ def Input(  # noqa: N802 - the thesis' name, as Keras' own Input
 def adapt(
     model: keras.Model, inputs: Mapping[str, np.ndarray], labels: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Lets every layer that wants to look at the training rows before training do so, once.
+    """Calls `adapt` of every layer that has it, with all training rows, once before training.
 
-    A task optimizer's offset takes the labels' mean, a history mapper its table.
+    For instance, the task optimizer's offset learns the labels' mean, and a history mapper fills
+    its table.
 
     Args:
         model: A recommender's model.
-        inputs: The training rows by the name of the model input they feed.
+        inputs: The training rows: an array for each model input, by its name.
         labels: Their labels, shape (rows,).
 
     Returns:
-        What layers want to know of each row when they are trained on it: arrays of shape
-        (rows, ...) by layer name. The training engine puts it into the layer's `of_rows`.
+        Values for each training row that a layer needs in training: arrays of shape (rows, ...) by
+        layer name. The training engine puts a batch's values into the layer's `of_rows`.
     """
     found = {}
     for layer in model.layers:
@@ -65,12 +66,12 @@ def adapt(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Recommender:
-    """A model not yet decided: a chain of blocks from inputs to one task optimizer.
+    """A chain of blocks from inputs to one task optimizer, with the search space of its blocks.
 
     Args:
-        inputs: The chain's input, or its inputs.
-        outputs: The node of the task optimizer that ends the chain.
-        training: How a candidate is trained; by default its settings are searched as well.
+        inputs: The chain's input, or a tuple of its inputs.
+        outputs: The node of the task optimizer at the end of the chain.
+        training: How a candidate is trained; by default its settings are searched too.
     """
 
     inputs: Node | tuple[Node, ...]
@@ -88,29 +89,31 @@ class Recommender:
         object.__setattr__(self, "inputs", inputs)
         if not isinstance(self.outputs.block, self.optimizer_class):
             raise BlockError(
-                f"{type(self).__name__} ends in a {self.optimizer_class.__name__}. "
+                f"{type(self).__name__} must end in a {self.optimizer_class.__name__}. "
                 f"Received: {self.outputs.block!r}."
             )
         reached = [node for node in self._nodes() if node.block is None]
         if lost := [node.name for node in reached if node not in inputs]:
-            raise BlockError(f"The chain starts at inputs {listed(lost)} that `inputs` lacks.")
+            raise BlockError(
+                f"The chain starts at inputs that are missing from `inputs`: {listed(lost)}."
+            )
 
     @property
     def optimizer(self) -> TaskOptimizer:
-        """The task optimizer at the chain's end: its loss, objective and output."""
+        """The task optimizer at the end of the chain."""
         return self.outputs.block  # type: ignore[return-value]
 
     def undecided(self) -> list[str]:
-        """The paths of everything a search has still to decide."""
+        """Returns the fields that a search must still decide, as `block/field`."""
         blocks = {**self.blocks(), "training": self.training}
         return [f"{name}/{field}" for name, block in blocks.items() for field in block.undecided()]
 
     def blocks(self) -> dict[str, Block]:
-        """The chain's blocks by the name that their place gives them, in chain order."""
+        """Returns the blocks by name, in chain order; a name is like `mlp_interaction_1`."""
         return {name: node.block for name, node in self._named_nodes() if node.block is not None}
 
     def resolve(self, hp: keras_tuner.HyperParameters) -> Self:
-        """This recommender with every choice made as `hp` says: one concrete candidate."""
+        """Returns one candidate, with every choice replaced by its value in `hp`."""
         resolved: dict[str, Block] = {}
         for name, block in self.blocks().items():
             with hp.name_scope(name):
@@ -119,19 +122,19 @@ class Recommender:
         return dataclasses.replace(self._with_blocks(resolved), training=training)
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
-        """The compiled Keras model of the candidate `hp`; makes this a KerasTuner hypermodel."""
+        """Builds the compiled Keras model of a candidate; KerasTuner calls it as a hypermodel."""
         return self.resolve(hp).model()
 
     def model(self) -> keras.Model:
-        """The compiled Keras model of a resolved recommender.
+        """Builds the compiled Keras model of a resolved recommender.
 
         Raises:
-            BlockError: A block that cannot work with the tensors it is called on.
+            BlockError: A choice is still open, or a block cannot work with its input tensors.
         """
         if open_fields := self.undecided():
             raise BlockError(
-                f"This recommender is still to be searched; `build(hp)` decides. Open: "
-                f"{listed(open_fields)}."
+                f"This recommender still has open choices: {listed(open_fields)}. Call `build(hp)` "
+                "to decide them."
             )
         inputs = self._keras_inputs()
         tensors: dict[Node, list[Any]] = {node: [tensor] for node, tensor in inputs.items()}
@@ -146,15 +149,15 @@ class Recommender:
         return self._compiled(inputs, tensors[self.outputs][0])
 
     def constant_model(self) -> keras.Model:
-        """A compiled Keras model with the same inputs that predicts the same for every row.
+        """Builds a compiled Keras model with the same inputs and one prediction for every row.
 
-        `adapt` makes that the mean of the training labels.
+        `adapt` sets this prediction to the mean of the training labels.
         """
         inputs = self._keras_inputs()
         return self._compiled(inputs, self.optimizer.output(NoScore()(list(inputs.values()))))
 
     def _keras_inputs(self) -> dict[Node, Any]:
-        """A Keras input for each of the chain's inputs that a block is called on."""
+        """Makes a Keras input for each input of the chain that a block uses."""
         import keras
 
         used = {node for node in self._nodes() if node.block is None}
@@ -178,7 +181,7 @@ class Recommender:
         return model
 
     def __str__(self) -> str:
-        """The chain as text: a line a block, with its values and what it is called on."""
+        """Returns the chain as text: one line for each block, with its values and its parents."""
         names = {node: name for name, node in self._named_nodes()}
         lines = [type(self).__name__]
         for node, name in names.items():
@@ -190,7 +193,7 @@ class Recommender:
         return "\n".join([*lines, f"  training: {self.training}"])
 
     def get_config(self) -> dict[str, Any]:
-        """This recommender as JSON-serialisable data; `Recommender.from_config` gives it back."""
+        """Returns this recommender as JSON-serialisable data; `from_config` reads it."""
         names = {node: name for name, node in self._named_nodes()}
         nodes = [
             {"name": names[node], "shape": list(node.shape), "dtype": node.dtype}
@@ -210,7 +213,7 @@ class Recommender:
 
     @staticmethod
     def from_config(config: Mapping[str, Any]) -> Recommender:
-        """The recommender that `get_config` described."""
+        """Makes a recommender from what `get_config` returned."""
         nodes: dict[str, Node] = {}
         for entry in config["nodes"]:
             if "block" in entry:
@@ -226,7 +229,7 @@ class Recommender:
         )
 
     def _nodes(self) -> list[Node]:
-        """Every node once, each behind its parents, in the order the chain was written."""
+        """Returns every node once, parents first, in the order in which the chain was written."""
         ordered: dict[Node, None] = {}
 
         def visit(node: Node) -> None:
@@ -238,7 +241,7 @@ class Recommender:
         return list(ordered)
 
     def _named_nodes(self) -> Iterator[tuple[str, Node]]:
-        """Each node with its name: its class and its place among that class' blocks, from 1."""
+        """Yields each node with its name: its class and its number within that class, from 1."""
         seen: Counter[str] = Counter()
         for node in self._nodes():
             if node.block is None:
@@ -249,24 +252,24 @@ class Recommender:
             yield f"{kind}_{seen[kind]}", node
 
     def _with_blocks(self, blocks: Mapping[str, Block]) -> Self:
-        renewed: dict[Node, Node] = {}
+        replaced: dict[Node, Node] = {}
         for name, node in self._named_nodes():
-            parents = tuple(renewed[parent] for parent in node.parents)
-            renewed[node] = (
+            parents = tuple(replaced[parent] for parent in node.parents)
+            replaced[node] = (
                 node if node.block is None else Node(block=blocks[name], parents=parents)
             )
-        return dataclasses.replace(self, outputs=renewed[self.outputs])
+        return dataclasses.replace(self, outputs=replaced[self.outputs])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RPRecommender(Recommender):
-    """A recommender for rating prediction: explicit feedback, a number."""
+    """A recommender that predicts ratings: explicit feedback, one number for each row."""
 
     optimizer_class: ClassVar[type[TaskOptimizer]] = RatingPredictionOptimizer
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CTRRecommender(Recommender):
-    """A recommender for click-through rate prediction: clicked or not."""
+    """A recommender that predicts click-through rates: one probability for each row."""
 
     optimizer_class: ClassVar[type[TaskOptimizer]] = CTRPredictionOptimizer

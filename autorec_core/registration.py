@@ -1,8 +1,9 @@
-"""Makes Keras know our layers as soon as both are imported, in whichever order.
+"""Registers our layers with Keras as soon as both are imported, in either order.
 
-Keras finds a saved model's custom layers by name among those registered, and registering needs
-Keras: four seconds of TensorFlow that a command reading params.yaml should not pay. So the layers
-register at once where Keras is there already, and otherwise when somebody imports it.
+Keras finds the custom layers of a saved model among the registered ones. Registering imports Keras
+and TensorFlow, which takes seconds, and a command that only reads params.yaml should not wait for
+that. The layers are therefore registered at once if Keras is already imported, and otherwise when
+it is imported.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def register_layers() -> None:
 
 
 def install() -> None:
-    """Registers the layers now if Keras is loaded, else as soon as it has been."""
+    """Registers the layers now if Keras is imported, or else as soon as it is."""
     if "keras" in sys.modules:
         register_layers()
     elif not any(isinstance(finder, _KerasWatcher) for finder in sys.meta_path):
@@ -34,7 +35,7 @@ def install() -> None:
 
 
 class _KerasWatcher(MetaPathFinder):
-    """Waits for the import of Keras, lets it happen, then registers the layers."""
+    """Registers the layers right after Keras is imported."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -57,6 +58,6 @@ class _KerasWatcher(MetaPathFinder):
 
 
 def _importing_ourselves() -> bool:
-    """Whether one of our modules is what imports Keras: it brings the layers itself."""
+    """Returns whether one of our modules imports Keras; it then defines the layers itself."""
     ours = (module for name, module in sys.modules.items() if name.startswith("autorec_core."))
     return any(getattr(module.__spec__, "_initializing", False) for module in ours)

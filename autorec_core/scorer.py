@@ -1,4 +1,4 @@
-"""The scorer: raw rows in, scores out; preprocessing and model as one thing to save and load."""
+"""The scorer: preprocessing and model together. It turns raw rows into scores."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Scorer:
     """A trained model with the preprocessing it was trained on.
 
     Args:
-        preprocessor: Encodes raw rows as in training.
-        model: The Keras model: a rating or a click probability a row.
+        preprocessor: Encodes raw rows in the same way as in training.
+        model: The Keras model, which predicts a rating or a click probability for each row.
     """
 
     preprocessor: Preprocessor
@@ -51,33 +51,33 @@ class Scorer:
 
     @property
     def numeric(self) -> frozenset[str]:
-        """Those of them that hold numbers; the others hold categories."""
+        """The columns that hold numbers; the others hold categories."""
         return frozenset(self.preprocessor.numeric.names)
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The words that mean "missing" in any of them."""
+        """The words that mean a missing value, in any column."""
         return self.preprocessor.schema.missing
 
     def unknown_ids(self) -> UnknownIds:
-        """A counter of unknown ids for `score`, which knows their usual share."""
+        """Makes a counter of unknown ids to pass to `score`."""
         return UnknownIds(self.preprocessor.unknown_rate)
 
     def score(self, rows: pd.DataFrame, unknown: UnknownIds | None = None) -> np.ndarray:
         """Scores raw rows.
 
         Args:
-            rows: The columns of the raw file that the model reads, in any order; others are
-                ignored. Ids the training split did not have are scored as unknown; where they are
-                more than usual, there is a warning.
-            unknown: Counts unknown ids; then there is no warning.
+            rows: The columns of the raw file that the model reads, in any order; other columns are
+                ignored. Ids that are not in the training split are scored as unknown, with a
+                warning if there are more of them than in the test split.
+            unknown: Counts unknown ids; if given, there is no warning.
 
         Returns:
-            float32, shape (rows,): predicted ratings, held to the range of the training ratings,
-            or click probabilities.
+            float32, shape (rows,): predicted ratings, clipped to the range of the training
+            ratings, or click probabilities.
 
         Raises:
-            DataError: A column is missing, or a number is no number.
+            DataError: A column is missing, or a numeric column holds something else.
         """
         counted = self.unknown_ids() if unknown is None else unknown
         scores = self.score_encoded(self.preprocessor.encode(rows, counted).inputs(), len(rows))
@@ -86,7 +86,7 @@ class Scorer:
         return scores
 
     def score_table(self, table: pa.Table, unknown: UnknownIds | None = None) -> np.ndarray:
-        """Scores raw rows given as an Arrow table, of any number; see `score`; never warns."""
+        """Scores raw rows in an Arrow table, as `score` does but without a warning."""
         coded = {field.name for field in self.preprocessor.schema.categorical}
         columns = {
             name: (one_piece if name in coded else plain)(table[name]) for name in self.columns
@@ -97,7 +97,10 @@ class Scorer:
     def score_lists(
         self, columns: Mapping[str, list[Any]], unknown: UnknownIds | None = None
     ) -> np.ndarray:
-        """Scores raw rows given as a list of plain values a column, fast for few; never warns."""
+        """Scores raw rows given as a list of values for each column, as `score` but no warning.
+
+        This is the fastest way to score a few rows.
+        """
         few = {name: self.preprocessor.plain(name, columns[name]) for name in self.columns}
         unknown = self.unknown_ids() if unknown is None else unknown
         if any(column is None for column in few.values()):
@@ -107,14 +110,17 @@ class Scorer:
         return self.score_encoded(encoded.inputs(), count)
 
     def score_encoded(self, inputs: dict[str, np.ndarray], count: int) -> np.ndarray:
-        """Scores `count` encoded rows, given as `Examples.inputs()` has them."""
+        """Scores `count` encoded rows, given as `Examples.inputs()` returns them."""
         parts = [self._batch(inputs, start) for start in range(0, count, BATCH)]
         scores = np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
         schema = self.preprocessor.schema
         return np.clip(scores, *schema.label_range) if schema.task == "rating" else scores
 
     def _batch(self, inputs: dict[str, np.ndarray], start: int) -> np.ndarray:
-        """One batch, padded to a power of two: few shapes round alike however rows are sent."""
+        """Scores one batch, padded to a power of two.
+
+        Results depend slightly on the shape of a batch, so few shapes make them repeatable.
+        """
         batch = {name: array[start : start + BATCH] for name, array in inputs.items()}
         count = len(next(iter(batch.values())))
         size = max(SMALL, 1 << (count - 1).bit_length())
@@ -128,7 +134,7 @@ class Scorer:
 
     @cached_property
     def _compiled(self) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
-        """The model as one graph that takes any number of rows; safe to call from many threads."""
+        """The model as one TensorFlow graph for any number of rows, safe to call from threads."""
         import tensorflow as tf
 
         from autorec_core.mappers.history import pooled_once
@@ -150,7 +156,7 @@ class Scorer:
         ).numpy()
 
     def save(self, folder: Path) -> None:
-        """Writes model, preprocessing and their hashes as a folder, whole or not at all."""
+        """Writes model, preprocessing and the hashes of all files into a new folder."""
         with whole_folder(folder) as made:
             self.preprocessor.save(made)
             self.model.save(made / MODEL_FILE)
@@ -158,22 +164,22 @@ class Scorer:
 
     @classmethod
     def load(cls, folder: Path) -> Scorer:
-        """Reads what `save` wrote, after holding every file against its hash.
+        """Reads what `save` wrote, after it has compared every file with its hash.
 
         Raises:
-            DataError: A file is missing, was altered, or does not belong.
+            DataError: A file is missing or was changed.
         """
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise DataError(f"{folder} holds no scorer: {error}.") from error
+            raise DataError(f"{folder} does not contain a scorer: {error}.") from error
         found = dict(_hashes(folder))
         for name, expected in manifest["files"].items():
             if name not in found:
                 raise DataError(f"{folder / name} is missing.")
             if found[name] != expected:
                 raise DataError(
-                    f"{folder / name} was altered: its SHA-256 is not the recorded one."
+                    f"{folder / name} was changed: its SHA-256 differs from the recorded one."
                 )
         register_layers()
         import keras
@@ -184,7 +190,7 @@ class Scorer:
 
 
 def _hashes(folder: Path) -> Iterator[tuple[str, str]]:
-    """The SHA-256 of each file but the manifest, by its path inside the folder."""
+    """Yields the path inside the folder and the SHA-256 of each file except the manifest."""
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.name != MANIFEST:
             with path.open("rb") as file:

@@ -1,11 +1,12 @@
-"""What each element of the default candidate is worth, on valid rows.
+"""Measures how much each element of the default candidate improves the loss on valid rows.
 
 python benchmarks/ablation.py DATASET FILE [--seeds 1 2 3]
 
-Every line is the default candidate of the extended space with one thing changed, trained on train
-and scored on valid, once a split seed. Two more lines show what training the winner again on all
-known rows is worth: train is divided again, 8:1, and valid scores both models. Test is not looked
-at. Results go to benchmarks/results/quality/, figures only; what stands there is not run again.
+Each variant is the default candidate of the extended space with one thing changed. It is trained on
+train and scored on valid, once for each split seed. Two more lines show the gain of the refit:
+train is divided again, 8:1, and valid scores the model before and after the refit. Test is not
+used. Figures are written to benchmarks/results/quality/. A variant that has a figure there is not
+run again.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Variant:
     """One change to the default candidate.
 
     Args:
-        build: The space it is from.
+        build: Makes the space that it is taken from.
         values: Hyperparameters that differ from the space's defaults.
         preprocess: Settings of `preprocess` in params.yaml that differ.
     """
@@ -70,7 +71,7 @@ class Variant:
 
 
 def factors(schema: Schema, histories: str, biases: bool = True) -> Recommender:
-    """Matrix factorisation with the history of `"user item"`, `"user"` or nobody."""
+    """Builds matrix factorisation with histories of `"user item"`, of `"user"`, or with none."""
     parts = zoo.ExtendedParts(schema, 32)
     pair = []
     for of, met in (("user", "item"), ("item", "user")):
@@ -88,10 +89,10 @@ def factors(schema: Schema, histories: str, biases: bool = True) -> Recommender:
 
 
 class RandomWeights(LinearMapper):
-    """A linear mapper whose weights begin at random."""
+    """A linear mapper with random initial weights."""
 
     def connect(self, inputs: Sequence[Any]) -> Any:
-        """Builds the weights on the one input of numbers."""
+        """Builds the weights on the only input, which holds the numbers."""
         return keras.layers.Dense(1, use_bias=False)(self.only(inputs))
 
 
@@ -103,14 +104,14 @@ def clicks(
     rates: bool = True,
     random_start: bool = False,
 ) -> Recommender:
-    """The default candidate without some of its parts.
+    """Builds the default candidate for clicks without some of its parts.
 
     Args:
-        schema: What the data look like.
+        schema: The schema of the data.
         searched: Whether it has the searched part.
         linear: Whether it has the linear part.
-        rates: Whether that has the click rates of ids.
-        random_start: Whether the weights of numbers begin at random rather than at zero.
+        rates: Whether the linear part has the click rates of ids.
+        random_start: Whether the weights of numbers begin at random instead of at zero.
     """
     parts = zoo.ExtendedParts(schema, 8)
     nodes = zoo.autorec_ctr(parts) if searched else []
@@ -128,7 +129,7 @@ def clicks(
 
 
 def large_batches(schema: Schema) -> Recommender:
-    """The default space, its batches never halved."""
+    """Builds the default space without halving the batches if there are few rows."""
     recommender = zoo.build("auto", schema)
     training = dataclasses.replace(recommender.training, least_steps=1)
     return dataclasses.replace(recommender, training=training)
@@ -176,7 +177,7 @@ CTR = {
 
 
 def candidate(build: Build, schema: Schema, values: Mapping[str, Any]) -> Recommender:
-    """The space's first candidate but for `values`."""
+    """Returns the default candidate of a space, with `values` in place of its defaults."""
     recommender = build(schema)
     space, hp = search_space(recommender), keras_tuner.HyperParameters()
     if unknown := set(values) - {hyperparameter.name for hyperparameter in space.space}:
@@ -190,10 +191,10 @@ def candidate(build: Build, schema: Schema, values: Mapping[str, Any]) -> Recomm
 
 
 def refit_or_not(recommender: Recommender, known: Rows, valid: Rows, seed: int) -> list[float]:
-    """Valid's loss of a model trained on 8/9 of `known`, and of its refit on all of it."""
+    """Returns the losses on valid of a model trained on 8/9 of `known`, and of its refit on all."""
     order = np.random.default_rng(seed).permutation(len(known))
     held = len(known) // 9
-    most, rest = taken(known, np.sort(order[held:])), taken(known, np.sort(order[:held]))
+    most, rest = rows_at(known, np.sort(order[held:])), rows_at(known, np.sort(order[:held]))
     trained = train(recommender, most, rest, budget=budget(), seed=seed)
     again = refit(recommender, [most, rest], schedule=trained.schedule, seed=seed)
     task = recommender.optimizer
@@ -203,14 +204,14 @@ def refit_or_not(recommender: Recommender, known: Rows, valid: Rows, seed: int) 
     ]
 
 
-def taken(rows: Rows, places: np.ndarray) -> Rows:
-    """Some of the rows."""
+def rows_at(rows: Rows, places: np.ndarray) -> Rows:
+    """Returns the rows at some positions."""
     inputs = {name: array[places] for name, array in rows.inputs.items()}
     return Rows(inputs, rows.labels[places])
 
 
 def budget() -> Budget:
-    """What params.yaml gives every candidate."""
+    """Returns the training budget of params.yaml."""
     params = Params.load()
     return Budget(epochs=params.train.epochs, patience=params.train.patience)
 
@@ -218,7 +219,7 @@ def budget() -> Budget:
 def losses(
     arguments: argparse.Namespace, seed: int, known_already: Mapping[str, float], folder: Path
 ) -> Iterator[dict[str, float]]:
-    """Every variant's loss on valid that is not known yet, for one split seed."""
+    """Yields the loss on valid of each variant that has none yet, for one split seed."""
     params = Params.load()
     entry = params.datasets[arguments.dataset].model_copy(update={"sample": None})
     for name, variant in (RATING if entry.task == "rating" else CTR).items():
@@ -261,7 +262,7 @@ def main() -> None:
 
 
 def report(dataset: str, runs: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-    """The content of the results file; a mean is over the seeds that have the variant."""
+    """Returns the content of the results file; a mean is over the seeds that have the variant."""
     names = dict.fromkeys(name for run in runs.values() for name in run)
     return {
         "command": f"python benchmarks/ablation.py {dataset} FILE --seeds {' '.join(runs)}",

@@ -1,10 +1,10 @@
-"""Whether the row-wise Adam costs quality: its test loss beside plain Keras Adam's.
+"""Compares the test loss of the row-wise Adam with that of Keras' Adam.
 
 python benchmarks/adam.py DATASET FILE [--model auto] [--seeds 1 2 3]
 
-The default candidate is trained twice a split seed, alike but for the optimizer: the row-wise one,
-and Keras' own Adam, which moves every row of a table at every step. Nothing is chosen on test.
-Results go to benchmarks/results/adam.json, figures only, beside those of other data sets.
+The default candidate is trained twice for each split seed. Only the optimizer differs: the row-wise
+Adam, or Keras' Adam, which updates every row of a table at every step. Nothing is chosen on test.
+Figures are written to benchmarks/results/adam.json, next to those of other data sets.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from autorec_core.training import Budget, Rows, predict, train
 from flows.config import Params
 
 RESULTS = Path(__file__).parent / "results" / "adam.json"
-OPTIMIZERS = {"row-wise": "adam", "plain": "Adam"}  # by its class' name, Keras' own is taken
+OPTIMIZERS = {"row-wise": "adam", "plain": "Adam"}  # the name of the class selects Keras' own Adam
 
 
 def losses(arguments: argparse.Namespace, seed: int, folder: Path) -> dict[str, float]:
-    """The test loss with each optimizer."""
+    """Returns the test loss with each optimizer, for one split seed."""
     params = Params.load()
     entry = params.datasets[arguments.dataset].model_copy(update={"sample": None})
     prepare(entry, params.split, params.preprocess, seed, arguments.file, folder)

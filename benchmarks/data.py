@@ -1,11 +1,11 @@
-"""What preparing and checking data costs, on made-up rows in the formats of the benchmarks.
+"""Measures the cost of preparing and checking data, on synthetic rows in public formats.
 
     python benchmarks/data.py [STEP ...]
 
 Steps: `prepare` (against FuxiCTR's encoding, in an environment of its own), `memory` (5 M rows
 against 1 M), `netflix` (10 M ratings), `checks` (data checks against `prepare`), `dask` (2 workers
-against 1). Each measured piece of work is a process of its own; figures go to
-`results/data.json`. Times that are compared are taken in turns, and the median of the pairs counts.
+against 1). Each measured function runs in a process of its own. Figures are written to
+`results/data.json`. Functions that are compared run in turn, and the median of the pairs counts.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "data.json"
 CACHE = Path(tempfile.gettempdir()) / "autorec-benchmark-data"
 MILLION = 1_000_000
-FUXICTR = ("fuxictr==2.3.10", "torch==2.13.0", "polars<2")  # it calls what polars 2 removed
+# FuxiCTR calls functions that polars 2 has removed.
+FUXICTR = ("fuxictr==2.3.10", "torch==2.13.0", "polars<2")
 
 
 def main(steps: list[str]) -> None:
@@ -53,15 +54,15 @@ def main(steps: list[str]) -> None:
 
 
 def rows_of(form: str, rows: int) -> Path:
-    """A made-up file, made once."""
+    """Returns a file of synthetic rows, which is generated only once."""
     path = CACHE / f"{form}-{rows}"
     if not path.exists():
         generate(form, rows, path, seed=13)
     return path
 
 
-def apart(work: Any, *arguments: Any) -> dict[str, float]:
-    """Seconds and peak memory of work in a process of its own."""
+def in_own_process(work: Any, *arguments: Any) -> dict[str, float]:
+    """Runs a function in a process of its own; returns its seconds and peak memory."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     process = context.Process(target=_measured, args=(queue, work, arguments))
@@ -80,8 +81,8 @@ def _measured(queue: Any, work: Any, arguments: tuple[Any, ...]) -> None:
     queue.put({"seconds": seconds, "cpu_seconds": cpu, "peak_bytes": peak, **more})
 
 
-def described(name: str) -> Any:
-    """A benchmark entry for made-up rows: all of them, whatever their number."""
+def full_entry(name: str) -> Any:
+    """Returns an entry without a sample, and without facts on the number of rows and the mean."""
     entry = Params.load(ROOT / "params.yaml").dataset(name)
     facts = entry.facts.model_copy(update={"min_rows": 1, "label_mean": None})
     return entry.model_copy(update={"sample": None, "facts": facts})
@@ -91,11 +92,11 @@ def prepare_rows(name: str, rows: int, out: Path, address: str | None = None) ->
     from autorec_core.data.compute import compute_at
     from autorec_core.data.preparing.prepare import prepare
 
-    params, entry = Params.load(ROOT / "params.yaml"), described(name)
+    params, entry = Params.load(ROOT / "params.yaml"), full_entry(name)
     raw = rows_of(name, rows)
     if address:
         import distributed  # noqa: F401
-    # Imports and settings are no part of the work, here as in FuxiCTR's script.
+    # Imports and settings are not measured, here and in FuxiCTR's script.
     start, cpu = time.perf_counter(), time.process_time()
     with compute_at(address) as compute:
         prepare(entry, params.split, params.preprocess, params.seed, raw, out, compute)
@@ -110,11 +111,11 @@ def check_rows(name: str, rows: int, prepared: Path) -> dict[str, float]:
     from flows.environment import prepare_environment
 
     prepare_environment()
-    import great_expectations  # noqa: F401 - its import is no part of the work
+    import great_expectations  # noqa: F401 - its import is not measured
 
     start, cpu = time.perf_counter(), time.process_time()
     places = prepared.parent
-    entry = described(name)
+    entry = full_entry(name)
     raw = rows_of(name, rows)
     check_raw(name, entry, raw, places / "raw.json", places / "raw")
     check_splits(name, entry, prepared, places / "splits.json", places / "splits")
@@ -131,7 +132,7 @@ def against_fuxictr(pairs: int = 3) -> dict[str, Any]:
     ours, theirs = [], []
     for _ in range(pairs):
         shutil.rmtree(CACHE / "out", ignore_errors=True)
-        ours.append(apart(prepare_rows, "criteo", MILLION, CACHE / "out"))
+        ours.append(in_own_process(prepare_rows, "criteo", MILLION, CACHE / "out"))
         command = [python, Path(__file__).with_name("data_fuxictr.py"), folder, CACHE / "fuxictr"]
         done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=CACHE)
         theirs.append(json.loads(done.stdout.splitlines()[-1]))
@@ -167,11 +168,11 @@ def _fuxictr_environment() -> Path:
 
 
 def _fuxictr_input() -> Path:
-    """The same rows as FuxiCTR reads them: three files with a header, split beforehand."""
+    """Writes the same rows for FuxiCTR: three files with a header, already split."""
     folder = CACHE / "fuxictr-input"
     if not (folder / "test.csv").exists():
         folder.mkdir(exist_ok=True)
-        head = ",".join(described("criteo").format.columns) + "\n"
+        head = ",".join(full_entry("criteo").format.columns) + "\n"
         parts = np.random.default_rng(13).choice(3, MILLION, p=[0.8, 0.1, 0.1])
         lines = rows_of("criteo", MILLION).read_text().replace("\t", ",").split("\n")[:-1]
         for number, part in enumerate(("train", "valid", "test")):
@@ -185,7 +186,7 @@ def memory_growth() -> dict[str, Any]:
     for rows in (MILLION, 5 * MILLION):
         rows_of("criteo", rows)
         shutil.rmtree(CACHE / "out", ignore_errors=True)
-        peaks[rows] = apart(prepare_rows, "criteo", rows, CACHE / "out")
+        peaks[rows] = in_own_process(prepare_rows, "criteo", rows, CACHE / "out")
     ratio = peaks[5 * MILLION]["peak_bytes"] / peaks[MILLION]["peak_bytes"]
     return {"1M": peaks[MILLION], "5M": peaks[5 * MILLION], "ratio": ratio, "must": 1.3}
 
@@ -193,7 +194,7 @@ def memory_growth() -> dict[str, Any]:
 def netflix() -> dict[str, Any]:
     rows_of("netflix", 10 * MILLION)
     shutil.rmtree(CACHE / "out", ignore_errors=True)
-    found = apart(prepare_rows, "netflix", 10 * MILLION, CACHE / "out")
+    found = in_own_process(prepare_rows, "netflix", 10 * MILLION, CACHE / "out")
     return {"rows": 10 * MILLION, **found, "must_peak_bytes": 2 * 2**30}
 
 
@@ -202,8 +203,8 @@ def checks(pairs: int = 3) -> dict[str, Any]:
     prepared, checked = [], []
     for _ in range(pairs):
         shutil.rmtree(CACHE / "out", ignore_errors=True)
-        prepared.append(apart(prepare_rows, "criteo", MILLION, CACHE / "out"))
-        checked.append(apart(check_rows, "criteo", MILLION, CACHE / "out"))
+        prepared.append(in_own_process(prepare_rows, "criteo", MILLION, CACHE / "out"))
+        checked.append(in_own_process(check_rows, "criteo", MILLION, CACHE / "out"))
     shares = [a["seconds"] / b["seconds"] for a, b in zip(checked, prepared, strict=True)]
     cpu = [a["cpu_seconds"] / b["cpu_seconds"] for a, b in zip(checked, prepared, strict=True)]
     return {
@@ -232,7 +233,7 @@ def dask(pairs: int = 3) -> dict[str, Any]:
 
 
 def _on_workers(workers: int) -> dict[str, float]:
-    """`prepare` on workers of one thread each; the processor time is theirs and the driver's."""
+    """Measures `prepare` on workers of one thread; returns times of workers and driver."""
     from distributed import Client, LocalCluster
 
     with (
@@ -241,12 +242,12 @@ def _on_workers(workers: int) -> dict[str, float]:
         ) as cluster,
         Client(cluster) as client,
     ):
-        _warm()  # the scheduler is here
+        _warm()  # the scheduler runs in this process
         client.run(_warm)
         before = client.run(time.process_time)
         shutil.rmtree(CACHE / "out", ignore_errors=True)
         address = cluster.scheduler_address
-        done = apart(prepare_rows, "criteo", MILLION, CACHE / "out", address)
+        done = in_own_process(prepare_rows, "criteo", MILLION, CACHE / "out", address)
         after = client.run(time.process_time)
     of_workers = [after[name] - before[name] for name in after]
     return {
@@ -258,7 +259,7 @@ def _on_workers(workers: int) -> dict[str, float]:
 
 
 def _warm() -> None:
-    """Imports are no part of the work."""
+    """Imports the code in advance, so that the import is not measured."""
     import autorec_core.data.preparing.prepare  # noqa: F401
 
 

@@ -1,4 +1,4 @@
-"""FuxiCTR's encoding of the rows that `data.py` made; runs in an environment of its own."""
+"""Measures FuxiCTR's encoding of the rows of `data.py`; runs in FuxiCTR's own environment."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def main(source: Path, target: Path) -> None:
 
 
 def _encode(encoder: Any, rows: Any, path: Path) -> None:
-    """Encodes as `build_dataset` does, by the batch, but without the Ray cluster around it."""
+    """Encodes batch by batch as `build_dataset` does, but without its Ray cluster."""
     import polars
 
     encoded = [

@@ -1,6 +1,6 @@
-"""Synthetic clicks for speed runs: Zipf-distributed ids, as identifiers of the web are.
+"""Synthetic clicks for speed runs, with Zipf-distributed ids like those of real click logs.
 
-Imports NumPy alone: the environment of another library runs it too.
+Imports only NumPy, because it also runs in the environment of another library.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TURN_SECONDS = 8.0
 
 
 def clicks(rows: int, ids: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Rows of 26 ids and 13 numbers, labels, and the number of ids of each field."""
+    """Returns ids (rows, 26), numbers (rows, 13), labels, and the number of ids in each field."""
     generator = np.random.default_rng(seed)
     each = ids // FIELDS
     categorical = ((generator.zipf(1.3, (rows, FIELDS)) - 1) % each).astype(np.int32)
@@ -29,10 +29,10 @@ def clicks(rows: int, ids: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, 
 
 
 def serve(train: Callable[[], object], rows: int) -> None:
-    """Trains once to warm up, then for each line on stdin, and answers how fast it was.
+    """Trains once to warm up; then trains for each line on stdin and prints the speed.
 
-    A turn lasts as long for all: on a busy machine, whoever is soon done would get more than a
-    share of the processors.
+    All contestants train for the same time. On a busy machine, one with a shorter turn would get
+    more than its share of the processors.
     """
     train()
     print("ready", flush=True)

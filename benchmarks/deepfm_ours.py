@@ -1,6 +1,8 @@
-"""A DeepFM of ours, trained by our engine or by plain Keras `fit` with Adam.
+"""AutoRec's DeepFM, trained by AutoRec's engine or by Keras' `fit` with Adam.
 
-python benchmarks/deepfm_ours.py engine|keras IDS ROWS    trains once for each line on stdin
+python benchmarks/deepfm_ours.py engine|keras IDS ROWS
+
+It trains once for each line on stdin.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from autorec_core.training.learner import Learner, build_model
 
 
 def deepfm(each: int) -> autorec_core.CTRRecommender:
-    """The recommender; `each` is the number of ids of every field."""
+    """Builds the recommender; `each` is the number of ids in every field."""
     ids = autorec_core.Input([FIELDS], name="categorical")
     numbers = autorec_core.Input([NUMBERS], name="numeric", dtype="float32")
     sizes = (each,) * FIELDS

@@ -1,6 +1,8 @@
-"""DeepCTR-Torch's DeepFM of the same size, in an environment of its own.
+"""DeepCTR-Torch's DeepFM of the same size; runs in DeepCTR-Torch's own environment.
 
-python benchmarks/deepfm_torch.py IDS ROWS    trains once for each line on stdin
+python benchmarks/deepfm_torch.py IDS ROWS
+
+It trains once for each line on stdin.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ def main() -> None:
     ] + [DenseFeat(f"I{place}", 1) for place in range(NUMBERS)]
     inputs = {f"C{place}": categorical[:, place] for place in range(FIELDS)}
     inputs |= {f"I{place}": numeric[:, place] for place in range(NUMBERS)}
-    # Its penalties are off, as ours are: they would read every table as a whole.
+    # Penalties are off, as in AutoRec's model: they would read whole tables at every step.
     model = DeepFM(
         columns,
         columns,

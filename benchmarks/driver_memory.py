@@ -1,4 +1,4 @@
-"""How much memory the process that searches holds after 3 trials and after 30."""
+"""Measures the memory of the searching process after 3 trials and after 30."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from autorec_core.training import Budget, Rows
 
 
 class Memory(Listener):
-    """Notes the memory that is held after each trial."""
+    """A listener that records the memory of the process after each trial, in MiB."""
 
     def __init__(self) -> None:
         self.held: list[float] = []

@@ -1,13 +1,13 @@
-"""What Prefect adds to the pipeline: seconds over the same steps run without it.
+"""Measures the time that Prefect adds to the steps of the pipeline.
 
 python benchmarks/flow.py DATASET [--repeats 3]
 
-Run it in a workspace whose data set is built (`autorec run DATASET`), so that no step has anything
-to do and what is left is what the flow costs. The same steps without Prefect: `dvc repro
-evaluate@DATASET`, then `register_winner` in a process of its own. Each is timed as a command, from
-start to end of its process; a scheduled run from its creation on the server to its end. Medians go
-to benchmarks/results/flow.json, with the load of the machine and the processor time of the command
-itself, which other work on the machine does not lengthen.
+Run it in a workspace whose data set is already built (`autorec run DATASET`). No step then has
+anything to do, so only the cost of the flow is measured. The same steps without Prefect are
+`dvc repro evaluate@DATASET`, and `register_winner` in a process of its own. A command is timed from
+the start to the end of its process. A scheduled run is timed from its creation on the server to its
+end. Medians are written to benchmarks/results/flow.json, with the load of the machine and the
+processor time of the command, which other work on the machine hardly changes.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def flow(dataset: str) -> None:
 
 
 def scheduled(dataset: str, api: str) -> None:
-    """A run of the training deployment, by the worker, at once."""
+    """Has the worker run the training deployment now, and waits for its end."""
     where = httpx.get(f"{api}/deployments/name/autorec/{dataset}").raise_for_status().json()["id"]
     made = httpx.post(
         f"{api}/deployments/{where}/create_flow_run", json={"state": {"type": "SCHEDULED"}}
@@ -89,7 +89,7 @@ def timed(act: Callable[[], None], repeats: int) -> dict[str, Any]:
 
 
 def cpu_seconds() -> float:
-    """Processor time of all child processes that have ended."""
+    """Returns the processor time of all child processes that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
@@ -101,7 +101,7 @@ def main() -> None:
     arguments = parser.parse_args()
     prepare_environment()
     name, repeats = arguments.dataset, arguments.repeats
-    flow(name)  # so that nothing is left to do
+    flow(name)  # builds everything, so that the measured runs have nothing to do
     found = {
         "steps_alone": timed(lambda: steps_alone(name), repeats),
         "flow_embedded_server": timed(lambda: flow(name), repeats),

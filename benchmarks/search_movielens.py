@@ -1,9 +1,9 @@
-"""A 10-trial random search for AutoRec-RP in the thesis' space on MovieLens 1M.
+"""Measures a 10-trial random search for AutoRec-RP in the thesis' space on MovieLens 1M.
 
 python benchmarks/search_movielens.py ours|tuner RATINGS EPOCHS
 
-The candidates are the same ones in the same order and each trains EPOCHS epochs: with our search,
-or in KerasTuner's own loop over Keras' `fit`.
+Both ways train the same candidates in the same order, each for EPOCHS epochs: `ours` with AutoRec's
+search, `tuner` in KerasTuner's own loop with Keras' `fit`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TRIALS, SEED, DIM, BATCH = 10, 7, 64, 1024
 
 
 def ratings(path: Path) -> tuple[Rows, Rows, int, int]:
-    """Train and valid, 8:1 of a seeded shuffle, and the numbers of users and movies."""
+    """Returns train and valid (8:1 of a seeded shuffle), and the numbers of users and movies."""
     text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     table = np.array(text.replace(b"::", b" ").split(), dtype=np.int32).reshape(-1, 4)
     (users, user), (items, item) = (
@@ -54,7 +54,7 @@ def ratings(path: Path) -> tuple[Rows, Rows, int, int]:
 
 
 def autorec_rp(users: int, items: int) -> autorec_core.RPRecommender:
-    """The thesis' chain: two latent mappers of user and item each, and one searched interaction."""
+    """Builds the thesis' chain: two latent mappers for user and item each, one searched branch."""
     ids = autorec_core.Input([2])
     latent = [
         autorec_core.LatentFactorMapper.thesis(

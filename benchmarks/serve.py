@@ -1,8 +1,11 @@
-"""Speed of serving and of scoring files: `python benchmarks/serve.py WORKSPACE DATASET`.
+"""Measures the speed of serving and of scoring files.
+
+python benchmarks/serve.py WORKSPACE DATASET
 
 The workspace must have two registered versions, one of them the champion. `autorec serve` runs
-there on loopback and is asked by one client, then by 64 for a minute in which the alias moves twice
-(and ends where it was). Then `autorec score` reads generated CSV files of growing length.
+there on loopback. It gets requests from one client, then from 64 clients for a minute. In that
+minute the alias moves to the other version and back. Then `autorec score` reads generated CSV files
+of growing length.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ from flows.environment import prepare_environment
 from flows.registry.versions import LIVE, aliased, client, list_versions, model_name
 from flows.workspace import Places
 
-ASKED = 500
+REQUESTS = 500
 CLIENTS = 64
 AUTOREC = str(Path(sys.executable).with_name("autorec"))
 
@@ -60,10 +63,10 @@ def served(workspace: Path, dataset: str) -> Iterator[int]:
 
 
 def one_client(port: int, rows: list[dict]) -> dict[str, float]:
-    """Milliseconds of a warm client's requests, one after the other."""
+    """Returns the milliseconds of one client's sequential requests, after a warm-up."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     body, times = json.dumps({"rows": rows}), []
-    for _ in range(ASKED + 50):
+    for _ in range(REQUESTS + 50):
         started = time.perf_counter()
         connection.request("POST", "/score", body)
         answer = connection.getresponse()
@@ -73,12 +76,12 @@ def one_client(port: int, rows: list[dict]) -> dict[str, float]:
     times = sorted(times[50:])
     return {
         "p50_ms": round(statistics.median(times), 2),
-        "p95_ms": round(times[int(0.95 * ASKED)], 2),
+        "p95_ms": round(times[int(0.95 * REQUESTS)], 2),
     }
 
 
 async def many_clients(port: int, rows: list[dict], seconds: float, move) -> dict[str, object]:
-    """What 64 clients see in `seconds`, with `move` called after each third of them."""
+    """Counts the answers to 64 clients in `seconds`; calls `move` after one and two thirds."""
     end = time.monotonic() + seconds
     seen: Counter[str] = Counter()
     times: list[float] = []
@@ -88,10 +91,10 @@ async def many_clients(port: int, rows: list[dict], seconds: float, move) -> dic
             started = time.perf_counter()
             try:
                 answer = await session.post("/score", json={"rows": rows})
-                told = f"{answer.status_code} by version {answer.json().get('version')}"
+                outcome = f"{answer.status_code} by version {answer.json().get('version')}"
             except httpx.HTTPError as error:
-                told = type(error).__name__
-            seen[told] += 1
+                outcome = type(error).__name__
+            seen[outcome] += 1
             times.append(1000 * (time.perf_counter() - started))
 
     async def moves() -> None:
@@ -109,13 +112,13 @@ async def many_clients(port: int, rows: list[dict], seconds: float, move) -> dic
         "seconds": seconds,
         "alias_moves": 2,
         "answers": dict(sorted(seen.items())),
-        "errors": sum(count for told, count in seen.items() if not told.startswith("200")),
+        "errors": sum(count for outcome, count in seen.items() if not outcome.startswith("200")),
         "p50_ms": round(statistics.median(times), 1),
     }
 
 
 def score_files(workspace: Path, dataset: str, sizes: list[int]) -> list[dict[str, float]]:
-    """`autorec score` over CSV files of the test rows again and again."""
+    """Measures `autorec score` on CSV files that repeat the test rows."""
     rows = load_rows(Places(dataset, workspace).prepared, "test")
     found = []
     with tempfile.TemporaryDirectory() as folder:
@@ -197,7 +200,7 @@ def measure_server(workspace: Path, dataset: str, seconds: float, move) -> dict[
 
 
 def measure_files(workspace: Path, dataset: str, sizes: list[int]) -> dict[str, object]:
-    """Rates are of what longer files cost beyond the shortest: start-up does not count."""
+    """Measures files; rates come from the difference to the shortest, so start-up is left out."""
     files = score_files(workspace, dataset, sizes)
     first, last = files[0], files[-1]
     rows = last["rows"] - first["rows"]

@@ -1,12 +1,12 @@
-"""How fast training and search are, as ratios within one run on one machine: `make bench`.
+"""Measures the speed of training and search, as ratios within one run: `make bench`.
 
 python benchmarks/speed.py [--rounds N] [--rows N] [--ratings FILE] [--epochs N] [--only NAME ...]
 
-Contestants are processes that stay alive and train in turns, so that what else the machine does
-meets all alike; a ratio is the median over rounds. Beside ratios of elapsed time stand those of
-processor time, which other work on the machine hardly changes. DeepCTR-Torch gets an environment of
-its own, once, in the user's cache. The search needs MovieLens 1M's ratings.dat (.gz too).
-Results go to benchmarks/results/speed.json and speed.md.
+Contestants are processes that stay alive and train in turn, so other work on the machine affects
+all of them alike. A ratio is the median over rounds. There are ratios of elapsed time and of
+processor time, which other work hardly changes. DeepCTR-Torch gets an environment of its own in the
+user's cache. The search needs MovieLens 1M's ratings.dat (or ratings.dat.gz).
+Results are written to benchmarks/results/speed.json and speed.md.
 """
 
 from __future__ import annotations
@@ -27,9 +27,13 @@ from autorec_core.files import write_json, write_text
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-TORCH = ("torch==2.13.0", "deepctr-torch==0.3.0", "requests")  # it imports requests undeclared
+TORCH = (
+    "torch==2.13.0",
+    "deepctr-torch==0.3.0",
+    "requests",
+)  # it imports requests without declaring it
 SMALL, LARGE, HUGE = 26_000, 1_000_000, 10_000_000
-# name: what it is, the contestants (ours first, None for ours on fewer ids), must, ahead
+# name: title, the two contestants (ratio = first ÷ second), targets "must" and "ahead"
 ROWS: dict[str, tuple[str, str, str, float, float | None]] = {
     "keras": ("DeepFM, 1 M ids: ours ÷ Keras fit", f"engine {LARGE}", f"keras {LARGE}", 4, 6),
     "torch": ("DeepFM, 1 M ids: ours ÷ DeepCTR-Torch", f"engine {LARGE}", f"torch {LARGE}", 4, 6),
@@ -65,7 +69,7 @@ def main() -> None:
 
 
 def training(names: list[str], rounds: int, rows: int) -> dict[str, Any]:
-    """Ratios of training speeds, contestants taking turns."""
+    """Returns ratios of training speeds; the contestants train in turn."""
     contestants = list(dict.fromkeys(who for name in names for who in ROWS[name][1:3]))
     speeds: dict[str, list[dict[str, float]]] = {who: [] for who in contestants}
     with_torch = any(who.startswith("torch") for who in contestants)
@@ -74,12 +78,12 @@ def training(names: list[str], rounds: int, rows: int) -> dict[str, Any]:
     try:
         for who in contestants:
             processes[who] = contestant(who, rows, torch)
-            said(processes[who])
+            next_answer(processes[who])
         for number in range(rounds):
             for who in contestants:
                 processes[who].stdin.write("\n")
                 processes[who].stdin.flush()
-                speeds[who].append(json.loads(said(processes[who])))
+                speeds[who].append(json.loads(next_answer(processes[who])))
                 print(f"round {number + 1}: {who}: {speeds[who][-1]['per_s']:,.0f} samples/s")
     finally:
         for process in processes.values():
@@ -125,8 +129,8 @@ def contestant(who: str, rows: int, torch: Path) -> Any:
     )
 
 
-def said(process: Any) -> str:
-    """The contestant's next line of its own; its library may print others."""
+def next_answer(process: Any) -> str:
+    """Returns the next line of the contestant, without lines that its library prints."""
     for line in process.stdout:
         if line.startswith(("ready", "{")):
             return line
@@ -134,7 +138,7 @@ def said(process: Any) -> str:
 
 
 def torch_environment() -> Path:
-    """The environment of DeepCTR-Torch, made where there is none."""
+    """Returns the environment of DeepCTR-Torch; creates it if it does not exist."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     place = cache / "autorec-bench" / "deepctr-torch"
     python = place / "bin" / "python"
@@ -148,7 +152,7 @@ def torch_environment() -> Path:
 
 
 def search(ratings: Path, epochs: int) -> dict[str, Any]:
-    """The same ten candidates, trained equally long by our search and by KerasTuner's loop."""
+    """Compares our search with KerasTuner's loop on the same ten candidates and epochs."""
     took = {
         who: measured("search_movielens.py", who, str(ratings), str(epochs))
         for who in ("ours", "tuner")
@@ -175,7 +179,7 @@ def memory() -> dict[str, Any]:
 
 
 def measured(script: str, *arguments: str) -> dict[str, Any]:
-    """What a benchmark that runs on its own says in its last line."""
+    """Runs a benchmark of its own file, and returns the figures in its last line."""
     print(f"{script} {' '.join(Path(argument).name for argument in arguments)} ...")
     command = [sys.executable, str(HERE / script), *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -183,7 +187,7 @@ def measured(script: str, *arguments: str) -> dict[str, Any]:
 
 
 def write(figures: dict[str, Any]) -> None:
-    """Puts figures beside those of earlier runs, and makes the table of all."""
+    """Adds figures to those of earlier runs, and writes the table of all."""
     path = RESULTS / "speed.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     options = shlex.join("FILE" if Path(a).is_file() else a for a in sys.argv[1:])

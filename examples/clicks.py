@@ -1,4 +1,4 @@
-"""Clicks from a table of categories and numbers, with a ready model and with your own chain."""
+"""Predicts clicks from categories and numbers with a chain of blocks, one of them searched."""
 
 import numpy as np
 
@@ -25,7 +25,7 @@ clicked = (random.random(ROWS) < 1 / (1 + np.exp(-logit))).astype("float32")
 
 
 def rows(part: slice) -> dict[str, np.ndarray]:
-    """Arrays by the name of the input they feed."""
+    """Returns some rows as arrays, by the name of their input."""
     return {"ids": categorical[part], "numbers": numeric[part]}
 
 

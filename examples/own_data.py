@@ -1,4 +1,4 @@
-"""A table of your own, without the pipeline: looked at, split, searched, saved, scored."""
+"""Splits, searches, saves and scores a table of your own, without the pipeline."""
 
 import csv
 import math
@@ -19,27 +19,27 @@ from autorec_core.scorer import Scorer
 from autorec_core.search import SearchSettings, run_search
 from autorec_core.training import Budget, Rows, predict
 
-# A table: who was shown which song, when, and whether they listened on.
+# Make a table: which user was shown which song at what hour, and whether they liked it.
 draw = random.Random(0)
 table = Path("listens.csv")
 with table.open("w", newline="", encoding="utf-8") as file:
     writer = csv.writer(file)
     writer.writerow(["user_id", "song", "hour", "price", "liked"])
-    for _ in range(4000):
+    for _ in range(12000):
         user, song, hour = draw.randrange(100), draw.randrange(60), draw.randrange(24)
         taste = 1.5 if user % 4 == song % 4 else -1
         liked = draw.random() < 1 / (1 + math.exp(-taste - 0.05 * (hour - 12)))
         price = "" if draw.random() < 0.05 else round(draw.random() * 10, 2)
         writer.writerow([f"u{user}", f"s{song}", hour, price, int(liked)])
 
-# What is in it: which columns are categories, which are numbers, which one is the label.
+# Propose the role of each column: category, number, label.
 proposal = propose(table, label="liked")
 print(*proposal.notes, sep="\n")
 entry = DatasetParams.model_validate(
     {**proposal.entry, "sources": [{"kind": "file", "path": str(table)}]}
 )
 
-# Split 8:1:1 by label; vocabularies and statistics come from train alone.
+# Split 8:1:1 by label. Vocabularies and statistics come from train alone.
 prepared = Path("prepared")
 split = SplitParams(strategy="stratified", ratios=[0.8, 0.1, 0.1])
 preprocess = PreprocessParams(min_count=1, max_vocabulary=None, numeric="log", missing_flag=True)
@@ -47,7 +47,7 @@ prepare(entry, split, preprocess, 13, table, prepared)
 schema = load_schema(prepared)
 train, valid, test = (load_examples(prepared, part) for part in ("train", "valid", "test"))
 
-# Search, and hold the winner against baselines on the untouched rows.
+# Search, and compare the winner with baselines on the test rows.
 result = run_search(
     zoo.build("deepfm", schema),
     Rows(train.inputs(), train.label),
@@ -60,7 +60,7 @@ splits = Splits(train, valid, test, schema, seed=13, refit=False)
 for name, figures in evaluate(predict(model, test.inputs()), splits).figures.items():
     print(f"{name:10} test cross entropy {figures['ce']:.4f}, AUC {figures['auc']:.4f}")
 
-# Preprocessing and model as one thing: raw rows in, probabilities out; unseen ids are fine.
+# Save preprocessing and model together: they turn raw rows into probabilities, even for new ids.
 Scorer(Preprocessor.load(prepared), model).save(Path("scorer"))
 rows = pd.DataFrame(
     {"user_id": ["u1", "nobody"], "song": ["s5", "s6"], "hour": [20, 3], "price": [1.5, None]}

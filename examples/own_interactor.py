@@ -1,4 +1,4 @@
-"""An interactor of your own: one class, whose fields are searched like any other's."""
+"""Searches over an interactor of your own: one class whose fields are hyperparameters."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from autorec_core.interactors.base import Interactor, aligned
 
 @dataclass(frozen=True, kw_only=True)
 class AngleInteraction(Interactor):
-    """The cosine of the first vector's angle with each other one: `y = cos(a, b)^power`.
+    """The cosine of the angle between the first vector and each other: `y = cos(a, b)^power`.
 
     Args:
-        power: An odd number; the larger, the less all but small angles count.
+        power: An odd number. The larger it is, the less do large angles count.
     """
 
     power: int = choice(1, 3, least=1)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
-        """Builds the cosines from Keras operations: nothing to train."""
+        """Computes the cosines with Keras operations; there is nothing to train."""
         vectors = keras.ops.normalize(aligned(inputs), axis=-1)  # (batch, vectors, width)
         return keras.ops.sum(vectors[:, :1] * vectors[:, 1:], axis=-1) ** self.power
 
@@ -58,8 +58,8 @@ chosen = HyperInteraction(
 )
 model = RPRecommender(inputs=inputs, outputs=RatingPredictionOptimizer()(chosen(vectors)))
 
-# Trials run in this process: workers could not import a class that a program itself defines.
+# Trials run in this process, because workers cannot import a class of the main program.
 search = Search(model=model, tuner="random", tuner_params={"max_trials": 3})
 search.search(x[train], y[train], x[valid], y[valid], objective="val_mse", batch_size=256, epochs=6)
-print(f"valid MSE {search.result.best.score:.4f}, of always the mean {y[valid].var():.4f}")
+print(f"valid MSE {search.result.best.score:.4f}, mean predictor {y[valid].var():.4f}")
 print(f"winner: {search.best_hyperparameters}")

@@ -1,4 +1,4 @@
-"""Ratings in ten lines: what to learn is chained from blocks, the search decides the rest."""
+"""Predicts ratings with a chain of blocks, whose open settings the search decides."""
 
 import numpy as np
 
@@ -34,4 +34,4 @@ winner = search.search(
     x[train], y[train], x[valid], y[valid], objective="val_mse", batch_size=512, epochs=10
 )
 winner.save("rating.keras")  # an ordinary Keras model
-print(f"valid MSE {search.result.best.score:.4f}, of always the mean {y[valid].var():.4f}")
+print(f"valid MSE {search.result.best.score:.4f}, mean predictor {y[valid].var():.4f}")

@@ -1,8 +1,8 @@
-"""A consumer of the registry: MLflow alone, the live model by its alias, raw rows in, scores out.
+"""Loads the live model from the registry by its alias with MLflow alone, and scores raw rows.
 
-`python registry_consumer.py movielens-100k` asks the registry that MLFLOW_TRACKING_URI names, or
-mlflow.db in this folder, where `autorec run` has left it. Without an argument a small model is made
-and registered first.
+`python registry_consumer.py movielens-100k` uses the registry that MLFLOW_TRACKING_URI names.
+Otherwise it uses mlflow.db in the current folder, which `autorec run` has written. Without an
+argument it first trains and registers a small model.
 """
 
 import os
@@ -15,7 +15,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
 def publish(dataset: str) -> None:
-    """Trains a small model of made-up ratings and makes it the champion, as the pipeline does."""
+    """Trains a small model on synthetic ratings and makes it the champion, as the pipeline does."""
     import keras_tuner
     import numpy as np
     import pandas as pd
@@ -67,7 +67,7 @@ def publish(dataset: str) -> None:
 
 
 def consume(dataset: str) -> None:
-    """Loads what is live, says what it is, and scores rows with it."""
+    """Loads the live model, prints its version and columns, and scores rows with it."""
     import mlflow
     import pandas as pd
 

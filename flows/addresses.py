@@ -1,4 +1,4 @@
-"""Addresses of local files, for paths with any character in them."""
+"""SQLAlchemy URLs of SQLite files, for paths that may contain any character."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from urllib.parse import parse_qs, quote, unquote
 
 
 def sqlite_address(database: Path, driver: str = "pysqlite") -> str:
-    """The address of a SQLite file, as SQLAlchemy reads it.
+    """Returns the URL of a SQLite file for SQLAlchemy.
 
-    Everything from the first "?" on is a query to SQLAlchemy, so a path with one has to be given
-    as SQLite's own kind of address, where it can be encoded. That kind names its driver, since
-    MLflow would otherwise take the encoded path for a folder to be made.
+    SQLAlchemy reads everything after the first "?" as a query. A path with a "?" is therefore
+    encoded in SQLite's own URL form. That form must name the driver: otherwise MLflow would create
+    a folder with the encoded name.
 
     Args:
         database: The file.
-        driver: SQLAlchemy's name of the driver.
+        driver: SQLAlchemy's name for the driver.
     """
     path = database.absolute().as_posix()
     if "?" in path:
@@ -25,7 +25,7 @@ def sqlite_address(database: Path, driver: str = "pysqlite") -> str:
 
 
 def sqlite_file(address: str) -> Path | None:
-    """The file that an address of SQLAlchemy names; None where it is no SQLite file."""
+    """Returns the file that an SQLAlchemy URL names, or None if it names no SQLite file."""
     dialect, _, rest = address.partition(":///")
     path, _, query = rest.partition("?")
     if dialect.partition("+")[0] != "sqlite" or not path:

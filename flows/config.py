@@ -1,8 +1,8 @@
-"""params.yaml as one strict, frozen, typed object: the only reader of YAML in the project.
+"""params.yaml as one strict, frozen, typed object.
 
-No default stands here: params.yaml is the default and always shows it. The dotted path of a key is
-its name everywhere: in error messages, in `dvc exp run -S` and in MLflow. The sections that the
-core takes are in `autorec_core.config`.
+This file has no defaults: params.yaml contains every value. The dotted path of a key is its name
+everywhere: in error messages, in `dvc exp run -S` and in MLflow. The sections that the core uses
+are in `autorec_core.config`.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class PipelineParams(Section):
-    """Which data sets `dvc repro` builds, and what a run does that meets another one."""
+    """Which data sets `dvc repro` builds, and what a run does if another run is active."""
 
     datasets: list[Name] = Field(min_length=1)
     on_busy: Literal["wait", "leave"]
 
 
 class ToleranceParams(Section):
-    """How much worse than the champion's a challenger's guard metrics may be."""
+    """How much worse a challenger's guard metrics may be than the champion's."""
 
     calibration: NonNegativeFloat
     segment_loss: NonNegativeFloat
@@ -70,7 +70,7 @@ class RegistryParams(Section):
 
 
 class ServeParams(Section):
-    """How `autorec serve` answers."""
+    """Settings of `autorec serve`."""
 
     host: str = Field(min_length=1)
     port: Annotated[int, Field(ge=0, le=65535)]
@@ -80,13 +80,13 @@ class ServeParams(Section):
 
 
 class WebhookParams(Section):
-    """An address that a JSON message is posted to; the variable's value stays out of all files."""
+    """A URL that receives JSON messages. It is read from an environment variable: it is secret."""
 
     url_from: EnvironmentVariable
 
 
 class EmailParams(Section):
-    """A mail server and who gets mail from whom; user and password stand in the environment."""
+    """Mail server, sender and recipients. User and password are environment variables."""
 
     host: str = Field(min_length=1)
     port: Port
@@ -98,7 +98,7 @@ class EmailParams(Section):
 
 
 class NotifyParams(Section):
-    """Who hears of a run that failed, crashed or was cancelled."""
+    """Who is notified if a run failed, crashed or was cancelled."""
 
     webhook: WebhookParams | None
     email: EmailParams | None
@@ -106,7 +106,7 @@ class NotifyParams(Section):
 
 
 class ServicesParams(Section):
-    """Where `make up` starts the servers."""
+    """Host and ports of the servers that `make up` starts."""
 
     host: str = Field(min_length=1)
     prefect_port: Port
@@ -141,20 +141,24 @@ class Params(Section):
 
     @classmethod
     def load(cls, path: Path = Path("params.yaml")) -> Self:
-        """Reads and checks a params file.
+        """Reads and validates a params file.
 
         Raises:
-            ConfigError: The file cannot be read, or a key or value is not allowed; the message
-                names file, key, value and what is allowed.
+            ConfigError: The file cannot be read, or a key or value is not allowed. The message
+                names the file, the key, the value and the allowed values.
         """
         return cls.parse(_text(path), path)
 
     @classmethod
     def parse(cls, text: str, path: Path) -> Self:
-        """Checks the text of a params file; `path` is what error messages call it.
+        """Validates the text of a params file.
+
+        Args:
+            text: Content of the file.
+            path: Path of the file, used only in error messages.
 
         Raises:
-            ConfigError: As in `load`.
+            ConfigError: A key or value is not allowed.
         """
         try:
             content = yaml.safe_load(text)
@@ -169,7 +173,7 @@ class Params(Section):
             raise ConfigError("\n".join(_sentences(path, error))) from error
 
     def dataset(self, name: str) -> DatasetParams:
-        """The entry of one data set.
+        """Returns the entry of a data set.
 
         Raises:
             ConfigError: No data set has this name.
@@ -181,11 +185,11 @@ class Params(Section):
         return self.datasets[name]
 
     def buildable(self, name: str) -> DatasetParams:
-        """The entry of a data set that dvc.yaml has stages for.
+        """Returns the entry of a data set that `dvc repro` builds.
 
         Raises:
             ConfigError: No data set has this name, `pipeline.datasets` does not list it, or
-                `search.objective` is not one of its task.
+                `search.objective` does not fit its task.
         """
         entry = self.dataset(name)
         if self.search.objective is not None:
@@ -198,7 +202,7 @@ class Params(Section):
         return entry
 
     def flat(self, dataset: str) -> dict[str, Any]:
-        """One run's parameters by dotted path, for a tracker; of the data sets only `dataset`."""
+        """Returns a run's parameters by dotted path, for MLflow. Only `dataset`'s entry is kept."""
         content = self.model_dump()
         content["datasets"] = {dataset: content["datasets"][dataset]}
         return dict(_flattened("", content))
@@ -220,7 +224,7 @@ def _flattened(prefix: str, content: Mapping[str, Any]) -> Any:
 
 
 def _sentences(path: Path, error: ValidationError) -> list[str]:
-    """One sentence for each thing wrong: file, key, what was found, what is allowed."""
+    """Returns one sentence per error: file, key, found value, allowed values."""
     sentences = []
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"]) or "the file"
@@ -238,7 +242,7 @@ def _sentences(path: Path, error: ValidationError) -> list[str]:
 
 
 def _fields_at(location: tuple[str | int, ...]) -> list[str]:
-    """The keys of the section at `location`, found by walking the annotations beside it."""
+    """Returns the keys of the section at `location`, from the type annotations of `Params`."""
     section: Any = Params
     for part in location:
         if isinstance(section, type) and issubclass(section, Section):

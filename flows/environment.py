@@ -1,4 +1,4 @@
-"""The environment that every entrance sets before the heavy imports: quiet, private, no pickle."""
+"""Environment variables that every program here sets before heavy imports, and proxies."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DEFAULTS = {
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # a busy machine takes its time
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # for busy machines
     "TF_CPP_MIN_LOG_LEVEL": "2",
 }
 
@@ -42,15 +42,16 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy", "
 
 
 def prepare_environment() -> None:
-    """Sets what a user has not set: no telemetry, no start-up chatter, no pickle.
+    """Sets variables that the user has not set: no telemetry, no start-up messages, no pickle.
 
-    A password inside MLFLOW_TRACKING_URI moves to the variables that MLflow has for it, since
-    addresses are told in messages. Servers on this machine are reached without a proxy. Also puts
-    this Python's folder first on PATH, so that the stages' `python` is this one.
+    - Moves a password from MLFLOW_TRACKING_URI to MLflow's own variables, since messages show the
+      URL.
+    - Makes requests to servers on this machine bypass proxies.
+    - Puts the folder of this Python first on PATH, so that DVC runs the stages with this Python.
     """
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
-    _set_password_apart()
+    _move_mlflow_password()
     _name_unknown_user()
     servers = (host_of(os.environ.get(name, "")) for name in _SERVERS)
     bypass_proxies(*_LOOPBACK, *filter(is_loopback, servers))
@@ -64,15 +65,15 @@ def prepare_environment() -> None:
 
 
 def without_password(address: str) -> str:
-    """An address without the user and password that it may hold."""
+    """Returns a URL without user and password."""
     parts = _parts(address)
     if parts is None:
-        return "an address that cannot be read"
+        return "an invalid URL"
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def host_of(address: str) -> str:
-    """The host that an address names; "" where it names none."""
+    """Returns the host of a URL, or "" if it has none."""
     parts = _parts(address)
     return (parts.hostname if parts else None) or ""
 
@@ -80,12 +81,12 @@ def host_of(address: str) -> str:
 def _parts(address: str) -> SplitResult | None:
     try:
         return urlsplit(address)
-    except ValueError:  # "http://[::1" for instance
+    except ValueError:  # for example "http://[::1"
         return None
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's own, which no other machine can reach."""
+    """Returns whether a host name or IP address means this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -93,15 +94,15 @@ def is_loopback(host: str) -> bool:
 
 
 def proxy_variables() -> list[str]:
-    """The variables of the environment that name a proxy."""
+    """Returns the names of the environment variables that set a proxy."""
     return sorted(name for name, value in os.environ.items() if value and name.lower() in _PROXIES)
 
 
 def bypass_proxies(*hosts: str) -> None:
-    """Has requests to these hosts go there directly, in this process and those it starts.
+    """Makes requests to these hosts bypass proxies, in this process and in its child processes.
 
-    A proxy, on another machine perhaps, would look for `localhost` on itself. Where no variable
-    names a proxy nothing is set: on macOS that would hide the proxies of the system's settings.
+    A proxy on another machine would look for `localhost` on itself. If no variable sets a proxy,
+    nothing is changed: on macOS, `no_proxy` would hide the proxies of the system settings.
 
     Args:
         hosts: Names or addresses, without ports.
@@ -111,15 +112,15 @@ def bypass_proxies(*hosts: str) -> None:
     given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     names = [name.strip() for name in given.split(",") if name.strip()]
     names += [host for host in dict.fromkeys(hosts) if host not in names]
-    if "*" not in names:  # which bypasses every proxy already, but only where it stands alone
+    if "*" not in names:  # "*" already bypasses all proxies, but only if it is the only entry
         os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(names)
 
 
 def check_proxies() -> None:
-    """Makes sure that the proxies which the environment names can be used.
+    """Checks that the proxies of the environment variables can be used.
 
     Raises:
-        ConfigError: One of them has a form that the HTTP library does not know.
+        ConfigError: The HTTP library does not know the form of a proxy's URL.
     """
     if names := proxy_variables():
         import httpx
@@ -128,15 +129,15 @@ def check_proxies() -> None:
             httpx.Client().close()
         except (ValueError, ImportError, httpx.InvalidURL) as error:
             raise ConfigError(
-                f"The environment names a proxy that cannot be used ({listed(names)}): its address "
-                "must begin with http://, https://, socks5:// or socks5h://. Correct or unset it."
+                f"A proxy in the environment cannot be used ({listed(names)}): its URL must begin "
+                "with http://, https://, socks5:// or socks5h://. Correct or unset it."
             ) from error
 
 
 def _name_unknown_user() -> None:
-    """Gives a name and a home to a user id without an entry, as containers may have it.
+    """Sets a user name and a home folder if the user id has none, as in some containers.
 
-    DVC, MLflow and others ask for them, and would end in a traceback.
+    DVC, MLflow and others need them and would fail with a traceback.
     """
     try:
         pwd.getpwuid(os.getuid())
@@ -148,7 +149,7 @@ def _name_unknown_user() -> None:
             atexit.register(shutil.rmtree, os.environ["HOME"], ignore_errors=True)
 
 
-def _set_password_apart() -> None:
+def _move_mlflow_password() -> None:
     name = "MLFLOW_TRACKING_URI"
     parts = _parts(os.environ.get(name, ""))
     if parts and parts.scheme in ("http", "https") and "@" in parts.netloc:

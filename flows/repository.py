@@ -1,4 +1,4 @@
-"""The git repository of a workspace: what it can tell, and why it cannot tell more.
+"""The git repository of a workspace, and what is wrong with it.
 
 The workspace may be the top of a repository, one of its work trees, or a folder inside it.
 """
@@ -16,17 +16,17 @@ from pathlib import Path
 from autorec_core.errors import ConfigError
 
 PIPELINE = "dvc.yaml"
-NEEDED = "DVC needs a git repository, and the lineage of a model names its commit."
+NEEDED = "DVC needs a git repository, and the lineage of a model contains its commit."
 
 
 @dataclass(frozen=True)
 class GitFault:
-    """Why git does not tell a workspace's commit.
+    """A reason why the commit of a workspace is unknown.
 
     Args:
         found: What is wrong.
         remedy: What to do about it.
-        stops: Whether nothing can be built; otherwise only the commit stays unknown.
+        stops: Whether no model can be built. If False, only the commit is unknown.
     """
 
     found: str
@@ -38,13 +38,13 @@ class GitFault:
 
 
 def git(root: Path, *arguments: str) -> str | None:
-    """What git answers in the workspace; None where it fails, or is not installed."""
+    """Runs git in the workspace. Returns its output, or None if it fails or is not installed."""
     done = _run(root, *arguments)
     return done.stdout.strip() if done is not None and done.returncode == 0 else None
 
 
 def fault_of_git(root: Path) -> GitFault | None:
-    """Why git does not tell the commit of a workspace's files; None where it does.
+    """Returns why the commit of a workspace's files is unknown, or None if it is known.
 
     Args:
         root: The workspace.
@@ -56,12 +56,14 @@ def fault_of_git(root: Path) -> GitFault | None:
     if inside.returncode != 0 or inside.stdout.strip() != "true":
         return _refused(root, inside.stderr)
     if git(root, "rev-parse", "--verify", "--quiet", "HEAD") is None:
-        remedy = "`git add --all` and `git commit`: until then a model does not know its commit."
+        remedy = (
+            "`git add --all` and `git commit`: until then a model has no commit in its lineage."
+        )
         return GitFault("nothing is committed yet", remedy, stops=False)
     if not in_commit(root):
         remedy = (
-            "`git add` and `git commit` them: until then a model cannot be built again from its "
-            "commit. See whether a .gitignore above this folder names it."
+            "`git add` and `git commit` them: until then a model cannot be rebuilt from its "
+            "commit. Check whether a .gitignore in a folder above excludes this folder."
         )
         found = f"the last commit does not have this folder's {PIPELINE}"
         return GitFault(found, remedy, stops=False)
@@ -69,16 +71,16 @@ def fault_of_git(root: Path) -> GitFault | None:
 
 
 def check_git(root: Path) -> GitFault | None:
-    """Makes sure that git does not keep a workspace from being built.
+    """Checks that a model can be built in a workspace with its git repository.
 
     Args:
         root: The workspace.
 
     Returns:
-        What is wrong but stops nothing, to be told to the user.
+        A fault that the user should see but that does not prevent a build, or None.
 
     Raises:
-        ConfigError: Nothing can be built.
+        ConfigError: No model can be built.
     """
     fault = fault_of_git(root)
     if fault is not None and fault.stops:
@@ -87,32 +89,32 @@ def check_git(root: Path) -> GitFault | None:
 
 
 def in_commit(root: Path) -> bool:
-    """Whether the last commit has the pipeline of this very folder."""
+    """Returns whether the last commit contains dvc.yaml of exactly this folder."""
     return git(root, "cat-file", "-e", f"HEAD:./{PIPELINE}") is not None
 
 
-def _refused(root: Path, said: str) -> GitFault:
-    """The fault behind git's words where it does not take a folder for a work tree."""
-    if "dubious ownership" in said:
-        named = re.search(r"safe\.directory (.+)$", said, re.MULTILINE)
+def _refused(root: Path, message: str) -> GitFault:
+    """Turns git's error message for a folder that it does not accept into a fault."""
+    if "dubious ownership" in message:
+        named = re.search(r"safe\.directory (.+)$", message, re.MULTILINE)
         top = named[1] if named else f"'{root.resolve()}'"
         return GitFault(
-            f"another user (id {_owner(root)}) owns this git repository, so git does not tell the "
-            "commit, and models will not know theirs",
+            f"another user (id {_owner(root)}) owns this git repository, so git does not show the "
+            "commit, and models will not have it in their lineage",
             f"If you trust that user: `git config --global --add safe.directory {top}`.",
             stops=False,
         )
-    if not said or "not a git repository" in said:
+    if not message or "not a git repository" in message:
         remedy = f"`git init`, then `git add --all` and `git commit`: {NEEDED}"
         return GitFault(
-            "this folder belongs to no git repository", remedy, stops=not _without_git(root)
+            "this folder is not in a git repository", remedy, stops=not _without_git(root)
         )
-    last = said.strip().splitlines()[-1].removeprefix("fatal: ").rstrip(".")
+    last = message.strip().splitlines()[-1].removeprefix("fatal: ").rstrip(".")
     return GitFault(f"git cannot read the repository: {last}", "Repair it first.", stops=False)
 
 
 def _owner(root: Path) -> int:
-    """The id of the user who owns the repository, or else the workspace."""
+    """Returns the id of the user who owns the repository, or the workspace if there is none."""
     for folder in (root.resolve(), *root.resolve().parents):
         if (folder / ".git").exists():
             return folder.stat().st_uid
@@ -120,7 +122,7 @@ def _owner(root: Path) -> int:
 
 
 def _without_git(root: Path) -> bool:
-    """Whether DVC is set to work without git."""
+    """Returns whether DVC is configured to work without git."""
     settings = configparser.ConfigParser()
     try:
         settings.read([root / ".dvc" / "config", root / ".dvc" / "config.local"], encoding="utf-8")
@@ -135,7 +137,7 @@ def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None
     return subprocess.run(
         [program, *arguments],
         cwd=root,
-        env={**os.environ, "LC_ALL": "C"},  # its words are read here
+        env={**os.environ, "LC_ALL": "C"},  # `_refused` reads English messages
         capture_output=True,
         text=True,
         errors="replace",

@@ -1,4 +1,4 @@
-"""What the stages of a run have left: the leaderboard and the test figures."""
+"""Reads the results of a run: leaderboard, test metrics, warnings."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ MODEL = "model"
 
 
 def title_of(name: str) -> str:
-    """What readers call the model or a baseline of `metrics.json`."""
+    """Returns the title of the model or of a baseline in `metrics.json`."""
     if name == MODEL:
         return "AutoRec"
     return BASELINES[name].title if name in BASELINES else name
 
 
 def leaderboard_rows(places: Places) -> list[dict[str, str]]:
-    """The search's trials, best first, as the leaderboard file has them."""
+    """Returns the rows of the leaderboard file: the trials of the search, best first."""
     with (places.search / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def test_figures(places: Places) -> dict[str, dict[str, float]]:
-    """The test metrics, the loss first, of the model and then of each baseline, by their names.
+    """Returns the test metrics of the model and of each baseline, by name and metric.
 
-    Whatever was written is shown: what the registries of metrics and baselines know comes in their
-    order, the rest behind it.
+    The model and the loss come first. Known metrics and baselines follow in the order of their
+    registries, unknown ones come last.
     """
     found = _read(places.evaluation / "metrics.json")
     names = _ordered(found, (MODEL, *BASELINES))
@@ -44,7 +44,7 @@ def test_figures(places: Places) -> dict[str, dict[str, float]]:
 
 
 def chosen_settings(places: Places) -> dict[str, str]:
-    """What each baseline chose on the valid rows, in words, by the baseline's name."""
+    """Returns the settings that each baseline chose on valid, as text by the baseline's name."""
     return {
         name: ", ".join(f"{key} = {value:.4g}" for key, value in values["chosen"].items())
         for name, values in _read(places.evaluation / "metrics.json").items()
@@ -53,23 +53,23 @@ def chosen_settings(places: Places) -> dict[str, str]:
 
 
 def full_title(places: Places, name: str) -> str:
-    """The title of the model or of a baseline, with what the baseline chose."""
+    """Returns the title of the model or of a baseline, with the settings that it chose."""
     setting = chosen_settings(places).get(name)
     return f"{title_of(name)} ({setting})" if setting else title_of(name)
 
 
 def _ordered(found: Iterable[str], known: Iterable[str]) -> list[str]:
-    """The names that were found: those that are known first, in that order."""
+    """Sorts the found names: known names first, in the known order."""
     found = list(found)
     first = [name for name in known if name in found]
     return first + [name for name in found if name not in first]
 
 
 def run_warnings(places: Places) -> list[str]:
-    """What must be known before the figures of a run are believed, a sentence each."""
-    checks, told = places.checks / "splits.json", places.evaluation / "warnings.json"
+    """Returns the warnings of a run that readers need to judge its figures, as sentences."""
+    checks, warnings = places.checks / "splits.json", places.evaluation / "warnings.json"
     notes = _read(checks).get("notes", ()) if checks.exists() else ()
-    return [*(f"{note}." for note in notes), *(_read(told) if told.exists() else ())]
+    return [*(f"{note}." for note in notes), *(_read(warnings) if warnings.exists() else ())]
 
 
 def _read(path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""Where each thing of a data set lies in the workspace; dvc.yaml names the same places."""
+"""Paths of all files and folders in the workspace. dvc.yaml contains the same paths."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _WRITTEN = (".", ".autorec", ".dvc", ".dvc/tmp", ".dvc/cache", "data", "reports"
 _WRITTEN_FILES = ("dvc.lock", "mlflow.db", "mlflow.lock")
 
 STORE = "mlflow.db"
-"""The workspace's own MLflow store, a SQLite file, where no other is named."""
+"""The workspace's own MLflow store, a SQLite file. Used if MLFLOW_TRACKING_URI is not set."""
 ARTIFACTS = "mlartifacts"
-"""The folder beside it that holds the artifacts."""
+"""The folder with the artifacts of that store."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """The places of one data set.
+    """The paths of one data set.
 
     Args:
         dataset: The data set's name.
@@ -42,27 +42,27 @@ class Places:
 
     @property
     def prepared(self) -> Path:
-        """The folder of the encoded splits and what encoded them."""
+        """The folder of the encoded splits and the preprocessor."""
         return self.root / "data" / "prepared" / self.dataset
 
     @property
     def search(self) -> Path:
-        """The folder of the search: its winner and figures, and its trials while it runs."""
+        """The folder of the search: winner, metrics, and the trials while it runs."""
         return self.root / "data" / "search" / self.dataset
 
     @property
     def model(self) -> Path:
-        """The folder of the scorer: preprocessing and model as one thing."""
+        """The folder of the scorer: preprocessing and model together."""
         return self.root / "data" / "model" / self.dataset
 
     @property
     def evaluation(self) -> Path:
-        """The folder of the test figures."""
+        """The folder of the test metrics."""
         return self.root / "data" / "evaluation" / self.dataset
 
     @property
     def reports(self) -> Path:
-        """The folder of the pages of the data checks."""
+        """The folder of the data checks' pages."""
         return self.root / "reports" / "checks" / self.dataset
 
     @property
@@ -72,24 +72,24 @@ class Places:
 
     @property
     def report(self) -> Path:
-        """The page of the last run."""
+        """The report page of the last run."""
         return self.root / "reports" / "run" / self.dataset / "index.html"
 
     @property
     def decision(self) -> Path:
-        """The file of the registry's last decision on a model of this workspace."""
+        """The file with the gate's last decision on a model of this workspace."""
         return self.root / "reports" / "gate" / f"{self.dataset}.json"
 
 
 def check_writable(root: Path) -> None:
-    """Makes sure that a run can write where it has to in a workspace.
+    """Checks that a run can write all files and folders that it needs.
 
     Raises:
-        ConfigError: A place cannot be written; says whose it is and what to do.
+        ConfigError: A path cannot be written. The message names its owner and the remedy.
     """
     for place in _unwritable(root):
         owner = place.stat().st_uid
-        remedy = "change its mode, or the disk's"
+        remedy = "change its permissions, or make the disk writable"
         if owner != os.getuid():
             remedy = f"`chown -R {os.getuid()}` the workspace"
             if owner != 0:  # containers never run as root

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
+import ast
+import importlib.metadata
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy
 import yaml
+from packaging.utils import canonicalize_name
 from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.client.schemas.schedules import CronSchedule
 from project import ROOT
 
+from flows.cli.doctor import _needed
 from flows.config import Params
-from flows.processes.services import POOL, RUN_SECONDS, STOP_SECONDS, WORKER
+from flows.processes.services import POOL, REPORT_SECONDS, RUN_SECONDS, STOP_SECONDS, WORKER
 
 TRAINING = "flows/orchestration/train.py:autorec"
 FLOWS = {
@@ -34,7 +38,7 @@ def read(name: str) -> dict[str, Any]:
 
 DEPLOYMENTS = read("prefect.yaml")["deployments"]
 SERVICES = read("compose.yaml")["services"]
-OWN = [name for name in SERVICES if name not in ("password", "postgres")]
+OWN = [name for name in SERVICES if name not in ("password-is-set", "postgres")]
 
 
 def test_each_data_set_of_the_pipeline_is_trained_scored_watched_and_recommended_from():
@@ -144,8 +148,8 @@ def test_what_a_container_waits_for_and_mounts_is_there():
 def test_only_up_needs_the_password_and_refuses_one_that_an_address_cannot_hold(password, code):
     """What is interpolated with `:?` is asked for by `down`, `ps` and `logs` too."""
     assert ":?" not in re.sub("#.*", "", (ROOT / "compose.yaml").read_text(encoding="utf-8"))
-    assert "password" in SERVICES["postgres"]["depends_on"]
-    script = SERVICES["password"]["entrypoint"][-1].replace("$$", "$")
+    assert "password-is-set" in SERVICES["postgres"]["depends_on"]
+    script = SERVICES["password-is-set"]["entrypoint"][-1].replace("$$", "$")
 
     done = subprocess.run(
         ["bash", "-c", script],
@@ -162,7 +166,7 @@ def test_only_up_needs_the_password_and_refuses_one_that_an_address_cannot_hold(
 def test_the_worker_has_time_to_let_its_runs_end():
     grace = int(SERVICES["worker"]["stop_grace_period"].removesuffix("s"))
 
-    assert grace >= RUN_SECONDS + STOP_SECONDS[WORKER] + 5
+    assert grace >= RUN_SECONDS + REPORT_SECONDS + STOP_SECONDS[WORKER] + 5
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda one: one["entrypoint"])
@@ -173,3 +177,34 @@ def test_runs_that_are_late_do_not_start_all_at_once(deployment):
 
     assert limit.limit == 1
     assert limit.collision_strategy.value == ("ENQUEUE" if trains else "CANCEL_NEW")
+
+
+def test_the_image_installs_nothing_without_its_hash():
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    installs = re.findall(r"\bpip install ([^&\n]*)", text)
+
+    assert len(installs) == 4
+    assert all(
+        "--require-hashes" in one or "--offline --no-cache --no-deps" in one for one in installs
+    )
+
+
+def test_what_the_code_imports_is_installed_in_the_image_which_leaves_out_the_groups():
+    """Packages for tests and documentation are in the lock, and in nobody's image."""
+    needed = _needed()
+    owners = importlib.metadata.packages_distributions()
+    files = [path for room in ("autorec_core", "flows") for path in (ROOT / room).rglob("*.py")]
+    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) if node.module}
+    imported = {name.partition(".")[0] for name in names}
+
+    lacking = {
+        name
+        for name in imported - sys.stdlib_module_names - {"autorec_core", "flows"}
+        if name not in ("lightgbm", "surprise")  # the extra `bench`
+        and not {canonicalize_name(owner) for owner in owners.get(name, [])} & needed
+    }
+
+    assert "mypy" not in needed
+    assert not lacking

@@ -1,1 +1,1 @@
-"""From raw files to encoded splits."""
+"""Data: reads raw files and turns them into encoded splits."""

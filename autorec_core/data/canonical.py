@@ -1,11 +1,11 @@
-"""The one canonical text of a category, whatever form a file, a frame or a request gives it.
+"""The canonical text of a category: the same text for all forms of the same value.
 
-115, 115.0, "115.0", " 115" and a decimal 115.00 are one category. So are true, True and TRUE; a
-date at midnight and that date; and two writings of one moment. Training, scoring, serving and the
-record of learned rows all use this text.
+115, 115.0, "115.0", " 115" and a decimal 115.00 are one category. The same holds for true, True and
+TRUE, for a date and that date at midnight, and for one moment in two time zones. Training, scoring,
+serving and the record of learned rows all use this text.
 
-What is no plain number stays as it is: "007" keeps its zeros, and "1e3" is a code, not 1000,
-unless its exponent has a sign or its first part a point, as programs write numbers (1e+16).
+Other texts stay as they are. "007" keeps its zeros. "1e3" is a code and not 1000, unless it has a
+signed exponent or a decimal point, as in numbers that programs write (1e+16).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ import pyarrow.compute as pc
 from autorec_core.errors import DataError
 
 WHITE = " \t\n\v\f\r"
-"""The white space that is taken off at both ends of a text."""
+"""The white space that is removed at both ends of a text."""
 LARGEST_WHOLE = 2.0**63
-"""Whole numbers below it fit into Arrow's largest integers."""
+"""Whole numbers below this fit into Arrow's largest integers."""
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _SECOND = "[0-9]{2}:[0-9]{2}:[0-9]{2}"
 _ZONE = "(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)"
@@ -48,9 +48,9 @@ _MOMENT_RULES = (
     (rf"^({_DAY}) 00:00:00$", r"\1"),
 )
 RULES = (*_PLAIN_RULES, *_MOMENT_RULES)
-"""Patterns and what replaces them, one after the other, once white space is off.
+"""Patterns and their replacements, applied in this order after white space is removed.
 
-Python's `re` and RE2, which Arrow and TensorFlow use, read them alike.
+They have the same meaning in Python's `re` and in RE2, which Arrow and TensorFlow use.
 """
 _EXPONENT = r"^-?[0-9](?:\.[0-9]*[eE][+-]?|[eE][+-])[0-9]+$"
 _WITH_ZONE = rf"^{_DAY} {_SECOND}(?:\.[0-9]+)?[+-][0-9:]+$"
@@ -58,14 +58,14 @@ _FORM = (
     rf"^(?:True|TRUE|False|FALSE|-0|-?[0-9]*\.[0-9]*|-?[0-9](?:\.[0-9]*)?[eE].*"
     rf"|{_DAY}[T ].*|{_SECOND}\..*)$"
 )
-"""What a text without white space at its ends looks like that may not be canonical yet."""
+"""Matches the texts, without white space at the ends, that may not be canonical yet."""
 _CANDIDATE = rf"^[ \t\n\v\f\r]|[ \t\n\v\f\r]$|{_FORM}"
 _RULES, _form = [(re.compile(one), by) for one, by in RULES], re.compile(_FORM)
 _exponent, _with_zone = re.compile(_EXPONENT), re.compile(_WITH_ZONE)
 
 
 def text(found: str) -> str:
-    """The canonical form of a text; empty where there is nothing but white space."""
+    """Returns the canonical form of a text; empty if there is only white space."""
     found = found.strip(WHITE)
     if not _form.match(found):
         return found
@@ -75,7 +75,7 @@ def text(found: str) -> str:
 
 
 def category(value: Any) -> str | None:
-    """The canonical text of one value of any Python, NumPy or pandas type; None where missing."""
+    """Returns the canonical text of a Python, NumPy or pandas value; None if it is missing."""
     if isinstance(value, str):
         return text(value) or None
     if value is None or value is pd.NA or value is pd.NaT:
@@ -90,11 +90,12 @@ def category(value: Any) -> str | None:
         found = pa.array([value], from_pandas=True)
     except (pa.ArrowException, OverflowError):
         return text(str(value)) or None
-    return categories(found)[0].as_py()
+    known: str | None = categories(found)[0].as_py()
+    return known
 
 
 def categories(column: pa.Array) -> pa.Array:
-    """The canonical texts of a column: strings, null where nothing stands.
+    """Returns the canonical texts of a column: strings, null for missing values.
 
     Raises:
         DataError: The column's type cannot hold categories.
@@ -103,7 +104,7 @@ def categories(column: pa.Array) -> pa.Array:
 
 
 def coded(column: pa.Array) -> pa.DictionaryArray:
-    """As `categories`, each text in a dictionary once."""
+    """Does the same as `categories`, but returns a dictionary array with each text once."""
     if not (pa.types.is_dictionary(column.type) or _can_be_coded(column.type)):
         return categories(column).dictionary_encode()
     found = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
@@ -120,13 +121,13 @@ def coded(column: pa.Array) -> pa.DictionaryArray:
 
 
 def _can_be_coded(kind: pa.DataType) -> bool:
-    """Whether there is a dictionary of the type's values, and it pays to make one."""
+    """Returns whether Arrow can encode the type as a dictionary, and it saves time."""
     types = pa.types
-    return types.is_string(kind) or types.is_integer(kind) or types.is_float64(kind)
+    return bool(types.is_string(kind) or types.is_integer(kind) or types.is_float64(kind))
 
 
 def _as_text(column: pa.Array) -> pa.Array:
-    """A column as strings; those of a column of text are not canonical yet."""
+    """Returns a column as strings. If the column holds text, they are not canonical yet."""
     kind, types = column.type, pa.types
     if types.is_string(kind):
         return column
@@ -159,7 +160,7 @@ def _no_categories(kind: pa.DataType) -> str:
 
 
 def _of_floats(column: pa.Array) -> pa.Array:
-    """The texts of floats: whole ones have no fraction, and NaN is nothing."""
+    """Returns floats as text: whole numbers without a fraction, NaN as null."""
     if pa.types.is_float16(column.type):
         column = column.cast(pa.float32())
     whole = pc.and_(pc.is_finite(column), pc.equal(pc.floor(column), column))
@@ -174,7 +175,7 @@ def _of_floats(column: pa.Array) -> pa.Array:
 
 
 def _canonical(texts: pa.Array) -> pa.Array:
-    """Strings in their canonical form; the same array where all of them have it."""
+    """Returns strings in their canonical form; the same array if all are canonical already."""
     if not _may_change(texts):
         return texts
     candidates = pc.fill_null(pc.match_substring_regex(texts, _CANDIDATE), False)
@@ -192,7 +193,7 @@ def _canonical(texts: pa.Array) -> pa.Array:
 
 
 def _may_change(texts: pa.Array) -> bool:
-    """Whether any byte of the texts may belong to one that is not canonical: a quick look."""
+    """Checks quickly, by their bytes, whether any of the texts may not be canonical."""
     if not len(texts):
         return False
     _, ends, content = texts.buffers()
@@ -200,7 +201,7 @@ def _may_change(texts: pa.Array) -> bool:
         return False
     offsets = np.frombuffer(ends, np.int32, len(texts) + 1, texts.offset * 4)
     each = np.frombuffer(content, np.uint8)[offsets[0] : offsets[-1]]
-    # White space, signs and points all stand before the digits in ASCII.
+    # White space, signs and points all have lower ASCII codes than digits.
     if not len(each) or each.min() < ord("0"):
         return bool(len(each))
     found = each.tobytes()
@@ -208,27 +209,27 @@ def _may_change(texts: pa.Array) -> bool:
 
 
 def _without_blanks(texts: pa.Array) -> pa.Array:
-    """Strings with null in place of the empty one."""
+    """Replaces empty strings by null."""
     filled = pc.not_equal(texts, "")
     if texts.null_count or texts.offset:
         return pc.if_else(filled, texts, None)
-    # The same text under another mask, not a copy of it.
+    # This changes the mask only and does not copy the text.
     _, *content = texts.buffers()
     return pa.Array.from_buffers(texts.type, len(texts), [filled.buffers()[1], *content])
 
 
 def _of_float(number: float) -> str:
-    """The text of one float that is not NaN, as `_of_floats` has it."""
+    """Returns the text of one float that is not NaN, as `_of_floats` does."""
     if number.is_integer():
         return str(int(number))
-    return pa.scalar(float(number)).cast(pa.string()).as_py()
+    return str(pa.scalar(float(number)).cast(pa.string()).as_py())
 
 
 def _computed(found: str) -> str:
-    """The canonical form of what no replacement gives: exponents, and times of other zones."""
+    """Returns the canonical form of exponents and of times in other time zones."""
     if _exponent.match(found):
         number = float(found)
-        # Beyond what floats can tell apart, a text stays as it is.
+        # A number that is too large or too small for a float keeps its text.
         return found if math.isinf(number) or not number else _of_float(number)
     if _with_zone.match(found):
         try:

@@ -1,7 +1,7 @@
-"""Where functions of one partition run: in threads of this process, or on a Dask cluster.
+"""Runs functions on partitions, in threads of this process or on a Dask cluster.
 
-The functions and the partitions are the same in both, and results come in the order of the
-partitions, so no byte of what is written depends on where it was computed.
+Both use the same functions and partitions and return results in the order of the partitions. The
+files that are written are therefore the same, byte for byte.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any, Protocol, TypeVar
 from autorec_core.cluster import connect
 
 AHEAD = 2
-"""Partitions a worker has waiting: enough to keep it busy, few enough to bound memory."""
+"""Partitions per worker thread that are submitted: enough to keep it busy in little memory."""
 MOST_THREADS = 8
-"""Each holds a partition in memory."""
+"""The most threads; each holds a partition in memory."""
 SENT_BY_ITSELF = 1 << 18
-"""Partitions of more bytes than these do not pass through the scheduler."""
+"""Partitions with more bytes than this are sent to workers without the scheduler."""
 
 
 T = TypeVar("T")
@@ -35,21 +35,22 @@ class Compute(Protocol):
     def is_elsewhere(self) -> bool:
         """Whether partitions are sent to other processes."""
 
-    def reaches(self, folder: Path, files: Sequence[Path]) -> bool:
-        """Whether the functions find the files and can write to the folder, which exists."""
+    def can_access(self, folder: Path, files: Sequence[Path]) -> bool:
+        """Returns whether all workers can read the files and write to the folder, which exists."""
 
     def map(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Generator[Any]:
-        """The function's results for the arguments of each call, in order, a few ahead.
+        """Yields the function's result for the arguments of each call, in order.
 
-        The last argument of each call is the partition. After an error no call is running.
+        A few calls run ahead. The last argument of each call is the partition. After an error no
+        call is running.
         """
 
 
-class Here:
-    """Runs partitions in threads of this process: nearly all of the work lets others work.
+class LocalThreads:
+    """Runs functions in threads of this process. Nearly all of the work releases Python's lock.
 
     Args:
-        threads: How many; as many as there are processors, up to a few, if `None`.
+        threads: Number of threads; by default the number of processors, but at most `MOST_THREADS`.
     """
 
     def __init__(self, threads: int | None = None) -> None:
@@ -60,8 +61,8 @@ class Here:
         """See `Compute.is_elsewhere`."""
         return False
 
-    def reaches(self, folder: Path, files: Sequence[Path]) -> bool:
-        """See `Compute.reaches`."""
+    def can_access(self, folder: Path, files: Sequence[Path]) -> bool:
+        """See `Compute.can_access`."""
         return True
 
     def map(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Generator[Any]:
@@ -73,11 +74,11 @@ class Here:
             )
 
 
-HERE = Here()
+LOCAL = LocalThreads()
 
 
 class Cluster:
-    """Runs partitions on the workers of a Dask cluster.
+    """Runs functions on the workers of a Dask cluster.
 
     Args:
         client: A client of `distributed`.
@@ -93,8 +94,8 @@ class Cluster:
         """See `Compute.is_elsewhere`."""
         return True
 
-    def reaches(self, folder: Path, files: Sequence[Path]) -> bool:
-        """See `Compute.reaches`."""
+    def can_access(self, folder: Path, files: Sequence[Path]) -> bool:
+        """See `Compute.can_access`."""
         sizes = [(file, file.stat().st_size) for file in files]
         name = uuid.uuid4().hex
         try:
@@ -122,7 +123,7 @@ def _in_order(
     window: int,
     give_up: Callable[[Any], Any],
 ) -> Generator[Any]:
-    """The results of calls in their order, `window` of them at a time under way."""
+    """Yields the results of calls in their order, with at most `window` calls at a time."""
     waiting: deque[Any] = deque()
     remaining = iter(calls)
     failure = None
@@ -132,7 +133,7 @@ def _in_order(
                 waiting.append(submit(next(remaining)))
             except StopIteration:
                 break
-            except Exception as error:  # said after what is wrong with earlier partitions
+            except Exception as error:  # errors of earlier partitions are raised first
                 failure = error
             if len(waiting) >= window:
                 yield waiting.popleft().result()
@@ -146,13 +147,13 @@ def _in_order(
 
 
 def _wait(call: Any) -> None:
-    """Waits until a call of which no one wants the result has ended."""
+    """Waits until a call has ended whose result is not needed."""
     with suppress(Exception):
         call.exception()
 
 
 def _finds(folder: Path, name: str, files: Sequence[tuple[Path, int]]) -> bool:
-    """Whether a worker sees files of these sizes, and leaves a file of its own in the folder."""
+    """Returns whether a worker finds files of these sizes, and creates a file in the folder."""
     try:
         (folder / f"{name}-{uuid.uuid4().hex}").touch()
         return all(file.stat().st_size == size for file, size in files)
@@ -161,17 +162,17 @@ def _finds(folder: Path, name: str, files: Sequence[tuple[Path, int]]) -> bool:
 
 
 @contextmanager
-def ahead(items: Generator[T]) -> Iterator[Iterator[T]]:
-    """The items of a generator that runs in a thread, one item ahead of who takes them."""
+def run_ahead(items: Generator[T]) -> Iterator[Iterator[T]]:
+    """Runs a generator in a thread, one item ahead of the caller, and gives its items."""
     with ThreadPoolExecutor(1) as thread:
         first = thread.submit(next, items, None)
         try:
-            yield _followed(thread, first, items)
+            yield _next_items(thread, first, items)
         finally:
             thread.submit(items.close).result()
 
 
-def _followed(
+def _next_items(
     thread: ThreadPoolExecutor, coming: Future[T | None], items: Iterator[T]
 ) -> Iterator[T]:
     while (item := coming.result()) is not None:
@@ -180,19 +181,19 @@ def _followed(
 
 
 def processors() -> int:
-    """How many processors this process may use."""
+    """Returns the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
 def compute_at(address: str | None) -> Iterator[Compute]:
-    """Where to compute: on the cluster at `address`, or here.
+    """Gives the Dask cluster at `address`, or threads of this process if it is None.
 
     Raises:
         UnreachableError: No scheduler answers there, or it has no workers.
     """
     if address is None:
-        yield HERE
+        yield LOCAL
         return
     client = connect(address)
     try:

@@ -1,4 +1,4 @@
-"""Arrow's rarer kinds of columns, as the common kinds that hold the same values."""
+"""Converts rare types of Arrow columns to common types with the same values."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import pyarrow.compute as pc
 
 
 def common_kind(column: pa.Array) -> pa.Array:
-    """A column as text, numbers, dates, or a plain list of them, where it can be one of these.
+    """Converts a column to text, numbers, dates or plain lists of them, if that is possible.
 
-    Small floats become larger ones, text in bytes becomes text, and lists of a fixed length become
-    lists. What cannot be one of these, such as a struct, stays as it is.
+    Small floats become larger floats, bytes that are text become text, and lists of a fixed length
+    become lists. Other columns, such as structs, stay as they are.
     """
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
@@ -20,7 +20,7 @@ def common_kind(column: pa.Array) -> pa.Array:
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or _is_bytes(kind):
         try:
             return pc.cast(column, pa.string())
-        except pa.ArrowException:  # bytes that are no text
+        except pa.ArrowException:  # bytes that are not text
             return column
     if pa.types.is_fixed_size_list(kind) or pa.types.is_list_view(kind):
         return pc.cast(column, pa.list_(kind.value_type))
@@ -30,18 +30,18 @@ def common_kind(column: pa.Array) -> pa.Array:
 
 
 def is_scalar(kind: pa.DataType) -> bool:
-    """Whether a cell of this kind is one category, number or time, and no bytes."""
+    """Returns whether a cell of this type is one category, number or time, and not bytes."""
     return not (pa.types.is_nested(kind) or _is_bytes(kind) or pa.types.is_interval(kind))
 
 
 def is_list_of_scalars(kind: pa.DataType) -> bool:
-    """Whether a cell of this kind is a list of categories or numbers."""
+    """Returns whether a cell of this type is a list of categories or numbers."""
     is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
     return is_list and is_scalar(kind.value_type)
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
-    return (
+    return bool(
         pa.types.is_binary(kind)
         or pa.types.is_large_binary(kind)
         or pa.types.is_fixed_size_binary(kind)

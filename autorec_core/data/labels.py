@@ -1,30 +1,30 @@
-"""The strata of a split: each label by itself where labels are few, else bins of like labels."""
+"""The strata of a split: single labels if there are few, or else bins of similar labels."""
 
 from __future__ import annotations
 
 import numpy as np
 
 HANDFUL = 20
-"""Up to so many different labels each are a stratum of their own."""
+"""Up to this number of different labels, each label is a stratum."""
 BINS = 20
-"""About how many strata labels have that are more than a handful."""
+"""The approximate number of strata if there are more labels."""
 FEWEST = 30
-"""A bin of more than a handful of labels has about so many rows at least."""
+"""The approximate smallest number of rows in a bin."""
 PARTS = 3
 
 
 class Labels:
-    """Collects the labels of all rows, chunk by chunk; any number of different ones."""
+    """Collects the labels of all rows, chunk by chunk."""
 
     def __init__(self) -> None:
         self._chunks: list[tuple[np.ndarray, np.ndarray]] = []
 
     def add(self, found: np.ndarray, places: np.ndarray) -> None:
-        """Takes in one chunk: the labels in it, in order, and each row's place among them."""
+        """Adds one chunk: its different labels in order, and each row's place among them."""
         self._chunks.append((found, places))
 
     def finish(self) -> tuple[np.ndarray, np.ndarray]:
-        """The different labels in order, and each row's place among them."""
+        """Returns the different labels in order, and each row's place among them."""
         values = np.unique(np.concatenate([found for found, _ in self._chunks]))
         kind = np.min_scalar_type(max(len(values), 1))
         codes = [
@@ -34,30 +34,30 @@ class Labels:
 
 
 def shown_label(label: float) -> str:
-    """A label in as few digits as tell it from any other: 3, 3.5, 3.0000001."""
+    """Returns a label as text, with as few digits as possible: 3, 3.5, 3.0000001."""
     short = f"{label:g}"
     return short if float(short) == label else f"{float(label)!r}"
 
 
 def is_handful(counts: np.ndarray) -> bool:
-    """Whether labels are few and come again and again.
+    """Returns whether there are few different labels, each in several rows on average.
 
     Args:
-        counts: How many rows each label has, shape (labels,).
+        counts: Number of rows of each label, shape (labels,).
     """
     return len(counts) <= HANDFUL and bool(counts.sum() >= PARTS * len(counts))
 
 
 def label_strata(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Which stratum each label belongs to, so that a split can be exact within each.
+    """Assigns each label to a stratum, so that a split can be exact within each stratum.
 
-    A handful of labels are a stratum each. More of them are put into about `BINS` bins of equally
-    many rows, where a label that has as many rows as a bin is a bin of its own. What has too few
-    rows to be split joins the nearer of the strata beside it, unless all would become one.
+    If there are few labels, each is a stratum. Otherwise there are about `BINS` bins with about
+    equally many rows, and a label with as many rows as a bin is a bin alone. A stratum with too few
+    rows to be split is merged with the nearer of its neighbours, unless all would become one.
 
     Args:
         values: The different labels in order, shape (labels,).
-        counts: How many rows each has, shape (labels,).
+        counts: Number of rows of each label, shape (labels,).
 
     Returns:
         int64, rising with the labels from 0, shape (labels,).
@@ -77,15 +77,16 @@ def label_strata(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def upper_ends(values: np.ndarray, strata: np.ndarray) -> np.ndarray:
-    """The greatest label of each stratum, shape (strata,); see `label_strata`."""
-    return values[np.append(np.flatnonzero(np.diff(strata)), len(values) - 1)]
+    """Returns the greatest label of each stratum, shape (strata,); see `label_strata`."""
+    ends: np.ndarray = values[np.append(np.flatnonzero(np.diff(strata)), len(values) - 1)]
+    return ends
 
 
 def _merged(values: np.ndarray, counts: np.ndarray, strata: np.ndarray, fewest: int) -> np.ndarray:
-    """The strata, where each with fewer than `fewest` rows has joined its nearer neighbour."""
+    """Merges each stratum with fewer than `fewest` rows with its nearer neighbour."""
     starts = np.append(0, np.flatnonzero(np.diff(strata)) + 1)
     rows = np.add.reduceat(counts, starts).tolist()
-    # Between two strata stands the gap from the greatest label below to the least one above.
+    # The gap between two strata: from the greatest label of one to the smallest of the next.
     gaps = (values[starts[1:]] - values[starts[1:] - 1]).tolist()
     firsts = starts.tolist()
     while len(rows) > 1 and min(rows) < fewest:

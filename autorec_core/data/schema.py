@@ -1,4 +1,4 @@
-"""What passes from data to model: the schema, and the encoded rows themselves."""
+"""The schema and the encoded rows: what a model gets from the data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Field:
-    """One categorical column as a model sees it.
+    """One categorical column.
 
     Args:
         name: The column's name.
@@ -25,13 +25,13 @@ class Field:
 
 @dataclass(frozen=True)
 class ListField(Field):
-    """A multi-valued column as a model sees it.
+    """One multi-valued column.
 
     Args:
         name: The column's name.
-        vocabulary_size: Number of ids; id 0 is "unknown" and what stands where a list has ended.
-        length: How many ids a row has; a longer list is cut.
-        separator: What stands between two categories in a raw cell.
+        vocabulary_size: Number of ids; id 0 means "unknown" or, at the end of a list, no category.
+        length: Number of ids in each row; longer lists are cut.
+        separator: The text between two categories in a raw cell.
     """
 
     length: int
@@ -40,24 +40,24 @@ class ListField(Field):
 
 @dataclass(frozen=True)
 class Schema:
-    """All that a model must know of its data.
+    """What a model must know about its data: columns, vocabulary sizes and task.
 
     Args:
         task: "rating" or "ctr".
         label: The label column's name.
         categorical: The categorical columns, in the order of the encoded ids.
-        numeric: The numeric columns' names, in the order of the encoded numbers; the last of them
-            may be 0/1 columns that say where a numeric column has a gap.
-        user: The categorical column that holds the user, where there is one.
-        item: The categorical column that holds the item, where there is one.
-        label_range: The least and the greatest label of the training split.
-        flags: How many of the numeric columns are such 0/1 columns, which raw rows do not have.
-        lists: The multi-valued columns, whose ids stand behind those of the categorical columns.
-        missing: What stands in raw rows, other than nothing, where a value is missing.
-        positive: The labels of raw rows that are 1, where labels are words.
-        negative: Those that are 0; if there are none, all others.
-        decimal: The decimal sign of raw numbers that are not plainly written.
-        time: The numeric column that holds times, where there is one; it counts seconds since 1970.
+        numeric: The names of the numeric columns, in the order of the encoded numbers. The last
+            ones may be 0/1 columns that say where a numeric column has a missing value.
+        user: The categorical column that holds the user, if there is one.
+        item: The categorical column that holds the item, if there is one.
+        label_range: The smallest and the greatest label of the training split.
+        flags: Number of those 0/1 columns, which raw rows do not have.
+        lists: The multi-valued columns. Their ids come after those of the categorical columns.
+        missing: The words that mean a missing value in raw rows.
+        positive: The words that become label 1, if the labels of raw rows are words.
+        negative: The words that become label 0; if empty, all other words.
+        decimal: The decimal sign of formatted raw numbers; None if numbers are plain.
+        time: The numeric column that holds times, if there is one, in seconds since 1970.
     """
 
     task: Literal["rating", "ctr"]
@@ -84,12 +84,12 @@ class Schema:
 
     @property
     def vocabulary_columns(self) -> list[str]:
-        """The columns that have a vocabulary, in the order in which these are saved."""
+        """The columns that have a vocabulary, in the order of the saved files."""
         return [field.name for field in (*self.categorical, *self.lists)]
 
     @property
     def id_columns(self) -> list[str]:
-        """The names of the encoded ids' columns: one a category, `length` a list."""
+        """The columns of encoded ids: one for a categorical column, `length` for a list."""
         names = [field.name for field in self.categorical]
         taken = {*names, *self.numeric, self.label}
         for one in self.lists:
@@ -99,17 +99,17 @@ class Schema:
         return names
 
     def first_place(self, one: ListField) -> int:
-        """The place of a list's first id among the encoded ids."""
+        """Returns the place of a list's first id among the encoded ids."""
         before = self.lists[: self.lists.index(one)]
         return len(self.categorical) + sum(other.length for other in before)
 
     def to_dict(self) -> dict[str, Any]:
-        """This schema as JSON-serialisable data."""
+        """Returns this schema as JSON-serialisable data."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Schema:
-        """The schema that `to_dict` described."""
+        """Makes a schema from what `to_dict` returned."""
         return cls(
             **{
                 **content,
@@ -122,12 +122,12 @@ class Schema:
         )
 
     def position(self, column: str) -> int:
-        """The place of a categorical column among the encoded ids."""
+        """Returns the place of a categorical column among the encoded ids."""
         return [field.name for field in self.categorical].index(column)
 
 
 def unused_name(wished: str, taken: Collection[str]) -> str:
-    """The name wished for a column of our own, or one like it where a column has that name."""
+    """Returns `wished`, or if that name is taken, a similar name that is not."""
     name = wished
     while name in taken:
         name += "_"
@@ -139,8 +139,8 @@ class Examples:
     """Encoded rows, in memory or memory-mapped.
 
     Args:
-        categorical: int32 ids, shape (rows, id columns): one a categorical column, then those of
-            each list; id 0 is "unknown".
+        categorical: int32 ids, shape (rows, id columns): one for each categorical column, then
+            those of each list; id 0 is "unknown".
         numeric: float32 numbers, shape (rows, numeric columns).
         label: float32 labels, shape (rows,).
     """
@@ -154,7 +154,7 @@ class Examples:
 
     @staticmethod
     def joined(first: Examples, second: Examples) -> Examples:
-        """The rows of both."""
+        """Returns the rows of `first` and then those of `second`."""
         return Examples(
             np.concatenate([first.categorical, second.categorical]),
             np.concatenate([first.numeric, second.numeric]),
@@ -162,6 +162,6 @@ class Examples:
         )
 
     def inputs(self) -> dict[str, np.ndarray]:
-        """The arrays by the name of the model input they feed; kinds without columns are absent."""
+        """Returns the arrays by the name of their model input, without those that are empty."""
         both = {"categorical": self.categorical, "numeric": self.numeric}
         return {name: array for name, array in both.items() if array.shape[1]}

@@ -1,4 +1,4 @@
-"""How values are spelled in a data set's file: what means "missing", labels, written numbers."""
+"""Reads values as a data set's file spells them: missing values, labels, formatted numbers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from autorec_core.data import values
 
 
 def without_missing(column: pa.Array, missing: Sequence[str]) -> pa.Array:
-    """A column with null where one of the words for "missing" stands.
+    """Replaces the words for "missing" in a column by null.
 
     Args:
-        column: Text, numbers, or anything else, which stays as it is.
-        missing: The words. One that is a number, such as -999, also holds in a column of numbers.
+        column: Text or numbers; other columns stay as they are.
+        missing: The words. A word that is a number, such as -999, also counts in a numeric column.
     """
     if not missing:
         return column
@@ -34,8 +34,8 @@ def without_missing(column: pa.Array, missing: Sequence[str]) -> pa.Array:
     return column
 
 
-def few_without_missing(column: Any, missing: Sequence[str]) -> Any:
-    """As `without_missing`, for what `few` makes of a few rows: texts or float64 numbers."""
+def plain_without_missing(column: Any, missing: Sequence[str]) -> Any:
+    """Does the same as `without_missing` for a list of texts or an array of float64 numbers."""
     if not missing:
         return column
     if isinstance(column, list):
@@ -44,23 +44,23 @@ def few_without_missing(column: Any, missing: Sequence[str]) -> Any:
 
 
 def missing_numbers(missing: Sequence[str]) -> list[float]:
-    """Those words for "missing" that are numbers."""
+    """Returns the words for "missing" that are numbers."""
     return [float(word) for word in missing if re.match(values.NUMBER, word)]
 
 
 def label_numbers(
     column: pa.Array, positive: Sequence[str], negative: Sequence[str]
 ) -> tuple[pa.Array, np.ndarray]:
-    """A label of words as numbers: 1 for a positive one, 0 for a negative one.
+    """Converts labels that are words to numbers: 1 for positive words, 0 for negative words.
 
     Args:
-        column: The label as it stands in the file.
+        column: The labels as they are in the file.
         positive: The words that become 1.
-        negative: The words that become 0; if there are none, all others do.
+        negative: The words that become 0; if empty, all other words.
 
     Returns:
-        float64 numbers, null where nothing stands or a wrong word does, and a bool array, shape
-        (rows,), that says where a wrong word does.
+        float64 numbers, null for missing and wrong words, and which words are wrong, bool, shape
+        (rows,).
     """
     text = values.categories(column)
     is_positive = _among(text, positive)
@@ -70,7 +70,7 @@ def label_numbers(
 
 
 def _among(text: pa.Array, words: Sequence[str]) -> pa.Array:
-    # By the same rule as the column's own values, so that "true" and a Parquet file's true agree.
+    # The words become canonical too, so that "true" equals the boolean true of a Parquet file.
     return pc.is_in(text, value_set=values.categories(pa.array(words, pa.string())))
 
 
@@ -81,25 +81,26 @@ _FRONT, _BACK = rf"^[+-]?{_SIGN}[{_SPACES}]?[+-]?", rf"[{_SPACES}]?{_SIGN}$"
 _POINTED = rf"(?:\d{{1,3}}(?:[,'{_SPACES}]\d{{3}})+|\d+)(?:\.\d+)?"
 _WITH_COMMA = rf"(?:\d{{1,3}}(?:[.'{_SPACES}]\d{{3}})+|\d+)(?:,\d+)?"
 WRITTEN = {".": _FRONT + _POINTED + _BACK, ",": _FRONT + _WITH_COMMA + _BACK}
-"""How a number may be written, by its decimal sign."""
+"""The patterns of formatted numbers, by their decimal sign."""
 
 
 def plain_numbers(column: pa.Array, decimal: str | None) -> pa.Array:
-    """Text that holds numbers as people write them, as text that holds plain numbers.
+    """Converts texts of formatted numbers to texts of plain numbers.
 
     Args:
-        column: The column; where it is no text it stays as it is.
-        decimal: The decimal sign; then thousands separators and currency or percent signs are
-            allowed. None: numbers are plain already.
+        column: The column; if it is not text, it stays as it is.
+        decimal: The decimal sign. Thousands separators, currency and percent signs are allowed.
+            None if numbers are plain already.
 
     Returns:
-        Plain numbers; what is no number of this kind says so, and will be found wrong.
+        Texts of plain numbers. A text that is not such a number gets a note, so that it fails when
+        numbers are read.
     """
     if decimal is None or not pa.types.is_string(column.type):
         return column
     is_number = pc.match_substring_regex(column, WRITTEN[decimal])
     digits = pc.replace_substring_regex(column, rf"[^0-9{decimal}+-]", "")
     digits = pc.replace_substring(digits, decimal, ".")
-    # "1.5" under a decimal comma would pass as a plain number; it is wrong, and is to look so.
+    # With a decimal comma, "1.5" is wrong, but would be read as a plain number without the note.
     marked = pc.binary_join_element_wise(column, f" (decimal: '{decimal}')", "")
     return pc.if_else(is_number, digits, pc.if_else(pc.equal(column, ""), None, marked))

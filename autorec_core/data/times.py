@@ -1,9 +1,9 @@
-"""From the forms in which files write a time to seconds since 1970, or the finding that it is none.
+"""Converts the times in files to seconds since 1970.
 
-A number counts seconds since 1970, or milli-, micro- or nanoseconds where it is too large for
-seconds. Digits may also be a date: YYYYMMDD, with HHMM or HHMMSS behind it, or YYMMDDHH as in
-Avazu. Text is a date, year first, with a time of day or without, and with the offset of a zone or
-without; without one it is UTC.
+A number counts seconds since 1970, or milli-, micro- or nanoseconds if it is too large for seconds.
+Digits may also be a date: YYYYMMDD, which HHMM or HHMMSS may follow, or YYMMDDHH as in Avazu. A
+text is a date with the year first. A time of day and a UTC offset may follow; without an offset,
+the time is UTC.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ EXPECTED = (
     "a time is expected: seconds since 1970, or a date, year first, with or without a time of day "
     "and an offset from UTC, such as 2024-03-26 14:00:00+01:00"
 )
-"""What to say where a value is no time."""
+"""The message for a value that is not a time."""
 _FORM = (
     r"^(?P<year>[0-9]{4})(?:-(?P<month>[0-9]{1,2})-(?P<day>[0-9]{1,2})"
     r"|/(?P<month2>[0-9]{1,2})/(?P<day2>[0-9]{1,2}))"
@@ -25,20 +25,20 @@ _FORM = (
     r"(?: ?(?:Z|UTC|GMT|(?P<sign>[+-])(?P<hours>[0-9]{2}):?(?P<minutes>[0-9]{2})?))?)?)?$"
 )
 _UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
-"""From which size on a number counts less than seconds, and how many of them are one."""
+"""Units smaller than seconds: from which size on a number has the unit, and units per second."""
 _FIRST_YEAR, _LAST_YEAR = 1900, 2099
 
 
 def of_numbers(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds since 1970 of numbers that count from 1970 or whose digits are a date.
+    """Converts numbers that count from 1970, or whose digits are a date, to seconds since 1970.
 
     Args:
-        numbers: float64, shape (rows,); NaN where missing.
+        numbers: float64, shape (rows,); NaN if missing.
 
     Returns:
-        float64 seconds, shape (rows,), and which numbers are no time: those whose digits begin
-        like a date of the last or this century but are none, and those of ten digits that may be
-        both a date with an hour and seconds.
+        float64 seconds, shape (rows,), and which numbers are wrong, bool. A number is wrong if its
+        digits begin like a date from 1900 to 2099 but are not a date, or if its ten digits could be
+        a date with an hour as well as seconds.
     """
     wrong = np.zeros(len(numbers), dtype=bool)
     size = np.abs(np.nan_to_num(numbers))
@@ -67,13 +67,13 @@ def of_numbers(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def of_texts(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds since 1970 of dates as text.
+    """Converts texts of dates and times to seconds since 1970.
 
     Args:
         column: Strings.
 
     Returns:
-        float64 seconds, shape (rows,), NaN where missing or wrong, and which texts are no time.
+        float64 seconds, shape (rows,), NaN if missing or wrong, and which texts are wrong, bool.
     """
     groups = pc.extract_regex(column, _FORM)
     known = groups.is_valid().to_numpy(zero_copy_only=False)
@@ -81,7 +81,7 @@ def of_texts(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     def part(name: str, empty: int = 0) -> np.ndarray:
         texts = pc.fill_null(groups.field(name), "")
         found = pc.if_else(pc.equal(texts, ""), str(empty), texts)
-        return found.cast(pa.int64()).to_numpy(zero_copy_only=False)
+        return np.asarray(found.cast(pa.int64()).to_numpy(zero_copy_only=False))
 
     month, day = part("month") + part("month2"), part("day") + part("day2")
     hour, minute, second = part("hour"), part("minute"), part("second")
@@ -99,14 +99,14 @@ def of_texts(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 
 def of_typed(column: pa.Array) -> pa.Array:
-    """Seconds of Arrow's own dates, times and durations: since 1970, since midnight, or so long."""
+    """Converts Arrow dates to seconds since 1970, times of day and durations to seconds."""
     kind = column.type
     if pa.types.is_date32(kind):
         return pc.multiply(column.cast(pa.int32()).cast(pa.float64()), 86_400.0)
     unit = "ms" if pa.types.is_date64(kind) else kind.unit
     counts = column.cast(pa.int32() if pa.types.is_time32(kind) else pa.int64()).cast(pa.int64())
     a_second = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[unit]
-    if unit == "ns":  # no finer than text is read
+    if unit == "ns":  # texts are read to microseconds too
         counts, a_second = _floor_divide(counts, 1000), 1_000_000
     whole = _floor_divide(counts, a_second)
     rest = pc.subtract(counts, pc.multiply(whole, a_second))
@@ -114,13 +114,18 @@ def of_typed(column: pa.Array) -> pa.Array:
 
 
 def _floor_divide(counts: pa.Array, by: int) -> pa.Array:
-    """Whole quotients, rounded down for dates before 1970 too."""
+    """Divides and rounds down, also for negative numbers (dates before 1970)."""
     values = pc.fill_null(counts, 0).to_numpy(zero_copy_only=False) // by
     return pc.if_else(counts.is_valid(), pa.array(values), None)
 
 
 def _compact(numbers: np.ndarray, rest: float) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds since 1970 of YYYYMMDD with a time of day behind it, and which of them are one."""
+    """Converts digits YYYYMMDD and a time of day to seconds since 1970, and says which are valid.
+
+    Args:
+        numbers: float64, shape (rows,).
+        rest: 10 to the number of digits of the time of day.
+    """
     each = numbers.astype(np.int64)
     date, clock = np.divmod(each, int(rest))
     clock *= int(1e6 / rest)
@@ -131,7 +136,7 @@ def _compact(numbers: np.ndarray, rest: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _days(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Days since 1970 of dates, and which of them the calendar has."""
+    """Converts dates to days since 1970, and says which of them are in the calendar."""
     valid = (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1)
     months = np.where(valid, (year - 1970) * 12 + month - 1, 0)
     first = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)

@@ -1,4 +1,4 @@
-"""From what stands in a file or a frame to numbers and categories, and which rows are wrong."""
+"""Converts columns of files and frames to numbers and categories, and says which rows are wrong."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = [
     "NUMBER",
     "categories",
     "coded",
-    "joined",
+    "join_cells",
     "moments",
     "numbers",
     "of_series",
     "outside",
     "plain",
-    "several",
+    "split_cells",
     "too_long",
 ]
 LONGEST_CATEGORY = 10_000
@@ -34,7 +34,7 @@ NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
 def plain(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    """A column in one piece, its dictionary, where it has one, resolved."""
+    """Returns a column as one array without a dictionary, in a common type."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
         if isinstance(column, pa.ChunkedArray):  # no chunk at all
@@ -44,8 +44,8 @@ def plain(column: pa.ChunkedArray | pa.Array) -> pa.Array:
 
 
 def of_series(column: pd.Series) -> pa.Array:
-    """A frame's column as Arrow has it; one of mixed types as canonical text."""
-    # Among numbers Arrow takes a boolean for 0 or 1.
+    """Converts a frame's column to Arrow; mixed types become canonical text."""
+    # Arrow would convert booleans between numbers to 0 and 1.
     kinds = set(map(type, column.tolist())) if column.dtype == object else set()
     if not (bool in kinds and kinds & {int, float}):
         with suppress(pa.ArrowException, OverflowError, TypeError):
@@ -53,10 +53,10 @@ def of_series(column: pd.Series) -> pa.Array:
     return pa.array([category(value) for value in column.tolist()], pa.string())
 
 
-def joined(column: pa.Array, separator: str) -> pa.Array:
-    """Cells of several categories as text; a column of real lists is joined by `separator`.
+def join_cells(column: pa.Array, separator: str) -> pa.Array:
+    """Returns multi-valued cells as text; lists are joined with `separator`.
 
-    The categories in a cell of text keep their form here; `several` gives the canonical one.
+    Text cells stay as they are; `split_cells` makes their categories canonical.
     """
     kind = column.type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
@@ -73,15 +73,15 @@ def joined(column: pa.Array, separator: str) -> pa.Array:
     return pc.if_else(pc.equal(pc.ascii_trim_whitespace(text), ""), None, text)
 
 
-def several(column: pa.Array, separator: str) -> tuple[pa.Array, np.ndarray]:
-    """The categories in cells of several.
+def split_cells(column: pa.Array, separator: str) -> tuple[pa.Array, np.ndarray]:
+    """Splits multi-valued cells into categories.
 
     Args:
-        column: Cells as `joined` gives them.
-        separator: What stands between two categories; nothing between two is no category.
+        column: Cells as `join_cells` returns them.
+        separator: The text between two categories; empty categories are left out.
 
     Returns:
-        The categories of all cells, and the cell of each: int64, in order, shape (categories,).
+        The categories of all cells, and the row of each: int64, in order, shape (categories,).
     """
     lists = pc.split_pattern(column, separator)
     found, cells = categories(lists.flatten()), pc.list_parent_indices(lists)
@@ -90,15 +90,15 @@ def several(column: pa.Array, separator: str) -> tuple[pa.Array, np.ndarray]:
 
 
 def numbers(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
-    """A column's finite numbers.
+    """Reads a column's finite numbers.
 
     Args:
-        column: Text or numbers, null and empty text are missing; booleans are 1 and 0. Dates and
-            times of Arrow's own types are seconds since 1970, durations are seconds.
+        column: Text or numbers; null and empty text are missing. Booleans become 1 and 0, Arrow
+            dates and times seconds since 1970, durations seconds.
 
     Returns:
-        float64 numbers with nulls for what is missing or wrong, and a bool array, shape (rows,),
-        that says which values are no finite number.
+        float64 numbers, null if missing or wrong, and which values are not finite numbers, bool,
+        shape (rows,).
 
     Raises:
         DataError: The column's type cannot hold numbers.
@@ -111,7 +111,7 @@ def numbers(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         text = pc.cast(column, pa.string())
         found = pc.cast(pc.if_else(_are_numbers(text), text, None), pa.float64())
-    if pa.types.is_floating(column.type):  # NaN is how frames and Parquet files say missing
+    if pa.types.is_floating(column.type):  # NaN means missing in frames and Parquet files
         column = found = pc.if_else(pc.is_nan(found), None, found)
     finite = pc.fill_null(pc.is_finite(found), False)
     wrong = pc.and_(pc.is_valid(column), pc.invert(finite)).to_numpy(zero_copy_only=False)
@@ -119,13 +119,14 @@ def numbers(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
 
 
 def moments(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
-    """A column's times in seconds since 1970, in all forms that `times` knows.
+    """Reads a column's times in seconds since 1970, in all forms of the module `times`.
 
     Args:
         column: Text, numbers, dates or times; null and empty text are missing.
 
     Returns:
-        As `numbers`, of what is no time.
+        float64 seconds, null if missing or wrong, and which values are not times, bool, shape
+        (rows,).
     """
     if pa.types.is_temporal(column.type):
         return numbers(column)
@@ -153,7 +154,7 @@ def _are_numbers(text: pa.Array) -> pa.Array:
 
 
 def _simple(column: pa.Array) -> pa.Array:
-    """A column as strings, null where empty, or as numbers."""
+    """Returns a column as strings, null if empty, or as numbers."""
     kind, types = column.type, pa.types
     if types.is_interval(kind) or types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType):
         raise DataError(f"A column of type {kind} cannot hold numbers.")
@@ -171,15 +172,16 @@ def _simple(column: pa.Array) -> pa.Array:
 
 
 def too_long(column: pa.Array) -> np.ndarray:
-    """Which categories are longer than any identifier, shape (rows,)."""
+    """Returns which categories are longer than `LONGEST_CATEGORY`, bool, shape (rows,)."""
     is_coded = pa.types.is_dictionary(column.type)
     each = column.dictionary if is_coded else column
     if (pc.max(pc.binary_length(each)).as_py() or 0) <= LONGEST_CATEGORY:
         return np.zeros(len(column), dtype=bool)
     length = pc.utf8_length(column.dictionary_decode() if is_coded else column)
-    return pc.greater(pc.fill_null(length, 0), LONGEST_CATEGORY).to_numpy(zero_copy_only=False)
+    is_long = pc.greater(pc.fill_null(length, 0), LONGEST_CATEGORY)
+    return np.asarray(is_long.to_numpy(zero_copy_only=False))
 
 
 def outside(column: pa.Array, allowed: Sequence[float]) -> np.ndarray:
-    """Which numbers are not among those allowed, shape (rows,)."""
+    """Returns which numbers are not among those allowed, bool, shape (rows,)."""
     return ~np.isin(column.to_numpy(zero_copy_only=False), np.asarray(allowed, dtype=np.float64))

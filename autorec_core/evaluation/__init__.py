@@ -1,1 +1,1 @@
-"""Evaluation: metrics, baselines, intervals, and where a model errs."""
+"""Evaluation: test metrics, baselines, intervals, and the rows with the largest errors."""

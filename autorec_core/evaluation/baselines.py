@@ -1,7 +1,7 @@
-"""Baselines: what a recommender must beat to be worth its while.
+"""Baselines: simple models that a recommender must beat.
 
-Each strength of regularisation is chosen on the valid rows, as a recommender's is; a baseline that
-is not tuned flatters whatever is held against it.
+The strength of regularisation is chosen on the valid rows, as for a recommender. A baseline that is
+not tuned would make the recommender look better than it is.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ INVERSE_STRENGTHS = tuple(10.0 ** (step / 2) for step in range(-8, 9))
 
 @dataclass(frozen=True)
 class Splits:
-    """The encoded rows that a baseline learns from, and those it predicts.
+    """The encoded rows that a baseline is trained on, and the rows that it predicts.
 
     Args:
         train: The training rows.
-        valid: The rows that regularisation is chosen on.
+        valid: The rows on which regularisation is chosen.
         test: The rows to predict; their labels are not read.
-        schema: The schema of all.
-        seed: Seeds what draws.
-        refit: Whether to learn from valid rows too, once regularisation is chosen.
+        schema: The schema of all three.
+        seed: The seed of solvers.
+        refit: Whether to train on valid rows too, after regularisation is chosen.
     """
 
     train: Examples
@@ -45,17 +45,17 @@ class Splits:
 
     @cached_property
     def known(self) -> Examples:
-        """The rows that the final fit learns from."""
+        """The rows of the final fit."""
         return Examples.joined(self.train, self.valid) if self.refit else self.train
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a baseline predicts.
+    """The predictions of a baseline.
 
     Args:
-        scores: Its predictions of the test rows, float64, shape (rows,).
-        chosen: What was chosen on the valid rows, by name.
+        scores: Predictions of the test rows, float64, shape (rows,).
+        chosen: The settings that were chosen on the valid rows, by name.
     """
 
     scores: np.ndarray
@@ -64,13 +64,13 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A simple model that recommenders are held against.
+    """A simple model that recommenders are compared with.
 
     Args:
         name: Its name in files.
-        title: Its name for readers.
+        title: Its name in reports.
         tasks: The tasks it is for: "rating", "ctr".
-        predict: From the rows to predictions of the test rows.
+        predict: Trains the baseline and predicts the test rows.
     """
 
     name: str
@@ -80,18 +80,18 @@ class Baseline:
 
 
 def predict_mean(train: Examples, test: Examples) -> np.ndarray:
-    """The training labels' mean for every row; float64, shape (test rows,)."""
+    """Predicts the mean of the training labels for every row; float64, shape (test rows,)."""
     return np.full(len(test), np.mean(train.label, dtype=np.float64))
 
 
 def predict_biases(
     train: Examples, test: Examples, schema: Schema, *, damping: float
 ) -> np.ndarray:
-    """Mean plus a bias for each id of every categorical column, clipped to the label range.
+    """Predicts the mean plus a bias for each id, clipped to the label range.
 
-    Minimises the squared error plus `damping` times the squared biases by sweeping over the
-    columns, each solved exactly given the others (Koren, 2010, baseline estimates). Id 0, unknown,
-    has no bias.
+    It minimises the squared error plus `damping` times the squared biases. It solves one column
+    after the other, exactly and given the others (Koren, 2010, baseline estimates), several times.
+    Id 0, unknown, has no bias.
 
     Args:
         train: Encoded training rows.
@@ -115,35 +115,38 @@ def predict_biases(
             biases[column][0] = 0.0
             residual -= biases[column][ids]
     predicted = mean + sum(bias[test.categorical[:, at]] for at, bias in enumerate(biases))
-    return np.clip(np.broadcast_to(predicted, len(test)), *schema.label_range)
+    return np.asarray(np.clip(np.broadcast_to(predicted, len(test)), *schema.label_range))
 
 
 def predict_logistic(
     train: Examples, test: Examples, schema: Schema, seed: int, *, inverse_strength: float
 ) -> np.ndarray:
-    """A logistic regression on one-hot ids and numbers; float64 probabilities, (test rows,).
+    """Predicts by logistic regression on one-hot ids and numbers.
 
     Args:
         train: Encoded training rows, labels 0 or 1.
         test: Encoded rows to predict.
         schema: The schema of both.
-        seed: Seeds the solver.
-        inverse_strength: Of the L2 regularisation; scikit-learn's `C`.
+        seed: The solver's seed.
+        inverse_strength: The inverse strength of L2 regularisation: scikit-learn's `C`.
+
+    Returns:
+        float64 probabilities, shape (test rows,).
     """
     model = _logistic_model(seed)
     _fit(model, _one_hot(train, schema), train.label, inverse_strength)
-    return model.predict_proba(_one_hot(test, schema))[:, 1]
+    return np.asarray(model.predict_proba(_one_hot(test, schema))[:, 1])
 
 
 def choose(
     candidates: tuple[float, ...], start: float, valid_loss: Callable[[float], float]
 ) -> float:
-    """The candidate with the least valid loss, found by going downhill from `start`.
+    """Finds a candidate with the smallest valid loss by descent from `start`.
 
     Args:
-        candidates: In rising order.
-        start: The one to begin with.
-        valid_loss: The loss of a candidate on the valid rows.
+        candidates: The candidates in rising order.
+        start: The candidate to try first.
+        valid_loss: Computes the loss of a candidate on the valid rows.
     """
     place = candidates.index(start)
     least = valid_loss(start)
@@ -176,7 +179,7 @@ def _biases(splits: Splits) -> Prediction:
 
 def _logistic(splits: Splits) -> Prediction:
     if len(np.unique(splits.train.label)) < 2:
-        return _mean(splits)  # there is nothing to tell apart
+        return _mean(splits)  # a logistic regression needs two classes
     train, valid, schema = splits.train, splits.valid, splits.schema
     model, features = _logistic_model(splits.seed), _one_hot(train, schema)
     held_out = _one_hot(valid, schema)
@@ -204,15 +207,15 @@ BASELINES: dict[str, Baseline] = {
 
 
 def baselines_of(task: str) -> list[Baseline]:
-    """The baselines of a task ("rating" or "ctr")."""
+    """Returns the baselines of a task ("rating" or "ctr")."""
     return [baseline for baseline in BASELINES.values() if task in baseline.tasks]
 
 
 def _logistic_model(seed: int) -> Any:
     from sklearn.linear_model import LogisticRegression
 
-    # On sparse ids this solver's Newton steps come to the optimum where lbfgs gives up or creeps.
-    # It regularises the intercept too, but scaled by 10 that weighs next to nothing.
+    # On sparse ids this solver reaches the optimum where lbfgs stops early or is very slow. It also
+    # regularises the intercept; scaling by 10 makes that negligible.
     return LogisticRegression(
         solver="liblinear", intercept_scaling=10.0, max_iter=300, random_state=seed
     )
@@ -222,13 +225,13 @@ def _fit(model: Any, features: Any, labels: np.ndarray, inverse_strength: float)
     from sklearn.exceptions import ConvergenceWarning
 
     with warnings.catch_warnings():
-        # A fit that ends early is one candidate more; the valid rows say what it is worth.
+        # A fit that stops early is a candidate like any other: the valid loss judges it.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.set_params(C=inverse_strength).fit(features, labels.astype(np.float64))
 
 
 def _one_hot(examples: Examples, schema: Schema) -> Any:
-    """A sparse matrix in float64, as the solver wants it: a column an id, then the numbers."""
+    """Makes the solver's sparse float64 matrix: one column for each id, then the numbers."""
     from scipy import sparse
 
     rows, fields = len(examples), len(schema.categorical)

@@ -1,4 +1,4 @@
-"""Where a model errs: its test loss by what is known of a row, its residuals, its calibration."""
+"""Breakdowns of a model's errors: test loss by user and item activity, residuals, calibration."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000)
 RESIDUAL_BINS = 40
 CENTRAL = (0.005, 0.995)
 MOST_SPREAD = 4.0
-"""Residuals that spread so many times as far as their middle 99 % have outliers."""
+"""If all residuals spread this many times as far as the middle 99 %, there are outliers."""
 CALIBRATION_BINS = 20
 MANY_LABELS = 12
 
 
 @dataclass(frozen=True)
 class ActivityRow:
-    """The loss of those test rows whose user, or item, was met about as often in training.
+    """The loss of the test rows whose user (or item) has about the same number of training rows.
 
     Args:
-        by: The column that is counted; "unknown values" where a data set names neither user nor
-            item, and the unknown ids of a row are counted.
-        least: The fewest training rows (or unknown values); 0 stands for unknown ids alone.
-        most: The most of them; None for no bound.
-        rows: Test rows.
-        ids: Different ids among them, 0 where they are unknown.
+        by: The user or item column; "unknown values" if the data set has neither, and rows are
+            grouped by their number of unknown ids.
+        least: The smallest number of training rows (or unknown values); 0 means unknown ids only.
+        most: The largest number; None for no bound.
+        rows: Number of test rows.
+        ids: Number of different known ids in these rows.
         loss: The model's mean loss.
-        low: The lower end of its interval.
-        high: Its upper end.
+        low: The lower end of the loss's interval.
+        high: The upper end of the loss's interval.
         baselines: Each baseline's mean loss on the same rows.
     """
 
@@ -57,16 +57,16 @@ def activity(
     seed: int,
     users: np.ndarray | None = None,
 ) -> list[ActivityRow]:
-    """Splits the test loss by how often a row's user and item were met, unknown ids apart.
+    """Splits the test loss by the number of training rows of a row's user and item.
 
     Args:
         losses: For "model" and each baseline, the loss of each test row, shape (rows,).
-        known: The encoded rows the model was trained on.
+        known: The encoded rows that the model was trained on.
         test: The encoded test rows.
         schema: The schema of both.
-        seed: Seeds the intervals.
-        users: The user of each test row, whose rows are drawn together; None where rows stand
-            alone.
+        seed: The seed of the intervals.
+        users: The user of each test row, so that a user's rows are drawn together; None if rows are
+            independent.
     """
     found: list[ActivityRow] = []
     for column in (schema.user, schema.item):
@@ -78,7 +78,7 @@ def activity(
         ids = test.categorical[:, place]
         found += _by_count(column, met[ids], ids, losses, seed, users)
     if not found and schema.categorical:
-        # Without the places of lists: id 0 also stands where a list has ended.
+        # Lists are left out, because their unused places have id 0 too.
         unknown = (test.categorical[:, : len(schema.categorical)] == UNKNOWN).sum(axis=1)
         found += _by_count("unknown values", unknown, None, losses, seed, users)
     return found
@@ -92,7 +92,7 @@ def _by_count(
     seed: int,
     users: np.ndarray | None,
 ) -> Iterator[ActivityRow]:
-    """One row for each step of the counts that has test rows."""
+    """Yields one row for each range of counts that has test rows."""
     bounds = [0, *STEPS]
     for least, after in zip(bounds, [*bounds[1:], None], strict=True):
         chosen = (counts >= least) & (True if after is None else counts < after)
@@ -118,14 +118,13 @@ def _by_count(
 
 @dataclass(frozen=True)
 class ResidualRow:
-    """How many test rows of one label have a residual (label minus score) in one bin.
+    """The number of test rows of one label whose residual (label minus score) lies in one bin.
 
     Args:
-        label: The label; None where labels are too many to be told apart.
+        label: The label; None if there are too many labels for a histogram of each.
         low: The bin's lower end.
-        high: Its upper end.
-        rows: Test rows; where outliers would leave all others in one bin, the outermost bins hold
-            what lies beyond them too.
+        high: The bin's upper end.
+        rows: Number of test rows. If there are outliers, the first and the last bin hold them too.
     """
 
     label: float | None
@@ -135,7 +134,12 @@ class ResidualRow:
 
 
 def residuals(labels: np.ndarray, scores: np.ndarray) -> list[ResidualRow]:
-    """The histogram of label minus score, for each label where there are few; both (rows,)."""
+    """Computes the histogram of label minus score, for each label if there are few.
+
+    Args:
+        labels: Shape (rows,).
+        scores: Shape (rows,).
+    """
     labels, scores = np.asarray(labels, np.float64), np.asarray(scores, np.float64)
     residual, edges = _binned(labels - scores)
     values = np.unique(labels)
@@ -155,12 +159,12 @@ def residuals(labels: np.ndarray, scores: np.ndarray) -> list[ResidualRow]:
 
 
 def _binned(residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The residuals, outliers brought to the outermost bins, and the bins' ends."""
+    """Returns the residuals, with outliers clipped, and the edges of the bins."""
     low, high = np.quantile(residual, CENTRAL)
     if high > low and np.ptp(residual) > MOST_SPREAD * (high - low):
         residual = np.clip(residual, low, high)
     low, high = residual.min(), residual.max()
-    # Numbers that differ by next to nothing for their size allow no bins between them.
+    # Numbers that are nearly equal, compared with their size, leave no room for bins.
     slack = max(abs(low), abs(high), 1.0) * 1e-6
     if high - low < slack:
         low, high = low - slack, high + slack
@@ -169,14 +173,14 @@ def _binned(residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class CalibrationRow:
-    """Mean prediction beside mean outcome of test rows with predictions of one size.
+    """The mean prediction and the mean label of test rows with similar predictions.
 
     Args:
         predicted: The mean score.
         observed: The mean label.
         low: The lower end of the mean label's interval.
-        high: Its upper end.
-        rows: Test rows.
+        high: The upper end of the mean label's interval.
+        rows: Number of test rows.
     """
 
     predicted: float
@@ -187,14 +191,22 @@ class CalibrationRow:
 
 
 def _of(users: np.ndarray | None, chosen: np.ndarray) -> np.ndarray | None:
-    """The users of some rows, numbered from 0 without gaps."""
+    """Returns the users of the chosen rows, numbered from 0 without gaps."""
     return None if users is None else np.unique(users[chosen], return_inverse=True)[1]
 
 
 def calibration(
     labels: np.ndarray, scores: np.ndarray, seed: int, users: np.ndarray | None = None
 ) -> list[CalibrationRow]:
-    """Predictions beside outcomes in bins of about equally many rows, by rising prediction."""
+    """Compares predictions with labels in bins of about equally many rows, by prediction.
+
+    Args:
+        labels: Shape (rows,).
+        scores: Shape (rows,).
+        seed: The seed of the intervals.
+        users: The user of each row, so that a user's rows are drawn together; None if rows are
+            independent.
+    """
     labels, scores = np.asarray(labels, np.float64), np.asarray(scores, np.float64)
     bin_of_row = calibration_bins(scores, CALIBRATION_BINS)
     curve = zip(*calibration_curve(labels, scores, CALIBRATION_BINS), strict=True)

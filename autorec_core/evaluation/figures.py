@@ -1,4 +1,4 @@
-"""Evaluation: a scorer's test figures beside the baselines', and the loss of every row."""
+"""The test metrics of a scorer and of the baselines, and the loss of every row."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from autorec_core.evaluation.intervals import LEVEL, mean_intervals
 from autorec_core.metrics import cross_entropies, metrics_of, squared_errors, task_metrics
 
 PERFECT = 0.995
-"""Where a model is this good (AUC, or share of the variance), a column may hold the answer."""
+"""If a model is this good (AUC, or share of the variance), a column may hold the answer."""
 FEWEST_OF_AUC = 10
-"""With fewer test rows of either label, an AUC is mostly chance."""
+"""With fewer test rows of either label, the AUC is mostly chance."""
 LOSSES = {task: metrics_of(task)[0].name for task in ("rating", "ctr")}
 """The metric that is the mean of the row losses, by task."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the test rows say of a model.
+    """The evaluation of a model and the baselines on the test rows.
 
     Args:
         figures: For "model" and each baseline, the task's metrics by name.
-        losses: For the same, the loss of each test row, float64, shape (rows,).
-        chosen: For each baseline with a setting, what was chosen on the valid rows.
-        warnings: A sentence for each thing that must be known before the figures are believed.
+        losses: For "model" and each baseline, the loss of each test row, float64, shape (rows,).
+        chosen: For each baseline with a setting, the setting that was chosen on the valid rows.
+        warnings: Sentences that a reader must know before trusting the figures.
     """
 
     figures: dict[str, dict[str, float]]
@@ -42,23 +42,23 @@ class Evaluation:
 
     @property
     def warning(self) -> str:
-        """All warnings in one line; "" where there are none."""
+        """All warnings in one line; "" if there are none."""
         return " ".join(self.warnings)
 
 
 def row_losses(task: str, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The task's loss of each row: squared error or cross entropy; float64, shape (rows,)."""
+    """Computes each row's loss: squared error or cross entropy; float64, shape (rows,)."""
     losses = cross_entropies if task == "ctr" else squared_errors
     return losses(np.asarray(labels, np.float64), np.asarray(scores, np.float64))
 
 
 def evaluate(scores: np.ndarray, splits: Splits) -> Evaluation:
-    """Holds scores of the test rows against the labels, beside the baselines.
+    """Evaluates a model's scores of the test rows, and the baselines.
 
     Args:
         scores: The model's scores of the test rows, shape (rows,).
-        splits: The encoded rows; `refit` says whether the model has learned from the valid rows
-            too, so that the baselines learn from the same rows as the model.
+        splits: The encoded rows. `refit` must say whether the model was trained on the valid rows
+            too, so that the baselines are trained on the same rows.
     """
     schema, test = splits.schema, splits.test
     found_by = {one.name: one.predict(splits) for one in baselines_of(schema.task)}
@@ -82,30 +82,30 @@ def evaluate(scores: np.ndarray, splits: Splits) -> Evaluation:
 def _warnings(
     schema: Schema, labels: np.ndarray, figures: Mapping[str, Mapping[str, float]]
 ) -> Iterator[str]:
-    """What must be known before the figures are believed."""
+    """Yields what a reader must know before trusting the figures."""
     loss = LOSSES[schema.task]
     found, constant = figures["model"].get(loss, np.nan), figures["mean"][loss]
     if not found < constant:
         yield (
-            f"The model is not better than predicting the mean: test {loss.upper()} "
-            f"{found:.4g}, the mean's {constant:.4g}."
+            f"The model is not better than predicting the mean: its test {loss.upper()} is "
+            f"{found:.4g}, that of the mean is {constant:.4g}."
         )
     if schema.task == "ctr":
-        yield from _of_auc(schema, labels, figures["model"].get("auc"))
+        yield from _auc_warnings(schema, labels, figures["model"].get("auc"))
     elif (variance := float(np.var(labels, dtype=np.float64))) and found < (1 - PERFECT) * variance:
         yield (
             f"The model explains {1 - found / variance:.2%} of the variance of {schema.label}, "
-            "almost all of it: look whether a column holds the answer."
+            "almost all of it: check whether a column holds the answer."
         )
 
 
-def _of_auc(schema: Schema, labels: np.ndarray, value: float | None) -> Iterator[str]:
+def _auc_warnings(schema: Schema, labels: np.ndarray, value: float | None) -> Iterator[str]:
     positive = int((labels > 0.5).sum())
     rarer, count = (1, positive) if 2 * positive <= len(labels) else (0, len(labels) - positive)
     if value is None:
         yield (
-            f"The AUC cannot be computed: no test row has {schema.label} {rarer}. More rows, or "
-            "another `split.strategy`, would bring some."
+            f"The AUC cannot be computed: no test row has {schema.label} {rarer}. Use more rows or "
+            "another `split.strategy`."
         )
         return
     if count < FEWEST_OF_AUC:
@@ -114,19 +114,20 @@ def _of_auc(schema: Schema, labels: np.ndarray, value: float | None) -> Iterator
             f"The AUC of {value:.4f} says little: only {count} test {rows} {schema.label} {rarer}."
         )
     elif value >= PERFECT:
-        yield (f"The AUC of {value:.4f} is almost perfect: look whether a column holds the answer.")
+        yield f"The AUC of {value:.4f} is almost perfect: check whether a column holds the answer."
 
 
 def loss_intervals(
     task: str, losses: Mapping[str, np.ndarray], seed: int, users: np.ndarray | None = None
 ) -> dict[str, Any]:
-    """The mean loss of model and baselines with intervals, and what the model wins by.
+    """Computes the mean losses of model and baselines, and their differences, with intervals.
 
     Args:
         task: "rating" or "ctr".
         losses: For "model" and each baseline, the loss of each test row, shape (rows,).
-        seed: Seeds the draws; all columns are drawn together, so differences are paired.
-        users: The user of each row, whose rows are drawn together; None where rows stand alone.
+        seed: The seed of the draws; all columns are drawn together, so differences are paired.
+        users: The user of each row, so that a user's rows are drawn together; None if rows are
+            independent.
 
     Returns:
         `loss` (the metric's name), `level`, and by name `losses` and `differences` (the model's

@@ -1,6 +1,6 @@
-"""Bootstrap intervals: how far a figure would move on other rows of the same kind.
+"""Bootstrap intervals: how much a figure would differ on other rows of the same kind.
 
-The one bootstrap of the project: the report, the breakdowns and the promotion gate draw with it.
+The report, the breakdowns and the gate all use this bootstrap.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from scipy.special import ndtr, stdtrit
 LEVEL = 0.95
 RESAMPLES = 2000
 UNITS = 20_000
-"""The most units that are drawn from; more are put together at random to that many."""
+"""The most units to draw from; more units are first combined at random into this many."""
 DRAWS_AT_ONCE = 50
 
 
@@ -23,9 +23,9 @@ class Interval:
     """A mean and the interval it is likely to lie in.
 
     Args:
-        mean: The mean of the rows at hand.
+        mean: The mean of the given rows.
         low: The interval's lower end.
-        high: Its upper end.
+        high: The interval's upper end.
     """
 
     mean: float
@@ -41,24 +41,24 @@ def mean_intervals(
     counted: np.ndarray | None = None,
     level: float = LEVEL,
 ) -> list[Interval]:
-    """The mean of each column with its interval, all columns over the same draws.
+    """Computes the mean of each column and its interval, with the same draws for all columns.
 
-    A percentile bootstrap (Efron & Tibshirani, 1993). Where rows come in clusters, such as those of
-    one user, whole clusters are drawn: rows of one user resemble each other, so they say less than
-    as many rows of different users. The percentiles are those of Hesterberg (2015), which make up
-    for the bootstrap's too narrow intervals where independent units are few.
+    This is a percentile bootstrap (Efron & Tibshirani, 1993). It draws whole clusters, such as all
+    rows of one user: rows of one user are similar, so they tell less than as many rows of different
+    users. The percentiles follow Hesterberg (2015), because plain bootstrap intervals are too
+    narrow if there are few independent units.
 
     Args:
         values: Numbers, shape (rows, columns) or (rows,).
-        seed: Seeds the draws.
-        clusters: The cluster of each row, int, shape (rows,); None where each row stands alone.
-        counted: Which rows each column's mean is taken over, bool, shape (rows, columns); None
-            where it is all of them.
-        level: How likely the interval is to hold the true mean.
+        seed: The seed of the draws.
+        clusters: The cluster of each row, int, shape (rows,); None if rows are independent.
+        counted: Which rows count for each column's mean, bool, shape (rows, columns); None for all
+            rows.
+        level: The probability that the interval holds the true mean.
 
     Returns:
-        One interval a column; with a single unit both ends are the mean, and a column without rows
-        has NaN.
+        One interval for each column. With a single unit both ends are the mean; a column without
+        rows has NaN.
     """
     table = np.asarray(values, np.float64).reshape(len(values), -1)
     if counted is None:
@@ -82,7 +82,7 @@ def mean_intervals(
 
 
 def interval_ends(drawn: np.ndarray, tail: float) -> tuple[float, float]:
-    """The two quantiles of the draws that leave out `tail` on either side."""
+    """Returns the quantiles of the draws that leave out the share `tail` on either side."""
     usable = drawn[np.isfinite(drawn)]
     if not len(usable):
         return float("nan"), float("nan")
@@ -91,10 +91,11 @@ def interval_ends(drawn: np.ndarray, tail: float) -> tuple[float, float]:
 
 
 def tail_share(level: float, units: float) -> float:
-    """The share of draws to leave out on either side for an interval of `level`.
+    """Computes the share of draws to leave out on either side for an interval of `level`.
 
-    Hesterberg (2015): the normal tail beyond Student's t for so many independent units, widened for
-    the bootstrap's variance, which is too small by (units - 1) / units.
+    The formula is from Hesterberg (2015): the normal tail beyond the quantile of Student's t with
+    `units - 1` degrees of freedom, corrected because the bootstrap's variance is too small by the
+    factor (units - 1) / units.
     """
     tail = (1 - level) / 2
     if units <= 1:
@@ -103,11 +104,11 @@ def tail_share(level: float, units: float) -> float:
 
 
 def effective_units(counts: np.ndarray, clusters: np.ndarray | None) -> float:
-    """As how many clusters of equal size unequal ones count (Kish, 1965).
+    """Computes how many clusters of equal size would carry the same information (Kish, 1965).
 
     Args:
-        counts: How much of each row counts, 0 or 1, shape (rows,).
-        clusters: The cluster of each row, shape (rows,); None where each row stands alone.
+        counts: 1 for each row that counts, else 0, shape (rows,).
+        clusters: The cluster of each row, shape (rows,); None if rows are independent.
     """
     sizes = counts if clusters is None else np.bincount(clusters, weights=counts)
     squares = float(np.square(sizes).sum())
@@ -115,15 +116,18 @@ def effective_units(counts: np.ndarray, clusters: np.ndarray | None) -> float:
 
 
 def resampled_sums(table: np.ndarray, seed: int, clusters: np.ndarray | None = None) -> np.ndarray:
-    """The sum of each column over rows drawn with replacement; float64, (RESAMPLES, columns).
+    """Sums each column over rows that are drawn with replacement.
 
-    Units beyond `UNITS` are first put together at random, which keeps the sums' mean and nearly all
-    of their spread (Chamandy et al., 2012).
+    If there are more than `UNITS` units, they are first combined at random, which changes the mean
+    of the sums not at all and their spread very little (Chamandy et al., 2012).
 
     Args:
         table: Numbers, shape (rows, columns).
-        seed: Seeds the draws.
-        clusters: The cluster of each row, drawn as a whole; None where each row stands alone.
+        seed: The seed of the draws.
+        clusters: The cluster of each row, drawn as a whole; None if rows are independent.
+
+    Returns:
+        float64, shape (RESAMPLES, columns).
     """
     random = np.random.default_rng(seed)
     units = table if clusters is None else _summed(table, clusters)
@@ -140,7 +144,7 @@ def resampled_sums(table: np.ndarray, seed: int, clusters: np.ndarray | None = N
 
 
 def clusters_of(values: pd.Series) -> np.ndarray:
-    """The cluster of each row by its value, such as its user; a row without one stands alone.
+    """Numbers rows by their value, such as their user; each row without a value gets its own.
 
     Args:
         values: A column of raw rows, shape (rows,).
@@ -155,5 +159,5 @@ def clusters_of(values: pd.Series) -> np.ndarray:
 
 
 def _summed(table: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """The sum of each column over the rows of each group, shape (groups, columns)."""
+    """Sums each column over the rows of each group; returns shape (groups, columns)."""
     return np.stack([np.bincount(group, weights=column) for column in table.T], axis=1)

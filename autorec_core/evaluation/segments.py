@@ -1,4 +1,4 @@
-"""Segments of rows by how often training has seen their ids: unknown, rare, medium, frequent."""
+"""Segments of rows by how often their ids occur in train: unknown, rare, medium, frequent."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ SHARES = ("rare", "medium", "frequent")
 def segments(
     preprocessor: Preprocessor, ids: np.ndarray, *, min_rows: int
 ) -> dict[str, np.ndarray]:
-    """Divides rows by their user's activity and by their item's.
+    """Divides rows by how often their user, and their item, occurs in train.
 
-    Tables without users and items are divided by the rarest of a row's ids. Known ids fall into
-    thirds of the rows, by how often training has seen them.
+    If there are no users and items, rows are divided by their rarest id. Rows with known ids are
+    divided into thirds: rare, medium and frequent.
 
     Args:
-        preprocessor: Knows how often each id occurs in training.
+        preprocessor: Holds how often each id occurs in train.
         ids: int32, shape (rows, categorical columns).
-        min_rows: Segments with fewer rows are left out: their mean says nothing.
+        min_rows: Segments with fewer rows are left out, because their mean is mostly chance.
 
     Returns:
-        By name, which rows belong to a segment, bool, shape (rows,).
+        For each segment's name, which rows belong to it, bool, shape (rows,).
     """
     schema = preprocessor.schema
     seen = {
@@ -44,7 +44,7 @@ def segments(
 
 
 def _counts(preprocessor: Preprocessor, column: str) -> np.ndarray:
-    """How often training has seen each id of a column; "unknown" never."""
+    """Returns how often each id of a column occurs in train; 0 for "unknown"."""
     counts = preprocessor.vocabularies[column].counts.to_numpy(zero_copy_only=False)
     return np.insert(counts, UNKNOWN, 0)
 

@@ -1,4 +1,4 @@
-"""Columns that tell too much: which of them alone predicts the label almost perfectly."""
+"""Finds columns that give the label away: one alone predicts it almost perfectly."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from autorec_core.data.schema import Examples, Schema
 from autorec_core.metrics import auc
 
 LIMIT = 0.99
-"""From here on a column alone is called almost perfect: of the AUC, or the share of variance."""
+"""An AUC, or a share of the variance, from which a column's prediction is almost perfect."""
 FEWEST = 5
-"""With fewer rows of either label, an AUC near 1 is mere luck."""
+"""With fewer rows of either label, an AUC near 1 may be chance."""
 FEWEST_RATINGS = 20
 BINS = 128
 
@@ -24,18 +24,18 @@ class TellingColumn:
 
     Args:
         name: The column.
-        power: The AUC, or the share of the ratings' variance that it explains.
+        power: The AUC, or the share of the ratings' variance that the column explains.
     """
 
     name: str
     power: float
 
 
-def telling_columns(rows: Examples, schema: Schema) -> list[TellingColumn]:
+def find_telling_columns(rows: Examples, schema: Schema) -> list[TellingColumn]:
     """Finds columns that alone predict the label almost perfectly, the strongest first.
 
-    Each half of the rows is predicted by what the other half says: the mean label of each category,
-    or of each of `BINS` bins of numbers. Numbers are tried as a prediction by themselves, too.
+    Each half of the rows is predicted from the other half, by the mean label of each category or of
+    each of `BINS` bins of numbers. Numbers themselves are also tried as predictions.
 
     Args:
         rows: Encoded rows, in any order.
@@ -59,7 +59,7 @@ def telling_columns(rows: Examples, schema: Schema) -> list[TellingColumn]:
 def _guesses(
     rows: Examples, schema: Schema, label: np.ndarray
 ) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """For each column, predictions of all rows that it alone allows."""
+    """Yields for each column some predictions of all rows from that column alone."""
     for place, field in enumerate(schema.categorical):
         yield field.name, [_mean_of_same(rows.categorical[:, [place]], label)]
     for one in schema.lists:
@@ -73,30 +73,30 @@ def _guesses(
 
 
 def _mean_of_same(codes: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """For each row, the mean label of the other half's rows of the same code.
+    """Predicts each row by the mean label of the rows with the same code in the other half.
 
     Args:
         codes: Whole numbers, shape (rows, places); the means of several places are averaged.
         label: float64, shape (rows,).
     """
-    # A fixed coin for each row: the rows may stand in any order, alternating ones too.
+    # Halves are drawn at random, because the labels may alternate from row to row.
     half = np.random.default_rng(0).integers(0, 2, len(label))
     size = int(codes.max(initial=0)) + 1
     found = np.zeros(len(label))
     for side in (0, 1):
-        teaches, asked = half == side, half != side
-        mean = label[teaches].mean() if teaches.any() else 0.0
-        taught = np.repeat(label[teaches], codes.shape[1])
-        sums = np.bincount(codes[teaches].reshape(-1), weights=taught, minlength=size)
-        counts = np.bincount(codes[teaches].reshape(-1), minlength=size)
-        # A tenth of a row of the mean: codes that never came get it, the others next to nothing.
+        train, other = half == side, half != side
+        mean = label[train].mean() if train.any() else 0.0
+        weights = np.repeat(label[train], codes.shape[1])
+        sums = np.bincount(codes[train].reshape(-1), weights=weights, minlength=size)
+        counts = np.bincount(codes[train].reshape(-1), minlength=size)
+        # A tenth of a row with the mean label: the prediction for codes that never occur.
         means = (sums + 0.1 * mean) / (counts + 0.1)
-        found[asked] = means[codes[asked]].mean(axis=1)
+        found[other] = means[codes[other]].mean(axis=1)
     return found
 
 
 def _power(task: str, label: np.ndarray, guess: np.ndarray) -> float:
-    """How well a guess predicts the label: AUC, or share of variance in values or in ranks."""
+    """Computes how well a guess predicts the label: AUC, or explained share of variance."""
     if task == "ctr":
         return auc(label, guess)
     explained = 1 - np.mean(np.square(label - guess)) / np.var(label)
@@ -104,14 +104,14 @@ def _power(task: str, label: np.ndarray, guess: np.ndarray) -> float:
 
 
 def _rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """The squared correlation of ranks where it is positive, else 0 (Spearman, 1904)."""
-    ours, theirs = _ranks(first), _ranks(second)
-    if min(np.ptp(ours), np.ptp(theirs)) == 0:
+    """Computes the squared correlation of ranks, or 0 if it is negative (Spearman, 1904)."""
+    first, second = _ranks(first), _ranks(second)
+    if min(np.ptp(first), np.ptp(second)) == 0:
         return 0.0
-    return float(max(np.corrcoef(ours, theirs)[0, 1], 0.0) ** 2)
+    return float(max(np.corrcoef(first, second)[0, 1], 0.0) ** 2)
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    """The rank of each value; equal ones share the mean of theirs."""
+    """Computes the rank of each value; equal values get the mean of their ranks."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     return (np.cumsum(counts) - (counts - 1) / 2)[place]

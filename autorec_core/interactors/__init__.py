@@ -1,4 +1,4 @@
-"""Interactors: from feature vectors to information. The folder is the registry."""
+"""Interactors: blocks that combine feature vectors. Every module here is imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every interactor shares: the base class, and the rules that bring inputs to one shape."""
+"""The base class of interactors, and the three ways to bring their inputs to one shape."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ from autorec_core.errors import BlockError
 
 @dataclass(frozen=True, kw_only=True)
 class Interactor(Block):
-    """A block from feature vectors to information.
+    """A block that combines feature vectors.
 
-    Inputs are tensors of rank 2, (batch_size, width), or rank 3, (batch_size, fields, dim). How an
-    interactor brings several of them to one shape is one of three rules: `flat`, `aligned` and
-    `fields`. Where widths must agree and do not, a trained linear map without bias makes them.
+    Inputs are tensors of rank 2, (batch_size, width), or rank 3, (batch_size, fields, dim). An
+    interactor brings several inputs to one shape by one of three functions: `flat`, `aligned` or
+    `fields`. If widths must be equal but are not, a trained linear map without bias changes them.
 
-    `searched` says whether a HyperInteraction may choose it.
+    `searched` says whether a HyperInteraction may choose this interactor.
     """
 
     searched: ClassVar[bool] = True
 
     def narrowed(self, fields: int) -> Interactor | None:
-        """This interactor without choices that decide nothing between so many vectors.
+        """Returns this interactor without choices that have no effect on this number of vectors.
 
         Args:
-            fields: Number of the vectors that it will be called on.
+            fields: Number of vectors that it will be called on.
 
         Returns:
-            The interactor, or None where another one does the same to them, or it does nothing.
+            The interactor; None if it has no effect or the same effect as another interactor.
         """
         return self
 
 
 def flat(tensors: Sequence[Any]) -> Any:
-    """All inputs side by side, shape (batch_size, sum of widths)."""
+    """Flattens and concatenates all inputs, shape (batch_size, sum of widths)."""
     flattened = [_flattened(tensor) for tensor in checked(tensors)]
     return flattened[0] if len(flattened) == 1 else keras.layers.Concatenate()(flattened)
 
 
 def aligned(tensors: Sequence[Any]) -> Any:
-    """Each input as one vector, shape (batch_size, inputs, width).
+    """Stacks the inputs, each as one vector, shape (batch_size, inputs, width).
 
-    Inputs of rank 3 are flattened first, and wider vectors mapped to the narrowest width. A single
-    input of rank 3 stands for its fields.
+    Inputs of rank 3 are flattened first, and wider vectors are mapped to the smallest width. A
+    single input of rank 3 is returned as it is: its fields are the vectors.
     """
     if len(checked(tensors)) == 1 and len(tensors[0].shape) == 3:
         return tensors[0]
@@ -56,13 +56,13 @@ def aligned(tensors: Sequence[Any]) -> Any:
 
 
 def fields(tensors: Sequence[Any], dim: int = 0) -> Any:
-    """All inputs' fields below each other, shape (batch_size, sum of fields, dim).
+    """Stacks the fields of all inputs, shape (batch_size, sum of fields, dim).
 
     An input of rank 2 is one field.
 
     Args:
         tensors: Tensors of rank 2 or 3.
-        dim: The width to which the fields of another width are mapped; 0 for the narrowest.
+        dim: The width to which fields of another width are mapped; 0 for the smallest width.
     """
     tables = [
         tensor if len(tensor.shape) == 3 else keras.layers.Reshape((1, tensor.shape[-1]))(tensor)
@@ -77,23 +77,22 @@ def fields(tensors: Sequence[Any], dim: int = 0) -> Any:
 
 
 def product(table: Any) -> Any:
-    """The elements' product over the fields, (batch_size, fields, dim) to (batch_size, dim).
+    """Multiplies all fields elementwise, (batch_size, fields, dim) to (batch_size, dim).
 
-    Multiplied one by one: the gradient that Keras' own product has on TensorFlow takes cumulative
-    products both ways, ten times as long as all the rest of an inner product.
+    `keras.ops.prod` is not used, because its gradient on TensorFlow takes ten times as long as the
+    rest of an inner product.
     """
     return functools.reduce(keras.ops.multiply, keras.ops.unstack(table, axis=1))
 
 
 def checked(tensors: Sequence[Any]) -> Sequence[Any]:
-    """The inputs, where an interactor can work with them.
+    """Checks that an interactor can work with the inputs, and returns them.
 
     Raises:
-        BlockError: There is none, one is neither a vector nor a table of fields a row, or it holds
-            ids.
+        BlockError: There is no input, or one has a wrong shape or holds ids.
     """
     if not tensors:
-        raise BlockError("It is called on no tensor at all; it needs at least one.")
+        raise BlockError("It needs at least one input tensor. Received: none.")
     for tensor in tensors:
         shape = tuple(tensor.shape)
         if len(shape) not in (2, 3) or not all(shape[1:]):
@@ -103,7 +102,7 @@ def checked(tensors: Sequence[Any]) -> Sequence[Any]:
             )
         if holds_ids(tensor):
             raise BlockError(
-                "It works on feature vectors, and ids are none: put a mapper between. "
+                "It works on feature vectors, not on ids. Put a mapper before it. "
                 f"Received: {tensor.dtype} of shape {shape}."
             )
     return tensors

@@ -18,15 +18,15 @@ FORMS = ("all", "each", "pair")
 
 @dataclass(frozen=True, kw_only=True)
 class BilinearInteraction(Interactor):
-    """Every pair of fields multiplied elementwise, one of the two mapped before.
+    """Multiplies every pair of fields elementwise, after a matrix is applied to the first.
 
-    Pair (i, j) with `i < j` gives `(x[i] @ w) * x[j]`, the pairs in the order (0, 1), (0, 2) and so
-    on. Fields of different widths are mapped to the narrowest. One field has no pair; its output
+    Pair (i, j) with `i < j` gives `(x[i] @ w) * x[j]`. The pairs are in the order (0, 1), (0, 2)
+    and so on. Fields of different widths are mapped to the smallest. The output for a single field
     is zero.
 
     Args:
-        form: Which pairs share a matrix `w`: "all", "each" (those with the same first field) or
-            "pair" (none).
+        form: Which pairs share a matrix `w`: "all" pairs, "each" (pairs with the same first field)
+            or "pair" (each pair has its own).
 
     Returns:
         Tensor of shape (batch_size, fields * (fields - 1) / 2 * dim).
@@ -38,7 +38,7 @@ class BilinearInteraction(Interactor):
     form: str = choice(*FORMS, among=FORMS)
 
     def narrowed(self, fields: int) -> Interactor | None:
-        """One vector has no pair; the one pair of two has a matrix of its own in every form."""
+        """Drops it for one vector, which has no pair; for two vectors all forms are the same."""
         if fields > 2:
             return self
         return dataclasses.replace(self, form=FORMS[0]) if fields == 2 else None
@@ -50,7 +50,7 @@ class BilinearInteraction(Interactor):
 
 @keras.saving.register_keras_serializable(package="autorec")
 class BilinearPairs(keras.layers.Layer):
-    """All pairs' bilinear products.
+    """Computes the bilinear products of all pairs.
 
     Args:
         form: A name of `FORMS`.
@@ -61,7 +61,7 @@ class BilinearPairs(keras.layers.Layer):
         self.form = form
 
     def build(self, input_shape: Any) -> None:
-        """Makes the matrices, shape (matrices, dim, dim)."""
+        """Creates the matrices, shape (matrices, dim, dim)."""
         num_fields, dim = input_shape[1:]
         matrices = {"all": 1, "each": num_fields - 1, "pair": num_fields * (num_fields - 1) // 2}
         self.matrices = self.add_weight(
@@ -71,7 +71,7 @@ class BilinearPairs(keras.layers.Layer):
         )
 
     def call(self, inputs: Any) -> Any:
-        """(batch_size, fields, dim) to (batch_size, pairs, dim)."""
+        """Maps (batch_size, fields, dim) to (batch_size, pairs, dim)."""
         num_fields = inputs.shape[1]
         if num_fields == 1:
             return keras.ops.zeros_like(inputs)
@@ -87,5 +87,5 @@ class BilinearPairs(keras.layers.Layer):
         return left * keras.ops.take(inputs, second, axis=1)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "form": self.form}

@@ -14,14 +14,14 @@ from autorec_core.interactors.base import Interactor, fields
 
 @dataclass(frozen=True, kw_only=True)
 class CompressedInteraction(Interactor):
-    """Explicit crosses of whole vectors, compressed to few in each layer.
+    """Crosses whole vectors and compresses the crosses to a few vectors in each layer.
 
-    Layer `k` computes the vectors `x[k+1][h] = sum_ij w[k][h, i, j] * x[k][i] * x[0][j]`; the
-    output is every vector's sum over its elements. Fields of different widths are mapped to the
-    narrowest.
+    Layer `k` computes the vectors `x[k+1][h] = sum_ij w[k][h, i, j] * x[k][i] * x[0][j]`. The
+    output is the sum over the elements of every vector. Fields of different widths are mapped to
+    the smallest.
 
     Args:
-        units: Number of vectors that a layer keeps.
+        units: Number of vectors in each layer.
         num_layers: Number of layers, at least 1.
 
     Returns:
@@ -49,7 +49,7 @@ class CompressedCross(keras.layers.Layer):
     """One layer of the network.
 
     Args:
-        units: Number of vectors that it keeps.
+        units: Number of vectors that it returns.
     """
 
     def __init__(self, units: int, **kwargs: Any) -> None:
@@ -57,28 +57,32 @@ class CompressedCross(keras.layers.Layer):
         self.units = units
 
     def build(self, input_shape: Any) -> None:
-        """Makes the weights, shape (pairs of vectors, units)."""
+        """Creates the weights, shape (pairs of vectors, units)."""
         pairs = input_shape[0][1] * input_shape[1][1]
         self.kernel = self.add_weight(
             name="kernel", shape=(pairs, self.units), initializer="glorot_uniform"
         )
 
     def call(self, inputs: Any) -> Any:
-        """`[x0, x]`, (batch_size, fields, dim) and (batch_size, vectors, dim), to vectors again."""
+        """Computes the next layer's vectors, shape (batch_size, units, dim).
+
+        Args:
+            inputs: `[x0, x]`, of shape (batch_size, fields, dim) and (batch_size, vectors, dim).
+        """
         x0, x = inputs
         products = keras.ops.einsum("bid,bjd->bdij", x, x0)
         products = keras.ops.reshape(products, (-1, x0.shape[2], x.shape[1] * x0.shape[1]))
         return keras.ops.transpose(keras.ops.matmul(products, self.kernel), (0, 2, 1))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "units": self.units}
 
 
 @keras.saving.register_keras_serializable(package="autorec")
 class VectorSums(keras.layers.Layer):
-    """Every vector's sum over its elements."""
+    """Sums the elements of every vector."""
 
     def call(self, inputs: Any) -> Any:
-        """(batch_size, vectors, dim) to (batch_size, vectors)."""
+        """Maps (batch_size, vectors, dim) to (batch_size, vectors)."""
         return keras.ops.sum(inputs, axis=-1)

@@ -1,4 +1,4 @@
-"""Concatenation: no interaction at all."""
+"""Concatenation, without any interaction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autorec_core.interactors.base import Interactor, flat
 
 @dataclass(frozen=True, kw_only=True)
 class ConcatenateInteraction(Interactor):
-    """All inputs side by side: whatever follows sees each of them.
+    """Concatenates all inputs, so that the next block gets each of them.
 
     Returns:
         Tensor of shape (batch_size, sum of widths).

@@ -14,14 +14,14 @@ from autorec_core.interactors.base import Interactor, flat
 
 @dataclass(frozen=True, kw_only=True)
 class CrossNetV2Interaction(Interactor):
-    """Explicit feature crosses with a weight matrix in each layer.
+    """Computes explicit feature crosses with a weight matrix in each layer.
 
-    Layer `l` computes `x[l+1] = x[0] * (x[l] @ w[l] + b[l]) + x[l]` elementwise, on all inputs side
-    by side. With a rank, `w[l] = u[l] @ v[l]` of that rank.
+    Layer `l` computes `x[l+1] = x[0] * (x[l] @ w[l] + b[l]) + x[l]` elementwise, on the
+    concatenated inputs. With a rank, `w[l] = u[l] @ v[l]` has that rank.
 
     Args:
         num_layers: Number of cross layers, at least 1.
-        rank: Rank of the weight matrices; 0 for full.
+        rank: Rank of the weight matrices; 0 for full rank.
 
     Returns:
         Tensor of shape (batch_size, sum of widths).
@@ -34,7 +34,7 @@ class CrossNetV2Interaction(Interactor):
     rank: int = choice(0, 8, 32, least=0)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
-        """Builds the cross layers on all inputs side by side."""
+        """Builds the cross layers on the concatenated inputs."""
         x0 = x = flat(inputs)
         for _ in range(self.num_layers):
             weighted = keras.layers.Dense(self.rank, use_bias=False)(x) if self.rank else x

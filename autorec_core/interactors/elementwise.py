@@ -1,4 +1,4 @@
-"""Elementwise interaction: vectors combined number by number."""
+"""The elementwise interaction: vectors combined element by element."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ OPERATIONS: dict[str, Callable[[Any], Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class ElementwiseInteraction(Interactor):
-    """Combines vectors number by number; multiplied, two vectors are the GMF tower of NeuMF.
+    """Combines vectors element by element. The product of two vectors is the GMF tower of NeuMF.
 
-    Inputs of different widths are mapped to the narrowest; a single input of rank 3 stands for its
-    fields.
+    Inputs of different widths are mapped to the smallest. A single input of rank 3 is combined over
+    its fields.
 
     Args:
         operation: "sum", "average", "multiply", "max" or "min".
 
     Returns:
-        Tensor of shape (batch_size, narrowest width).
+        Tensor of shape (batch_size, smallest width).
 
     References:
         [He et al., 2017](https://arxiv.org/abs/1708.05031)
@@ -43,7 +43,7 @@ class ElementwiseInteraction(Interactor):
     )
 
     def narrowed(self, fields: int) -> Interactor | None:
-        """Of one vector every operation gives that vector, as concatenating does."""
+        """Drops it for one vector: every operation returns that vector, as concatenation does."""
         return self if fields > 1 else None
 
     def connect(self, inputs: Sequence[Any]) -> Any:
@@ -53,7 +53,7 @@ class ElementwiseInteraction(Interactor):
 
 @keras.saving.register_keras_serializable(package="autorec")
 class Elementwise(keras.layers.Layer):
-    """One operation over the fields.
+    """Applies one operation over the fields.
 
     Args:
         operation: A name of `OPERATIONS`.
@@ -64,9 +64,9 @@ class Elementwise(keras.layers.Layer):
         self.operation = operation
 
     def call(self, inputs: Any) -> Any:
-        """(batch_size, fields, dim) to (batch_size, dim)."""
+        """Maps (batch_size, fields, dim) to (batch_size, dim)."""
         return OPERATIONS[self.operation](inputs)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "operation": self.operation}

@@ -1,4 +1,4 @@
-"""The factorisation machine's second-order part."""
+"""The second-order part of the factorisation machine."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from autorec_core.interactors.base import Interactor, fields
 
 @dataclass(frozen=True, kw_only=True)
 class FMInteraction(Interactor):
-    """The dot products of every pair of fields, summed: `sum_{i<j} x[i] . x[j]`.
+    """Sums the dot products of all pairs of fields: `sum_{i<j} x[i] . x[j]`.
 
-    Fields of another width than `embedding_dim` are mapped to it. Of one field it is zero.
+    Fields of another width than `embedding_dim` are mapped to it. The output for a single field is
+    zero.
 
     Args:
-        embedding_dim: The width in which dot products are taken; 0 for the narrowest field's.
+        embedding_dim: The width of the vectors that are multiplied; 0 for the smallest field's.
 
     Returns:
         Tensor of shape (batch_size, 1).
@@ -33,7 +34,7 @@ class FMInteraction(Interactor):
     embedding_dim: int = choice(0, 4, 8, 16, least=0)
 
     def narrowed(self, fields: int) -> Interactor | None:
-        """One vector has no pair."""
+        """Drops it for one vector, which has no pair."""
         return self if fields > 1 else None
 
     def connect(self, inputs: Sequence[Any]) -> Any:
@@ -43,14 +44,14 @@ class FMInteraction(Interactor):
 
 @keras.saving.register_keras_serializable(package="autorec")
 class PairwiseSum(keras.layers.Layer):
-    """The sum of all pairs' dot products at a cost linear in the number of fields."""
+    """Sums the dot products of all pairs, at a cost linear in the number of fields."""
 
     is_score = True
 
     def call(self, inputs: Any) -> Any:
-        """(batch_size, fields, dim) to (batch_size, 1)."""
-        # The gradient of the sum by a field is the sum of all other fields. Given as a constant
-        # factor it takes half the passes over the batch that the gradient of the squares does.
+        """Maps (batch_size, fields, dim) to (batch_size, 1)."""
+        # The gradient with respect to a field is the sum of all other fields. With that sum as a
+        # constant factor, it needs half as many passes over the batch as the gradient of squares.
         others = keras.ops.stop_gradient(keras.ops.sum(inputs, axis=1, keepdims=True) - inputs)
         twice = keras.ops.sum(inputs * others, axis=(1, 2))[:, None]
         return twice - keras.ops.stop_gradient(0.5 * twice)

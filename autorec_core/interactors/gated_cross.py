@@ -14,10 +14,10 @@ from autorec_core.interactors.base import Interactor, flat
 
 @dataclass(frozen=True, kw_only=True)
 class GatedCrossInteraction(Interactor):
-    """Explicit feature crosses, each let through as far as a gate finds it useful.
+    """Computes explicit feature crosses and weighs each by a learned gate.
 
     Layer `l` computes `x[l+1] = x[0] * (x[l] @ w[l] + b[l]) * sigmoid(x[l] @ g[l]) + x[l]`
-    elementwise, on all inputs side by side.
+    elementwise, on the concatenated inputs.
 
     Args:
         num_layers: Number of cross layers, at least 1.
@@ -32,7 +32,7 @@ class GatedCrossInteraction(Interactor):
     num_layers: int = choice(1, 2, 3, least=1)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
-        """Builds the cross layers on all inputs side by side."""
+        """Builds the cross layers on the concatenated inputs."""
         x0 = x = flat(inputs)
         width = x0.shape[-1]
         for _ in range(self.num_layers):

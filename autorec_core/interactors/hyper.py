@@ -31,23 +31,24 @@ THESIS_TYPES = (
 
 @dataclass(frozen=True, kw_only=True)
 class HyperInteraction(Interactor):
-    """Chooses how many interactors stand side by side, which, and each one's hyperparameters.
+    """Searches for interactors: their number, their types and their hyperparameters.
 
-    Branch `n` asks for `interactor_type_n` and for its interactor's own hyperparameters below
-    `fm_interaction_n` and the like. A hyperparameter is active only where its branch exists and
-    has that type. Behind another HyperInteraction, it is called on all of that one's branches.
+    Branch `n` has the hyperparameter `interactor_type_n`, and the hyperparameters of its
+    interactor, such as `fm_interaction_n/embedding_dim`. A hyperparameter is active only if its
+    branch exists and has that type. A HyperInteraction behind another one is called on all of the
+    first one's branches.
 
     Args:
-        meta_interactor_num: Number of branches; with 0 the inputs pass as they are.
-        interactor_type: The candidates' class names; None for those of `interactors`, or for all
-            registered interactors if there are none of those either.
-        interactors: Candidates with settings of their own, in place of their class' search space.
-        branch_inputs: Which inputs a branch is called on: "all", or their places counted from 0
-            ("0,2"). With several candidates branch `n` asks for `branch_inputs_n`, so that towers
-            can stand on embeddings of their own, as NeuMF's do.
+        meta_interactor_num: Number of branches; with 0 the inputs are returned unchanged.
+        interactor_type: The class names of the candidates. None for the types of `interactors`, or
+            for all registered interactors if `interactors` is empty.
+        interactors: Candidates with another search space than their class's default.
+        branch_inputs: The inputs that a branch is called on: "all", or their places counted from 0
+            ("0,2"). With several candidates, branch `n` has the hyperparameter `branch_inputs_n`.
+            Branches can then have different embeddings, as in NeuMF.
 
     Returns:
-        One tensor a branch.
+        One tensor for each branch.
 
     References:
         [Wang et al., 2020](https://arxiv.org/abs/2007.07224)
@@ -65,8 +66,8 @@ class HyperInteraction(Interactor):
         for name in ("meta_interactor_num", "interactor_type", "branch_inputs"):
             if isinstance(value := getattr(self, name), Choice) and value.name is not None:
                 raise BlockError(
-                    f"`{name}` of HyperInteraction is asked for in its own place. Received a "
-                    f"choice that is shared as {value.name!r}."
+                    f"`{name}` of HyperInteraction cannot be a shared choice. Received a choice "
+                    f"that is shared as {value.name!r}."
                 )
         for taken in candidates(self.branch_inputs):
             places(taken)
@@ -75,25 +76,23 @@ class HyperInteraction(Interactor):
         if self.interactor_type is None:
             object.__setattr__(self, "interactor_type", choice(*(own or searchable())))
         self.check("interactor_type", Bounds(str, among=tuple(searchable())))
-        if strangers := set(own) - set(candidates(self.interactor_type)):
+        if unused := set(own) - set(candidates(self.interactor_type)):
             raise BlockError(
-                f"`interactors` of HyperInteraction has settings for {listed(strangers)}, which "
-                f"`interactor_type` does not offer: {listed(candidates(self.interactor_type))}."
+                f"`interactors` of HyperInteraction has settings for {listed(unused)}, but "
+                f"`interactor_type` only has {listed(candidates(self.interactor_type))}."
             )
         if len(set(own)) < len(own):
-            raise BlockError(
-                f"`interactors` of HyperInteraction names a type twice: {listed(own)}."
-            )
+            raise BlockError(f"`interactors` of HyperInteraction has a type twice: {listed(own)}.")
 
     @classmethod
     def thesis(cls, **settings: Any) -> Self:
-        """The eight interactors of the thesis, each with the thesis' own search space."""
+        """Makes a search over the eight interactors of the thesis, with their search spaces."""
         names = settings.pop("interactor_type", choice(*THESIS_TYPES))
         interactors = tuple(Block.registry[name].thesis() for name in candidates(names))
         return cls(interactor_type=names, interactors=interactors, **settings)  # type: ignore[arg-type]
 
     def resolve(self, hp: keras_tuner.HyperParameters) -> Parallel:
-        """The branches that `hp` decides for; asks for all others too, as inactive."""
+        """Returns the branches that `hp` holds; registers the inactive branches in `hp` too."""
         number = ask(hp, "meta_interactor_num", self.meta_interactor_num)
         counts = candidates(self.meta_interactor_num)
         branches: list[tuple[Any, str]] = []
@@ -108,11 +107,11 @@ class HyperInteraction(Interactor):
         )
 
     def connect(self, inputs: Sequence[Any]) -> Any:
-        """Not possible before the search has decided."""
-        raise BlockError("A HyperInteraction is still to be searched: resolve it first.")
+        """Raises an error: only the `Parallel` that `resolve` returns can be connected."""
+        raise BlockError("A HyperInteraction cannot be connected. Call `resolve(hp)` first.")
 
     def undecided(self) -> list[str]:
-        """Everything: only the `Parallel` that `resolve` returns can be connected."""
+        """Returns its fields, because only the result of `resolve` can be connected."""
         return ["meta_interactor_num", "interactor_type"]
 
     def _resolve_branch(self, hp: keras_tuner.HyperParameters, position: int) -> Interactor | None:
@@ -133,9 +132,9 @@ class HyperInteraction(Interactor):
 
 
 def searchable() -> list[str]:
-    """The class names of all registered interactors that a HyperInteraction may choose.
+    """Returns the class names of all registered interactors that a HyperInteraction may choose.
 
-    In the thesis' order, then those beyond it: the first is the default.
+    Those of the thesis come first, in its order. The first of all is the default.
     """
     names = [
         name
@@ -150,7 +149,11 @@ def searchable() -> list[str]:
 def _only_when(
     hp: keras_tuner.HyperParameters, name: str, value: Any, values: list[Any]
 ) -> contextlib.AbstractContextManager[Any]:
-    """A scope that is active where hyperparameter `name` has one of `values`, if it is searched."""
+    """Makes a scope whose hyperparameters are active if `name` has one of `values`.
+
+    If `name` is not searched, its hyperparameters are always active.
+    """
+    scope: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
     if isinstance(value, Choice) and len(value.values) > 1:
-        return hp.conditional_scope(name, values)
-    return contextlib.nullcontext()
+        scope = hp.conditional_scope(name, values)
+    return scope

@@ -1,4 +1,4 @@
-"""The inner product of the thesis: one number from all vectors."""
+"""The inner product of the thesis: from all vectors to one number."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from autorec_core.interactors.base import Interactor, aligned, product
 
 @dataclass(frozen=True, kw_only=True)
 class InnerProductInteraction(Interactor):
-    """The elements' products, summed: `sum_d prod_i x[i, d]`.
+    """Multiplies all vectors elementwise and sums the elements: `sum_d prod_i x[i, d]`.
 
-    Of two vectors this is the dot product of matrix factorisation; of more it is the trilinear
-    (and so on) product. The dot products of all pairs are PairwiseDotInteraction. Inputs of
-    different widths are mapped to the narrowest; a single input of rank 3 stands for its fields.
+    For two vectors this is the dot product of matrix factorisation; for three it is the trilinear
+    product. PairwiseDotInteraction computes the dot products of all pairs instead. Inputs of
+    different widths are mapped to the smallest. For a single input of rank 3, its fields are
+    multiplied.
 
     Returns:
         Tensor of shape (batch_size, 1).
@@ -27,7 +28,7 @@ class InnerProductInteraction(Interactor):
     """
 
     def narrowed(self, fields: int) -> Interactor | None:
-        """One vector has no product with another."""
+        """Drops it for one vector, which has nothing to be multiplied by."""
         return self if fields > 1 else None
 
     def connect(self, inputs: Sequence[Any]) -> Any:
@@ -37,10 +38,10 @@ class InnerProductInteraction(Interactor):
 
 @keras.saving.register_keras_serializable(package="autorec")
 class InnerProduct(keras.layers.Layer):
-    """The product over the fields, summed over their elements."""
+    """Multiplies the fields elementwise and sums the elements."""
 
     is_score = True
 
     def call(self, inputs: Any) -> Any:
-        """(batch_size, fields, dim) to (batch_size, 1)."""
+        """Maps (batch_size, fields, dim) to (batch_size, 1)."""
         return keras.ops.sum(product(inputs), axis=-1, keepdims=True)

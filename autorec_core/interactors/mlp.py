@@ -14,7 +14,7 @@ from autorec_core.interactors.base import Interactor, flat
 
 @dataclass(frozen=True, kw_only=True)
 class MLPInteraction(Interactor):
-    """Deep non-linear interaction of all inputs side by side.
+    """Applies a multilayer perceptron to the concatenated inputs.
 
     Layer `l` computes `x[l+1] = dropout(relu(batch_norm(x[l] @ w[l] + b[l])))`.
 
@@ -43,7 +43,7 @@ class MLPInteraction(Interactor):
     dropout_rate: float = choice(0.0, 0.25, 0.5, default=0.5, least=0, below=1)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
-        """Builds the layers on all inputs side by side."""
+        """Builds the layers on the concatenated inputs."""
         x = flat(inputs)
         for _ in range(self.num_layers):
             x = keras.layers.Dense(self.units, use_bias=not self.use_batch_norm)(x)

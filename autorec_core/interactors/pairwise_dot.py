@@ -14,10 +14,10 @@ from autorec_core.interactors.base import Interactor, fields
 
 @dataclass(frozen=True, kw_only=True)
 class PairwiseDotInteraction(Interactor):
-    """The dot product of every pair of fields, each by itself: `x[i] . x[j]` for `j < i`.
+    """Computes the dot product of every pair of fields: `x[i] . x[j]` for `j < i`.
 
-    The pairs stand in the order (1, 0), (2, 0), (2, 1), (3, 0) and so on. Fields of different
-    widths are mapped to the narrowest. One field has no pair; its output is one zero.
+    The pairs are in the order (1, 0), (2, 0), (2, 1), (3, 0) and so on. Fields of different widths
+    are mapped to the smallest. The output for a single field is one zero.
 
     Returns:
         Tensor of shape (batch_size, fields * (fields - 1) / 2).
@@ -27,7 +27,7 @@ class PairwiseDotInteraction(Interactor):
     """
 
     def narrowed(self, fields: int) -> Interactor | None:
-        """One vector has no pair."""
+        """Drops it for one vector, which has no pair."""
         return self if fields > 1 else None
 
     def connect(self, inputs: Sequence[Any]) -> Any:
@@ -37,10 +37,10 @@ class PairwiseDotInteraction(Interactor):
 
 @keras.saving.register_keras_serializable(package="autorec")
 class PairwiseDot(keras.layers.Layer):
-    """All pairs' dot products."""
+    """Computes the dot products of all pairs."""
 
     def call(self, inputs: Any) -> Any:
-        """(batch_size, fields, dim) to (batch_size, pairs)."""
+        """Maps (batch_size, fields, dim) to (batch_size, pairs)."""
         num_fields = inputs.shape[1]
         if num_fields == 1:
             return keras.ops.zeros_like(inputs[:, :, 0])

@@ -1,4 +1,4 @@
-"""Interactors side by side on the same inputs."""
+"""Several interactors in parallel."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ ALL = "all"
 
 @dataclass(frozen=True, kw_only=True)
 class Parallel(Interactor):
-    """Interactors side by side on the same inputs: what a HyperInteraction decides for.
+    """Several interactors in parallel: the result of a HyperInteraction's search.
 
     Args:
-        branches: The interactors; with none, the inputs pass as they are.
-        inputs: For each branch, which inputs it is called on: "all", or their places counted from 0
-            ("0,2"). Empty: all, for all.
+        branches: The interactors; if empty, the inputs are returned unchanged.
+        inputs: For each branch, the inputs that it is called on: "all", or their places counted
+            from 0 ("0,2"). If empty, all branches are called on all inputs.
 
     Returns:
-        One tensor a branch.
+        One tensor for each branch.
     """
 
     searched: ClassVar[bool] = False
@@ -42,16 +42,19 @@ class Parallel(Interactor):
         object.__setattr__(self, "inputs", tuple(self.inputs) or (ALL,) * len(self.branches))
         if len(self.inputs) != len(self.branches):
             raise BlockError(
-                f"Parallel has {len(self.branches)} branches and `inputs` for {len(self.inputs)}."
+                f"Parallel needs `inputs` for each of its {len(self.branches)} branches. "
+                f"Received: {len(self.inputs)}."
             )
         for taken in self.inputs:
             places(taken)
         for branch in self.branches:
             if not isinstance(branch, Interactor):
-                raise BlockError(f"The branches of Parallel are interactors. Received: {branch!r}.")
+                raise BlockError(
+                    f"The branches of Parallel must be interactors. Received: {branch!r}."
+                )
 
     def resolve(self, hp: keras_tuner.HyperParameters) -> Parallel:
-        """Every branch resolved under its class and place: `fm_interaction_0`."""
+        """Resolves every branch in a name scope of its class and place: `fm_interaction_0`."""
         resolved: list[Any] = []
         for position, branch in enumerate(self.branches):
             with hp.name_scope(f"{snake_case(type(branch).__name__)}_{position}"):
@@ -70,17 +73,17 @@ class Parallel(Interactor):
 
 
 def places(taken: str) -> list[int] | None:
-    """The places that "0,2" names; None for "all".
+    """Returns the places in a text such as "0,2"; None for "all".
 
     Raises:
-        BlockError: It is neither.
+        BlockError: The text is neither "all" nor a list of places.
     """
     if taken == ALL:
         return None
     found = taken.split(",") if isinstance(taken, str) else [""]
     if not all(place.strip().isdecimal() for place in found):
         raise BlockError(
-            f'A branch takes "all" inputs, or places counted from 0 such as "0,2". '
+            f'The inputs of a branch must be "all", or places counted from 0 such as "0,2". '
             f"Received: {taken!r}."
         )
     return [int(place) for place in found]
@@ -91,6 +94,6 @@ def _picked(inputs: Sequence[Any], wanted: list[int] | None) -> Sequence[Any]:
         return inputs
     if max(wanted) >= len(inputs):
         raise BlockError(
-            f"A branch takes input {max(wanted)}; there are inputs 0 to {len(inputs) - 1}."
+            f"A branch uses input {max(wanted)}, but there are only inputs 0 to {len(inputs) - 1}."
         )
     return [inputs[place] for place in wanted]

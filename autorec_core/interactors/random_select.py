@@ -1,4 +1,4 @@
-"""Random selection: one of the inputs, the others dropped."""
+"""Random selection of one input."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from autorec_core.interactors.base import Interactor, checked, flat
 
 @dataclass(frozen=True, kw_only=True)
 class RandomSelectInteraction(Interactor):
-    """Passes one input on and drops the rest: a yardstick that an interaction has to beat.
+    """Passes on one input, chosen at random: a baseline that other interactors should beat.
 
     Args:
-        seed: Decides which input; the same seed and number of inputs give the same one. Not
-            searched: two seeds may well decide for the same input.
+        seed: The seed of the choice. The same seed and number of inputs always choose the same
+            input. It is not searched, because different seeds may choose the same input.
 
     Returns:
         Tensor of shape (batch_size, width of the selected input).
@@ -29,7 +29,7 @@ class RandomSelectInteraction(Interactor):
     seed: int = bounded(0, least=0)
 
     def narrowed(self, fields: int) -> Interactor | None:
-        """One vector alone is always selected, as concatenating does."""
+        """Drops it for one vector, where it does the same as concatenation."""
         return self if fields > 1 else None
 
     def connect(self, inputs: Sequence[Any]) -> Any:

@@ -14,17 +14,18 @@ from autorec_core.interactors.base import Interactor, fields
 
 @dataclass(frozen=True, kw_only=True)
 class SelfAttentionInteraction(Interactor):
-    """Every field as a weighted mean of all fields, the weights learned from their contents.
+    """Replaces every field by a weighted mean of all fields; the weights depend on the fields.
 
-    Each head computes `softmax(q k^T / sqrt(attention_dim)) v` with `q = x w_q` and so on; the
-    heads stand side by side. With the residual, a layer is `relu(heads + x w_residual)` (AutoInt).
+    Each head computes `softmax(q k^T / sqrt(attention_dim)) v` with `q = x w_q`, `k = x w_k` and
+    `v = x w_v`, and the heads are concatenated. With the residual, a layer is
+    `relu(heads + x w_residual)` (AutoInt).
 
     Args:
         embedding_dim: The width to which fields of another width are mapped first; 0 for the
-            narrowest field's.
+            smallest field's width.
         attention_dim: Width of each head.
         num_heads: Number of heads.
-        num_layers: Number of layers on top of each other, at least 1.
+        num_layers: Number of layers, at least 1.
         use_residual: Whether a layer adds its own input, linearly mapped.
 
     Returns:
@@ -72,7 +73,7 @@ class FieldAttention(keras.layers.Layer):
         self.use_residual = use_residual
 
     def build(self, input_shape: Any) -> None:
-        """Makes one matrix for queries, keys, values and, with the residual, the input."""
+        """Creates a matrix each for queries, keys, values and, with the residual, the input."""
         for name in ("query", "key", "value", *(["residual"] if self.use_residual else [])):
             kernel = self.add_weight(
                 name=name,
@@ -82,21 +83,21 @@ class FieldAttention(keras.layers.Layer):
             setattr(self, f"{name}_kernel", kernel)
 
     def call(self, inputs: Any) -> Any:
-        """(batch_size, fields, dim) to (batch_size, fields, num_heads * attention_dim)."""
+        """Maps (batch_size, fields, dim) to (batch_size, fields, num_heads * attention_dim)."""
         ops = keras.ops
         split = (-1, inputs.shape[1], self.num_heads, self.attention_dim)
         query = ops.reshape(ops.matmul(inputs, self.query_kernel), split)
         key = ops.reshape(ops.matmul(inputs, self.key_kernel), split)
         value = ops.reshape(ops.matmul(inputs, self.value_kernel), split)
-        likeness = ops.einsum("bqhd,bkhd->bhqk", query, key) / self.attention_dim**0.5
-        heads = ops.einsum("bhqk,bkhd->bqhd", ops.softmax(likeness), value)
+        scores = ops.einsum("bqhd,bkhd->bhqk", query, key) / self.attention_dim**0.5
+        heads = ops.einsum("bhqk,bkhd->bqhd", ops.softmax(scores), value)
         output = ops.reshape(heads, (-1, inputs.shape[1], self.num_heads * self.attention_dim))
         if self.use_residual:
             output = ops.relu(output + ops.matmul(inputs, self.residual_kernel))
         return output
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "attention_dim": self.attention_dim,

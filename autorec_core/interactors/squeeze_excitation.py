@@ -1,4 +1,4 @@
-"""The squeeze-and-excitation network of FiBiNET: how much each field matters in this row."""
+"""The squeeze-and-excitation network of FiBiNET: a weight for each field of a row."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from autorec_core.interactors.base import Interactor, fields
 
 @dataclass(frozen=True, kw_only=True)
 class SqueezeExcitationInteraction(Interactor):
-    """Every field scaled by a weight that all fields decide: `x[i] * a[i]`.
+    """Scales every field by a weight that depends on all fields: `x[i] * a[i]`.
 
-    `a = relu(relu(z @ w1) @ w2)` with `z` the fields' means. Fields of different widths are mapped
-    to the narrowest.
+    The weights are `a = relu(relu(z @ w1) @ w2)`, where `z` holds the fields' means. Fields of
+    different widths are mapped to the smallest.
 
     Args:
-        reduction: By how much the hidden layer is narrower than the fields are many.
+        reduction: Number of fields divided by the width of the hidden layer.
 
     Returns:
         Tensor of shape (batch_size, fields, dim).
@@ -33,7 +33,7 @@ class SqueezeExcitationInteraction(Interactor):
     reduction: int = choice(2, 3, default=3, least=1)
 
     def narrowed(self, fields: int) -> Interactor | None:
-        """Of few vectors, several reductions leave a hidden layer of the same width."""
+        """Drops reductions that give a hidden layer of the same width as another one."""
         if not isinstance(self.reduction, Choice):
             return self
         widths = {max(fields // int(by), 1): by for by in reversed(self.reduction.values)}
@@ -53,8 +53,8 @@ class SqueezeExcitationInteraction(Interactor):
 
 @keras.saving.register_keras_serializable(package="autorec")
 class FieldMeans(keras.layers.Layer):
-    """Every field's mean over its elements."""
+    """Computes the mean of the elements of every field."""
 
     def call(self, inputs: Any) -> Any:
-        """(batch_size, fields, dim) to (batch_size, fields)."""
+        """Maps (batch_size, fields, dim) to (batch_size, fields)."""
         return keras.ops.mean(inputs, axis=-1)

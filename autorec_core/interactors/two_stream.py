@@ -17,10 +17,10 @@ from autorec_core.interactors.mlp import MLPInteraction
 
 @dataclass(frozen=True, kw_only=True)
 class TwoStreamInteraction(Interactor):
-    """Two perceptrons that look at the inputs differently, multiplied in the end.
+    """Combines two perceptrons, each with its own weighting of the inputs, by a bilinear product.
 
-    Stream `s` is an MLP on `x * 2 sigmoid(x @ g[s] + c[s])` (its own choice of features). From the
-    streams' outputs `a` and `b`, cut into `num_heads` parts, the block computes
+    Stream `s` is an MLP on `x * 2 sigmoid(x @ g[s] + c[s])`. The streams' outputs `a` and `b` are
+    divided into `num_heads` parts, and the block computes
     `a . u + b . v + sum_h a[h] @ w[h] @ b[h]`.
 
     Args:
@@ -51,7 +51,7 @@ class TwoStreamInteraction(Interactor):
                 )
 
     def connect(self, inputs: Sequence[Any]) -> Any:
-        """Builds both streams on all inputs side by side."""
+        """Builds both streams on the concatenated inputs."""
         x = flat(inputs)
         first, second = self._stream(x), self._stream(x)
         sides = [keras.layers.Dense(1, use_bias=False)(stream) for stream in (first, second)]
@@ -72,14 +72,14 @@ class TwoStreamInteraction(Interactor):
 
 @keras.saving.register_keras_serializable(package="autorec")
 class StreamSum(keras.layers.Add):
-    """The sum of what the streams give, each by itself and both together."""
+    """Adds the outputs of both streams and of their product."""
 
     is_score = True
 
 
 @keras.saving.register_keras_serializable(package="autorec")
 class BilinearFusion(keras.layers.Layer):
-    """The bilinear product of two vectors, part by part.
+    """Computes the bilinear product of two vectors, part by part, and sums the parts.
 
     Args:
         num_heads: Number of parts.
@@ -90,7 +90,7 @@ class BilinearFusion(keras.layers.Layer):
         self.num_heads = num_heads
 
     def build(self, input_shape: Any) -> None:
-        """Makes a matrix for each part, together of shape (num_heads, part, part)."""
+        """Creates a matrix for each part, shape (num_heads, part, part)."""
         part = input_shape[0][-1] // self.num_heads
         bound = (3 / part) ** 0.5
         self.kernel = self.add_weight(
@@ -100,7 +100,7 @@ class BilinearFusion(keras.layers.Layer):
         )
 
     def call(self, inputs: Any) -> Any:
-        """Two tensors of shape (batch_size, width) to (batch_size, 1)."""
+        """Maps two tensors of shape (batch_size, width) to (batch_size, 1)."""
         first, second = (
             keras.ops.reshape(tensor, (-1, self.num_heads, tensor.shape[-1] // self.num_heads))
             for tensor in inputs
@@ -109,5 +109,5 @@ class BilinearFusion(keras.layers.Layer):
         return keras.ops.expand_dims(product, -1)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "num_heads": self.num_heads}

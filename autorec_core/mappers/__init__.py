@@ -1,4 +1,4 @@
-"""Mappers: from ids and numbers to feature vectors. The folder is the registry."""
+"""Mappers: blocks from ids and numbers to feature vectors. Every module here is imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every mapper shares: the base class, picking columns, and the embedding itself."""
+"""The base class of mappers, and the layers that pick columns and look up embeddings."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from autorec_core.block import Block, holds_ids
 from autorec_core.errors import BlockError
 
 UNKNOWN = 0
-"""The id of what a vocabulary does not hold."""
+"""The id of a category that is not in the vocabulary."""
 
 
 def known_ids(ids: np.ndarray, size: int) -> np.ndarray:
-    """The ids, "unknown" for those outside a vocabulary of `size`: what `StackedIds` looks up."""
+    """Replaces ids outside a vocabulary of `size` ids by "unknown", as `StackedIds` does."""
     return np.where((ids >= 0) & (ids < size), ids, UNKNOWN)
 
 
@@ -25,23 +25,23 @@ def known_ids(ids: np.ndarray, size: int) -> np.ndarray:
 class Mapper(Block):
     """A block from ids or numbers to feature vectors.
 
-    `maps_ids` says which of the two it is called on.
+    `maps_ids` is True for a mapper of ids and False for a mapper of numbers.
     """
 
     maps_ids: ClassVar[bool] = True
 
     def only(self, inputs: Sequence[Any]) -> Any:
-        """The one input that a mapper is called on.
+        """Returns the one input of a mapper.
 
         Raises:
-            BlockError: There are several, it is not a table of rows and columns, or it holds
-                numbers where ids are mapped or the other way round.
+            BlockError: There are several inputs, the input is not of shape (batch_size, columns),
+                or it holds numbers instead of ids or ids instead of numbers.
         """
         if len(inputs) != 1 or len(inputs[0].shape) != 2:
             shapes = [tuple(tensor.shape) for tensor in inputs]
             raise BlockError(
-                f"{type(self).__name__} is called on one input of shape (batch_size, columns). "
-                f"Received: {shapes}."
+                f"{type(self).__name__} must be called on one input of shape (batch_size, "
+                f"columns). Received: {shapes}."
             )
         if holds_ids(inputs[0]) != self.maps_ids:
             wanted = "ids, dtype int32" if self.maps_ids else "numbers, dtype float32"
@@ -49,15 +49,15 @@ class Mapper(Block):
         return inputs[0]
 
     def has_column(self, table: Any, name: str) -> int:
-        """The column that field `name` says.
+        """Returns the column that the field `name` holds.
 
         Raises:
-            BlockError: The input does not have it.
+            BlockError: The input does not have this column.
         """
         column: int = getattr(self, name)
         if column >= table.shape[1]:
             raise BlockError(
-                f"`{name}` of {type(self).__name__} is {column}, the input has columns 0 to "
+                f"`{name}` of {type(self).__name__} is {column}, but the input has columns 0 to "
                 f"{table.shape[1] - 1}."
             )
         return column
@@ -76,19 +76,20 @@ class Column(keras.layers.Layer):
         self.index = index
 
     def call(self, inputs: Any) -> Any:
-        """(batch_size, columns) to (batch_size,)."""
+        """Maps (batch_size, columns) to (batch_size,)."""
         return inputs[:, self.index]
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "index": self.index}
 
 
 @keras.saving.register_keras_serializable(package="autorec")
 class StackedIds(keras.layers.Layer):
-    """Picks columns of ids and shifts each, so that one table can hold the rows of all.
+    """Picks columns of ids and shifts each column's ids, so that one table holds all vectors.
 
-    An id outside its column's vocabulary is unknown: shifted, it would be another column's.
+    An id outside its column's vocabulary becomes "unknown"; otherwise, after the shift, it would be
+    an id of another column.
 
     Args:
         columns: The columns, counted from 0.
@@ -104,7 +105,7 @@ class StackedIds(keras.layers.Layer):
         self._shifts = np.cumsum([0, *self.vocabulary_sizes[:-1]]).astype("int32")
 
     def call(self, inputs: Any) -> Any:
-        """(batch_size, all columns) to (batch_size, picked columns)."""
+        """Maps (batch_size, all columns) to (batch_size, picked columns)."""
         picked = inputs
         if self.columns != list(range(inputs.shape[-1])):
             picked = keras.ops.take(inputs, self.columns, axis=1)
@@ -113,7 +114,7 @@ class StackedIds(keras.layers.Layer):
         return keras.ops.where(known, picked, UNKNOWN) + self._shifts
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "columns": self.columns,
@@ -123,15 +124,16 @@ class StackedIds(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="autorec")
 class RowPenalty(keras.layers.Layer):
-    """Adds an L2 penalty on the table rows that a batch looks up, each row of the table alike.
+    """Adds an L2 penalty on the table rows that a batch looks up, with equal weight for all rows.
 
-    A lookup costs `l2 / n` times the row's squared norm, `n` being how often the training rows look
-    it up. So an epoch adds up to `l2` times the squared norm of all rows that occur, divided by the
-    number of training rows, and rows that a batch does not touch stay untouched.
+    Each lookup of a row costs `l2 / n` times its squared norm, where `n` is the number of times
+    that the training rows look it up. Over an epoch the penalty is `l2` times the squared norms of
+    all rows that occur, divided by the number of training rows. Rows that a batch does not look up
+    do not change.
 
     Args:
         input_name: The model input that the ids come from.
-        columns: The looked-up columns of it, counted from 0.
+        columns: The columns that are looked up, counted from 0.
         vocabulary_sizes: Number of ids of each of these columns.
         l2: The penalty's weight.
     """
@@ -151,7 +153,7 @@ class RowPenalty(keras.layers.Layer):
         self.l2 = l2
 
     def build(self, input_shape: Any) -> None:
-        """Makes room for each row's share of the penalty."""
+        """Creates the weight that holds each row's share of the penalty."""
         rows = sum(self.vocabulary_sizes)
         self.shares = self.add_weight(
             name="shares", shape=(rows,), initializer="zeros", trainable=False
@@ -166,7 +168,11 @@ class RowPenalty(keras.layers.Layer):
         self.shares.assign(self.l2 / np.maximum(np.concatenate(counts), 1))
 
     def call(self, inputs: Any) -> Any:
-        """`[ids, vectors]`, (batch_size, fields) and (batch_size, fields, dim), to the vectors."""
+        """Adds the penalty and returns the vectors.
+
+        Args:
+            inputs: `[ids, vectors]`, of shape (batch_size, fields) and (batch_size, fields, dim).
+        """
         ids, vectors = inputs
         shares = keras.ops.take(self.shares, ids, axis=0)
         costs = shares * keras.ops.sum(keras.ops.square(vectors), axis=-1)
@@ -174,7 +180,7 @@ class RowPenalty(keras.layers.Layer):
         return vectors
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "input_name": self.input_name,
@@ -197,7 +203,7 @@ def looked_up(
     Args:
         table: The model input, shape (batch_size, all columns).
         columns: The columns, counted from 0.
-        vocabulary_sizes: Number of ids of each of them.
+        vocabulary_sizes: Number of ids of each of these columns.
         dim: Width of a vector.
         l2: Weight of the squared norms of the table's rows, divided by the number of training rows.
         initializer: The Keras initializer's name.

@@ -1,4 +1,4 @@
-"""The bias mapper: what each id, and each number, adds to the score by itself."""
+"""The bias mapper: a number for each id that is added to the score."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from autorec_core.mappers.sparse_feature import ColumnsMapper
 
 @dataclass(frozen=True, kw_only=True)
 class BiasMapper(ColumnsMapper):
-    """Maps every categorical column to a bias and adds them up: user bias plus item bias.
+    """Maps every categorical column to a bias and adds the biases: user bias plus item bias.
 
-    With the global mean that a task optimizer adds, this is the baseline predictor of matrix
-    factorisation and the linear part of Wide & Deep, DeepFM and factorisation machines.
+    With the global mean of a task optimizer, this is the baseline predictor of matrix factorisation
+    and the linear part of Wide & Deep, DeepFM and factorisation machines.
 
     Args:
         vocabulary_sizes: Number of ids of each mapped column, "unknown" (id 0) included.
         columns: The mapped columns' places in the input, counted from 0; empty for all.
-        l2: Weight of the squared biases, each id alike, divided by the number of training rows.
+        l2: Weight of the squared biases, equal for all ids, divided by the number of training rows.
 
     Returns:
         Tensor of shape (batch_size, 1).
@@ -50,5 +50,5 @@ class Total(keras.layers.Layer):
     is_score = True
 
     def call(self, inputs: Any) -> Any:
-        """(batch_size, fields, 1) to (batch_size, 1)."""
+        """Maps (batch_size, fields, 1) to (batch_size, 1)."""
         return keras.ops.sum(inputs, axis=1)

@@ -16,9 +16,9 @@ from autorec_core.mappers.base import Mapper
 class DenseFeatureMapper(Mapper):
     """Maps numeric columns to embeddings.
 
-    As "fields", column `m` becomes `value[m] * vector[m]` with a trained vector (AutoInt): linear
-    in the value, and zero stays zero. As "mlp", all columns together go through a small multilayer
-    perceptron that ends in one embedding (the bottom MLP of DLRM).
+    With "fields", column `m` becomes `value[m] * vector[m]` with a trained vector (AutoInt), so
+    zero stays zero. With "mlp", all columns together go through a small multilayer perceptron that
+    ends in one embedding (the bottom MLP of DLRM).
 
     Args:
         embedding_dim: Width of the vectors.
@@ -57,7 +57,7 @@ class DenseFeatureMapper(Mapper):
 
 @keras.saving.register_keras_serializable(package="autorec")
 class ScaledVectors(keras.layers.Layer):
-    """Multiplies each number with its column's trained vector.
+    """Multiplies each number by its column's trained vector.
 
     Args:
         dim: Width of the vectors.
@@ -68,15 +68,15 @@ class ScaledVectors(keras.layers.Layer):
         self.dim = dim
 
     def build(self, input_shape: Any) -> None:
-        """Makes the vectors, shape (columns, dim)."""
+        """Creates the vectors, shape (columns, dim)."""
         self.vectors = self.add_weight(
             name="vectors", shape=(input_shape[-1], self.dim), initializer="uniform"
         )
 
     def call(self, inputs: Any) -> Any:
-        """(batch_size, columns) to (batch_size, columns, dim)."""
+        """Maps (batch_size, columns) to (batch_size, columns, dim)."""
         return keras.ops.expand_dims(inputs, -1) * self.vectors
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "dim": self.dim}

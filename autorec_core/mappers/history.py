@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -13,6 +13,9 @@ import tensorflow as tf
 
 from autorec_core.block import bounded, choice
 from autorec_core.mappers.base import Mapper
+
+Pooling = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+"""Another way to what `History.pooled` gives."""
 
 PAIRS = 2**26
 """Up to so many pairs of a key and a value, all pairs stand in one table: far faster to pool."""
@@ -80,6 +83,9 @@ class HistoryMapper(Mapper):
 class History(keras.layers.Layer):
     """Pools the vectors of the values that a row's key has met in the training rows.
 
+    `pooling` does what `pooled` does in another way, for as long as somebody sets it: plain
+    TensorFlow, as `pooled` is, can be exported, but is slow.
+
     Args:
         input_name: The model input that holds both columns.
         key_column: The key's place in it.
@@ -113,7 +119,7 @@ class History(keras.layers.Layer):
         self.dim = dim
         self.l2 = l2
         self.max_length = max_length
-        self.pooled: Any = None
+        self.pooling: Pooling | None = None
 
     @property
     def paired(self) -> bool:
@@ -156,46 +162,67 @@ class History(keras.layers.Layer):
         self.lengths.assign((histories > 0).sum(axis=1))
         self.penalty.assign(self.l2 / max(len(keys), 1))
 
+    def met(self) -> tuple[np.ndarray, np.ndarray]:
+        """The pairs of a key and a value that the histories hold, each once, ordered by key."""
+        with tf.init_scope():  # while a graph is being built, too
+            histories = self.histories.value.numpy()
+        keys, places = np.nonzero(histories)
+        return keys, places if self.paired else histories[keys, places]
+
     def call(self, inputs: Any) -> Any:
         """(batch_size, columns) to (batch_size, dim)."""
-        own = inputs[:, self.value_column]
+        key, own = inputs[:, self.key_column], inputs[:, self.value_column]
         vectors = tf.convert_to_tensor(self.vectors)
-        if self.pooled is None:
-            keys, place = tf.unique(inputs[:, self.key_column])
-            history, total = self._pool(keys, vectors)
-        else:
-            place, total = inputs[:, self.key_column], self.pooled
-            history = tf.convert_to_tensor(self.histories)
-        if self.paired:
-            mine = tf.cast(tf.gather_nd(history, tf.stack([place, own], axis=1)), vectors.dtype)
-        else:
-            mine = tf.reduce_any(
-                (tf.gather(history, place) == own[:, None]) & (own > 0)[:, None], 1
-            )
-            mine = tf.cast(mine, vectors.dtype)
+        mine = tf.cast(self._have_met(key, own), vectors.dtype)
+        others = (self.pooling or self.pooled)(key, own, mine, vectors)
         if self.l2:
-            self.add_loss(self.penalty * tf.reduce_sum(tf.square(vectors)))
-        others = tf.gather(total, place) - mine[:, None] * tf.gather(vectors, own)
-        number = tf.gather(tf.convert_to_tensor(self.lengths), inputs[:, self.key_column]) - mine
+            self.add_loss(2 * self.penalty * tf.nn.l2_loss(vectors))
+        number = tf.gather(tf.convert_to_tensor(self.lengths), key) - mine
         return others * tf.math.rsqrt(tf.maximum(number, 1))[:, None]
 
-    def _pool(self, keys: Any, vectors: Any) -> tuple[Any, Any]:
-        """The histories of keys, and the sum of the vectors in each: shape (keys, dim)."""
+    def pooled(
+        self, key: tf.Tensor, own: tf.Tensor, mine: tf.Tensor, vectors: tf.Tensor
+    ) -> tf.Tensor:
+        """The sum of the vectors of all values that each row's key has met, but the row's own.
+
+        Args:
+            key: The rows' keys, shape (rows,).
+            own: The rows' values, shape (rows,).
+            mine: 1 where the key has met the value, else 0, shape (rows,).
+            vectors: The table, shape (value_num, dim).
+
+        Returns:
+            Tensor of shape (rows, dim).
+        """
+        keys, place = tf.unique(key)
+        total = tf.gather(self._sums(keys, vectors), place)
+        return total - mine[:, None] * tf.gather(vectors, own)
+
+    def pool_all(self) -> tf.Tensor:
+        """The sum of the vectors of all values that each key has met, shape (key_num, dim)."""
+        vectors = tf.convert_to_tensor(self.vectors)
+        parts = [
+            self._sums(tf.range(first, min(first + KEYS, self.key_num)), vectors)
+            for first in range(0, self.key_num, KEYS)
+        ]
+        return tf.concat(parts, axis=0)
+
+    def _sums(self, keys: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
+        """The sum of the vectors of all values that each of the keys has met, shape (keys, dim)."""
         history = tf.gather(tf.convert_to_tensor(self.histories), keys)
         if self.paired:
-            return history, tf.matmul(tf.cast(history, vectors.dtype), vectors)
+            return tf.matmul(tf.cast(history, vectors.dtype), vectors)
         there = tf.where(history > 0)
         looked_up = tf.gather(vectors, tf.gather_nd(history, there))
-        return history, tf.math.unsorted_segment_sum(looked_up, there[:, 0], tf.size(keys))
+        return tf.math.unsorted_segment_sum(looked_up, there[:, 0], tf.size(keys))
 
-    def pool_all(self) -> Any:
-        """The sum of the vectors in the history of each key, shape (key_num, dim)."""
-        vectors = tf.convert_to_tensor(self.vectors)
-        parts = (
-            self._pool(tf.range(first, min(first + KEYS, self.key_num)), vectors)[1]
-            for first in range(0, self.key_num, KEYS)
-        )
-        return tf.concat(list(parts), axis=0)
+    def _have_met(self, keys: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+        """Whether each row's key has met its value: boolean or 1 and 0, shape (rows,)."""
+        histories = tf.convert_to_tensor(self.histories)
+        if self.paired:
+            return tf.gather_nd(histories, tf.stack([keys, values], axis=1))
+        same = tf.gather(histories, keys) == values[:, None]
+        return tf.reduce_any(same & (values > 0)[:, None], 1)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
         """(batch_size, dim)."""
@@ -218,19 +245,32 @@ class History(keras.layers.Layer):
 
 @contextmanager
 def pooled_once(model: keras.Model) -> Iterator[None]:
-    """Lets a graph that is built meanwhile take all histories of a model as pooled already.
+    """Lets the history layers of `model` look pooled histories up, while a graph is built from it.
 
     The graph must not outlive a change of the weights. It pools no history for each batch again,
-    which for a batch with every item costs more than all the rest.
+    which for a batch with every item costs more than all the rest. In contrast to sparse pooling
+    (`training/histories.py`) it calls no Python.
+
+    Args:
+        model: Any Keras model; history layers inside other layers are found too.
     """
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, History)]
     try:
         for layer in layers:
-            layer.pooled = layer.pool_all()
+            layer.pooling = _looked_up(layer.pool_all())
         yield
     finally:
         for layer in layers:
-            layer.pooled = None
+            layer.pooling = None
+
+
+def _looked_up(total: tf.Tensor) -> Pooling:
+    """As `History.pooled`, from the sums of all keys, shape (key_num, dim)."""
+
+    def pooled(key: tf.Tensor, own: tf.Tensor, mine: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
+        return tf.gather(total, key) - mine[:, None] * tf.gather(vectors, own)
+
+    return pooled
 
 
 def all_pairs(keys: np.ndarray, values: np.ndarray, key_num: int, value_num: int) -> np.ndarray:

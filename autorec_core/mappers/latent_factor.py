@@ -14,16 +14,14 @@ from autorec_core.mappers.base import Column, Mapper
 
 @dataclass(frozen=True, kw_only=True)
 class LatentFactorMapper(Mapper):
-    """Maps one id column to its latent vectors.
-
-    A one-hot vector times a matrix is a row of the matrix, so the vector is looked up.
+    """Maps one id column to latent vectors, which are looked up in a table.
 
     Args:
         feat_column_id: The id column's place in the input, counted from 0.
         id_num: Number of ids, "unknown" (id 0) included.
         embedding_dim: Width of the vectors.
-        l2: Weight of the squared norm of the vectors looked up, averaged over the batch: an id
-            pays as often as it occurs, as in weighted-lambda regularisation. All latent factor
+        l2: Weight of the squared norms of the looked-up vectors, averaged over the batch. An id has
+            a penalty each time it occurs, as in weighted-lambda regularisation. All latent factor
             mappers share this hyperparameter.
 
     Returns:
@@ -51,6 +49,6 @@ class LatentFactorMapper(Mapper):
         return keras.layers.Embedding(
             self.id_num,
             self.embedding_dim,
-            # Keras divides an activity's penalty by the batch size.
+            # Keras divides an activity penalty by the batch size.
             activity_regularizer=keras.regularizers.L2(self.l2) if self.l2 else None,
         )(ids)

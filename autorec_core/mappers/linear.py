@@ -1,4 +1,4 @@
-"""The linear mapper: what each number adds to the score by itself."""
+"""The linear mapper: a weighted sum of numbers that is added to the score."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from autorec_core.mappers.base import Mapper
 
 @dataclass(frozen=True, kw_only=True)
 class LinearMapper(Mapper):
-    """Maps numeric columns to their weighted sum: the linear part for what is no id.
+    """Maps numeric columns to their weighted sum: the linear part for numbers.
 
-    All weights begin at `start`: random ones are noise that few epochs on few rows do not unlearn.
+    All weights begin at `start`. Random weights would be noise that remains after a few epochs on a
+    few rows.
 
     Args:
-        start: The weight that every column begins with.
+        start: The initial weight of every column.
 
     Returns:
         Tensor of shape (batch_size, 1).
@@ -39,6 +40,6 @@ class LinearMapper(Mapper):
 
 @keras.saving.register_keras_serializable(package="autorec")
 class WeightedSum(keras.layers.Dense):
-    """A linear layer whose one output is a part of the score."""
+    """A linear layer with one output, which is a part of the score."""
 
     is_score = True

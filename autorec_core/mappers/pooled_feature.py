@@ -1,4 +1,4 @@
-"""The pooled mapper: a column of several categories a row to one embedding."""
+"""The pooled mapper: from a multi-valued column to one embedding."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from autorec_core.mappers.base import Mapper, RowPenalty
 class PooledFeatureMapper(Mapper):
     """Maps a multi-valued column to the mean of its categories' vectors.
 
-    Unknown categories and the places behind a list's end have id 0 and do not count; a row without
-    a known category gets zeros.
+    Unknown categories and unused places of a list have id 0 and do not count. A row without a known
+    category gets zeros.
 
     Args:
         first_column: The place of the list's first id in the input, counted from 0.
-        length: The list's number of places.
+        length: Number of places in the list.
         vocabulary_size: Number of ids, "unknown" (id 0) included.
         embedding_dim: Width of the vectors.
-        l2: Weight of the squared norms of the vectors, each id alike, divided by the number of
-            training rows. Shared with the sparse mappers.
+        l2: Weight of the squared norms of the vectors, equal for all ids, divided by the number of
+            training rows. The sparse mappers share this hyperparameter.
 
     Returns:
         Tensor of shape (batch_size, 1, embedding_dim).
@@ -50,7 +50,8 @@ class PooledFeatureMapper(Mapper):
         if self.first_column + self.length > table.shape[1]:
             raise BlockError(
                 f"{type(self).__name__} maps places {self.first_column} to "
-                f"{self.first_column + self.length - 1}; the input has {table.shape[1]} columns."
+                f"{self.first_column + self.length - 1}, but the input has "
+                f"{table.shape[1]} columns."
             )
         columns = list(range(self.first_column, self.first_column + self.length))
         ids = ListIds(columns)(table)
@@ -74,17 +75,17 @@ class ListIds(keras.layers.Layer):
         self.columns = list(columns)
 
     def call(self, inputs: Any) -> Any:
-        """(batch_size, all columns) to (batch_size, length)."""
+        """Maps (batch_size, all columns) to (batch_size, length)."""
         return inputs[:, self.columns[0] : self.columns[-1] + 1]
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "columns": self.columns}
 
 
 @keras.saving.register_keras_serializable(package="autorec")
 class ListPenalty(RowPenalty):
-    """A row penalty where all columns look up the same rows."""
+    """A row penalty for columns that all look up rows of the same vocabulary."""
 
     def adapt(self, inputs: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
         """Counts how often the training rows look up each row of the table."""
@@ -95,10 +96,14 @@ class ListPenalty(RowPenalty):
 
 @keras.saving.register_keras_serializable(package="autorec")
 class KnownMean(keras.layers.Layer):
-    """The mean of those vectors whose id is not 0."""
+    """Takes the mean of the vectors whose id is not 0."""
 
     def call(self, inputs: Any) -> Any:
-        """`[ids, vectors]`, (batch_size, length) and (batch_size, length, dim), to 1 vector."""
+        """Maps ids and vectors to the mean vector, shape (batch_size, 1, dim).
+
+        Args:
+            inputs: `[ids, vectors]`, of shape (batch_size, length) and (batch_size, length, dim).
+        """
         ids, vectors = inputs
         known = keras.ops.expand_dims(keras.ops.cast(ids > 0, vectors.dtype), -1)
         total = keras.ops.sum(known * vectors, axis=1, keepdims=True)

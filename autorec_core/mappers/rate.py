@@ -1,4 +1,4 @@
-"""The rate mapper: how often training rows with the same id were clicked."""
+"""The rate mapper: the click rate of the training rows with the same id (target encoding)."""
 
 from __future__ import annotations
 
@@ -16,32 +16,34 @@ from autorec_core.mappers.sparse_feature import ColumnsMapper
 
 FOLDS = 5
 LOW_BITS = 1 << 16
-"""The bits of a product's low half depend on few bits of its factors; the high half on all."""
+"""Only the high half of a product is used: its low bits depend on few bits of the factors."""
 _RANDOM = np.random.default_rng(0)
 SHIFTS = np.concatenate(
     [np.arange(FOLDS), *(_RANDOM.permutation(FOLDS) for _ in range(999))]
 ).astype("int32")
-"""Of rows with the same ids, how many folds after the first row's each next row's fold comes.
+"""For rows with the same ids: the distance of each row's fold from the first row's fold.
 
-In random order: labels may follow a pattern, such as one click and then four rows without one, that
-folds taken in turn would repeat.
+The order is random, because labels may follow a pattern, such as one click and then four rows
+without a click. Folds in a fixed order could repeat the pattern.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class RateMapper(ColumnsMapper):
-    """Maps every id to the log-odds of a click in the training rows that have it, less all rows'.
+    """Maps every id to its log-odds of a click in train, minus the log-odds of all rows.
 
-    An id of `n` rows, `k` of them clicked, has the rate `(k + prior * mean) / (n + prior)`: the
-    fewer its rows, the closer to the mean; an unknown id adds nothing. Where a trained bias has one
-    number an id to learn, this leaves one weight a column (target encoding). A training row gets
-    the rates of the other folds' rows only, so that its own label is not in its features. Rows with
-    the same ids lie in different folds: what is seen in training is what is seen in prediction.
+    An id with `n` rows and `k` clicks has the rate `(k + prior * mean) / (n + prior)`. The fewer
+    rows it has, the closer the rate is to the mean. An unknown id adds nothing. This is target
+    encoding: training learns one weight for each column, not one bias for each id.
+
+    A training row gets rates from the rows of the other folds, so that its own label is not in its
+    features. Rows with the same ids are spread over the folds, so that the rates in training are
+    like those in prediction.
 
     Args:
         vocabulary_sizes: Number of ids of each mapped column, "unknown" (id 0) included.
         columns: The mapped columns' places in the input, counted from 0; empty for all.
-        prior: How many rows of the mean rate are added to each id's own.
+        prior: Number of rows with the mean rate that are added to each id's rows.
 
     Returns:
         Tensor of shape (batch_size, columns). Labels must be 0 or 1.
@@ -63,18 +65,18 @@ class RateMapper(ColumnsMapper):
 
 @keras.saving.register_keras_serializable(package="autorec")
 class ClickRates(keras.layers.Layer):
-    """Looks up log-odds that `adapt` has counted: in training those of the other folds' rows.
+    """Looks up the log-odds that `adapt` computed; in training, those of the other folds' rows.
 
-    A row's fold is a hash of all its ids, and of how many rows before it have the same ids. The
-    training engine gives back the folds that `adapt` returns with each training row. Other training
-    loops cannot: then the rows before it are counted in the batch, which is right for rows whose
-    ids occur once, and for a batch of all training rows in their order.
+    A row's fold is a hash of all its ids and of the number of earlier rows with the same ids.
+    `adapt` returns the folds, and the training engine passes each batch's folds in `of_rows`. In
+    other training loops, only earlier rows of the same batch are counted. That gives the right fold
+    to rows whose ids occur once, and to a batch of all training rows in order.
 
     Args:
         input_name: The model input that the ids come from.
-        columns: The looked-up columns of it, counted from 0.
+        columns: The columns that are looked up, counted from 0.
         vocabulary_sizes: Number of ids of each of these columns.
-        prior: How many rows of the mean rate are added to each id's own.
+        prior: Number of rows with the mean rate that are added to each id's rows.
     """
 
     def __init__(
@@ -93,7 +95,7 @@ class ClickRates(keras.layers.Layer):
         self.of_rows: Any = None
 
     def build(self, input_shape: Any) -> None:
-        """Makes the tables: one without each fold, and one of all rows at the end."""
+        """Creates one table without each fold, and after them one of all rows."""
         self._rows = sum(self.vocabulary_sizes)
         self._factors = np.random.default_rng(0).integers(
             1, 2**31, size=input_shape[0][-1], dtype=np.int32
@@ -106,15 +108,15 @@ class ClickRates(keras.layers.Layer):
         )
 
     def adapt(self, inputs: Mapping[str, np.ndarray], labels: np.ndarray) -> np.ndarray:
-        """Counts rows and clicks of each id, fold by fold.
+        """Counts the rows and clicks of each id in each fold.
 
         Returns:
-            Each training row's fold, shape (rows,), for `of_rows`.
+            The fold of each training row, uint8, shape (rows,), for `of_rows`.
         """
         table = np.asarray(inputs[self.input_name], np.int32)
         sums = (table * self._factors).sum(axis=1, dtype=np.int32)
         shifts = SHIFTS[occurrences(sums) % len(SHIFTS)]
-        folds = np.mod(sums // LOW_BITS + shifts, FOLDS)
+        folds: np.ndarray = np.mod(sums // LOW_BITS + shifts, FOLDS)
         clicks = np.asarray(labels, np.float64)
         mean = float(np.clip(clicks.mean(), 1e-6, 1 - 1e-6))
         found = []
@@ -132,7 +134,7 @@ class ClickRates(keras.layers.Layer):
         return folds.astype("uint8")
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """`[all columns' ids, stacked ids]` to log-odds, shape (batch_size, columns)."""
+        """Maps `[ids of all columns, stacked ids]` to log-odds, shape (batch_size, columns)."""
         table, ids = inputs
         if not training:
             return keras.ops.take(self.tables, ids + FOLDS * self._rows, axis=0)
@@ -141,13 +143,13 @@ class ClickRates(keras.layers.Layer):
         return keras.ops.take(self.tables, ids + folds * self._rows, axis=0)
 
     def _folds_in(self, batch: Any) -> Any:
-        """The folds of a batch's rows, where nobody says which training rows they are."""
+        """Computes the folds of a batch's rows if `of_rows` does not give them."""
         sums = keras.ops.sum(batch * self._factors, axis=1)
         shifts = keras.ops.take(SHIFTS, occurrences_in_graph(sums) % len(SHIFTS), axis=0)
         return keras.ops.mod(keras.ops.floor_divide(sums, LOW_BITS) + shifts, FOLDS)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "input_name": self.input_name,
@@ -158,7 +160,7 @@ class ClickRates(keras.layers.Layer):
 
 
 def occurrences(values: np.ndarray) -> np.ndarray:
-    """How many equal values stand before each, shape (values,)."""
+    """Counts for each value how many equal values come before it, shape (values,)."""
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     counts = np.empty(len(values), np.int64)
@@ -167,7 +169,7 @@ def occurrences(values: np.ndarray) -> np.ndarray:
 
 
 def occurrences_in_graph(values: Any) -> Any:
-    """As `occurrences`, of an int32 tensor of shape (values,)."""
+    """Does in TensorFlow what `occurrences` does, for an int32 tensor of shape (values,)."""
     order = tf.argsort(values, stable=True)
     ordered = tf.gather(values, order)
     counts = tf.range(tf.size(values)) - tf.searchsorted(ordered, ordered)

@@ -1,4 +1,4 @@
-"""The sparse mapper: many categorical columns to one embedding each."""
+"""The sparse mapper: from categorical columns to one embedding each."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class ColumnsMapper(Mapper):
         super().__post_init__()
         if self.columns and len(self.columns) != len(self.vocabulary_sizes):
             raise BlockError(
-                f"{type(self).__name__} has {len(self.columns)} columns and "
-                f"{len(self.vocabulary_sizes)} vocabulary sizes; it needs one for each."
+                f"{type(self).__name__} has {len(self.columns)} columns but "
+                f"{len(self.vocabulary_sizes)} vocabulary sizes. It needs one size for each column."
             )
 
     def picked(self, table: Any) -> tuple[int, ...]:
-        """The mapped columns of an input of shape (batch_size, columns).
+        """Returns the mapped columns of an input of shape (batch_size, columns).
 
         Raises:
             BlockError: The input does not have these columns.
@@ -45,24 +45,24 @@ class ColumnsMapper(Mapper):
         if len(columns) != len(self.vocabulary_sizes) or max(columns) >= table.shape[1]:
             raise BlockError(
                 f"{type(self).__name__} maps {len(self.vocabulary_sizes)} columns"
-                f"{f', the last at place {max(self.columns)}' if self.columns else ''}; the input "
-                f"has {table.shape[1]}."
+                f"{f', the last at place {max(self.columns)}' if self.columns else ''}, but the "
+                f"input has {table.shape[1]}."
             )
         return columns
 
 
 @dataclass(frozen=True, kw_only=True)
 class SparseFeatureMapper(ColumnsMapper):
-    """Maps every categorical column to an embedding of its own.
+    """Maps every categorical column to its own embedding.
 
     Args:
         vocabulary_sizes: Number of ids of each mapped column, "unknown" (id 0) included.
         columns: The mapped columns' places in the input, counted from 0; empty for all.
         embedding_dim: Width of the vectors.
-        l2: Weight of the squared norms of the vectors, each id alike, divided by the number of
+        l2: Weight of the squared norms of the vectors, equal for all ids, divided by the number of
             training rows. All sparse mappers share this hyperparameter.
-        one_table: Whether the columns' rows stand below each other in one table, which makes one
-            lookup of many; the model is the same.
+        one_table: Whether one table holds the vectors of all columns, so that one lookup is enough.
+            The model is the same.
 
     Returns:
         Tensor of shape (batch_size, columns, embedding_dim).

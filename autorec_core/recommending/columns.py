@@ -76,7 +76,7 @@ def own_columns(
 def _comparable(column: pa.ChunkedArray, separator: str | None) -> pa.Array:
     plain = values.plain(column)
     if separator is not None:
-        return values.joined(plain, separator)
+        return values.join_cells(plain, separator)
     if pa.types.is_floating(plain.type):
         return values.numbers(plain)[0]
     return plain

@@ -39,4 +39,5 @@ class Index:
             texts = wanted.to_pylist() if isinstance(wanted, pa.Array) else wanted
             return np.array([self._places.get(one, NOWHERE) for one in texts], dtype=np.int64)
         found = pc.index_in(pa.array(wanted, pa.string()), value_set=self.texts)
-        return pc.fill_null(found, NOWHERE).to_numpy(zero_copy_only=False).astype(np.int64)
+        places: np.ndarray = pc.fill_null(found, NOWHERE).to_numpy(zero_copy_only=False)
+        return places.astype(np.int64)

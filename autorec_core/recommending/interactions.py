@@ -150,4 +150,5 @@ def _coded(chunks: list[pa.Array]) -> tuple[Index, np.ndarray]:
 
 
 def _floats(column: pa.Array) -> np.ndarray:
-    return column.to_numpy(zero_copy_only=False).astype(np.float64)
+    numbers: np.ndarray = column.to_numpy(zero_copy_only=False)
+    return numbers.astype(np.float64)

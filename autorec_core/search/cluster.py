@@ -1,7 +1,8 @@
 """Trials on a Dask cluster, which needs neither the driver's disk nor more of it than its address.
 
 The rows go to each worker once, through the cluster itself. A worker that joins later, or takes
-over from one that has died, gets them from another.
+over from one that has died, gets them from another. A paused trial's checkpoint comes back with
+its outcome and goes to the worker that the trial goes on at, which may be another one.
 """
 
 from __future__ import annotations
@@ -57,8 +58,12 @@ class DaskWorkers:
     def submit(self, task: Task) -> Future[Outcome]:
         """Hands the trial to the cluster."""
         rows = [self._still_there(place) for place in (task.train, task.valid)]
-        bare = replace(task, train=_BESIDE, valid=_BESIDE)
-        return self._executor.submit(_run_on_cluster, bare, *rows, self._topic)
+        bare = replace(task, train=_BESIDE, valid=_BESIDE, checkpoint=None)
+        checkpoint = task.checkpoint and self._client.scatter(task.checkpoint, hash=False)
+        outcome: Future[Outcome] = self._executor.submit(
+            _run_on_cluster, bare, *rows, checkpoint, self._topic
+        )
+        return outcome
 
     def rows(self) -> Iterator[tuple[int, Row]]:
         """Rows that the workers have sent."""
@@ -83,11 +88,13 @@ class DaskWorkers:
         return sent
 
 
-def _run_on_cluster(task: Task, train: Rows, valid: Rows, topic: str) -> Outcome:
+def _run_on_cluster(
+    task: Task, train: Rows, valid: Rows, checkpoint: bytes | None, topic: str
+) -> Outcome:
     make_ready()
     worker = get_worker()
 
     def report(row: Row) -> None:
         worker.log_event(topic, (task.number, row))
 
-    return run_trial(replace(task, train=train, valid=valid), report)
+    return run_trial(replace(task, train=train, valid=valid, checkpoint=checkpoint), report)

@@ -77,6 +77,15 @@ class Display(Listener):
         self._rows[trial.number] = row
         self._refresh()
 
+    def on_trial_pause(self, trial: TrialRecord) -> None:
+        """Says that a trial waits, and how good it is by now."""
+        self._trials[trial.number] = trial
+        self._console.print(
+            f"Trial {trial.number} paused after {trial.spent:g} epochs, score {trial.score:.6f}",
+            highlight=False,
+        )
+        self._refresh()
+
     def on_trial_end(self, trial: TrialRecord) -> None:
         """Prints the trial's summary."""
         self._trials[trial.number] = trial
@@ -112,6 +121,8 @@ class Display(Listener):
             lines.append(f"Failed: {trial.reason}\n", style="red")
         else:
             lines.append(f"Score: {trial.score:.6f}\nBest step: {trial.best_step}\n")
+            if trial.stopped in ("paused", "pruned"):
+                lines.append(f"{trial.stopped.capitalize()} after {trial.spent:g} epochs\n")
             lines.append(f"{trial.seconds:.1f} s. {self._best_so_far()}, {self._left()}")
         return text.append_text(lines)
 
@@ -155,13 +166,13 @@ class Display(Listener):
         for trial in ranked(ended, self._plan.metric)[:_LISTED_LIVE]:
             score = "" if trial.score is None else f"{trial.score:.4f}"
             what = trial.reason or _in_short(trial.hyperparameters)
-            table.add_row(str(trial.number), score, trial.status, what)
+            table.add_row(str(trial.number), score, trial.stopped or trial.status, what)
         return table
 
     def _leaderboard(self, result: SearchResult) -> Table:
         # Without `expand` and `ratio`, a line too long takes its width from the first column.
         table = Table(title="Leaderboard", title_justify="left", box=box.SIMPLE_HEAD, expand=True)
-        for column in ("trial", result.objective, "best step", "seconds"):
+        for column in ("trial", result.objective, "best step", "epochs", "seconds"):
             table.add_column(column, justify="right", no_wrap=True, min_width=len(column))
         what = "structure first; all of it above"
         table.add_column(what, no_wrap=True, overflow="ellipsis", ratio=1)
@@ -170,6 +181,7 @@ class Display(Listener):
                 str(trial.number),
                 trial.status if trial.score is None else f"{trial.score:.4f}",
                 "" if trial.score is None else str(trial.best_step),
+                f"{trial.spent:g}",
                 f"{trial.seconds:.1f}",
                 trial.reason or _in_short(trial.hyperparameters),
             )

@@ -22,14 +22,15 @@ class Search:
 
     Args:
         model: The recommender: a chain of blocks with what is left open in it.
-        tuner: "random", "greedy", "bayesian" or "hyperband".
+        tuner: "random", "greedy", "bayesian", "hyperband" or "halving".
         tuner_params: `max_trials`, at most so many candidates; `directory`, where the search keeps
             its state and goes on if it was interrupted; `overwrite`, whether to forget an earlier
             run of this very search (no other folder is ever removed); `seed`; `workers`, trials at
             a time, each in its own process, 0 for this process, None for one a processor;
             `address`, of the Dask scheduler whose workers run the trials, None for this machine;
-            `patience`, evaluations without improvement before a candidate stops; `seconds`, after
-            which no trial starts; `max_failures`, failed trials in a row that end the search.
+            `patience`, evaluations without improvement before a candidate stops; `seconds`
+            and `max_epochs`, after which no trial starts; `prune`, whether hopeless trials are
+            stopped; `max_failures`, failed trials in a row that end the search.
         verbose: Whether to show the search in the terminal.
     """
 

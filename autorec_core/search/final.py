@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from autorec_core.recommender import Recommender
 from autorec_core.search.records import TrialRecord
 from autorec_core.search.result import SearchResult
-from autorec_core.training import Budget, Rows, refit, train
+from autorec_core.training import Budget, Limits, Rows, refit, train
 
 if TYPE_CHECKING:
     import keras
@@ -108,9 +108,14 @@ def finish(
         elif trial is result.best:
             made = result.load_model()
         else:  # a trial is a function of its settings: this is the model that it had
-            limits = Budget(epochs=trial.epochs, patience=budget.patience)
             made = train(
-                candidate, known, valid, budget=limits, seed=seed, objective=result.objective
+                candidate,
+                known,
+                valid,
+                budget=Budget(epochs=trial.epochs, patience=budget.patience),
+                seed=seed,
+                objective=result.objective,
+                limits=Limits(until=len(trial.curve)),
             ).model
         models.append(made)
     return Final(averaged(models, result.winner), tuple(members), refitting)

@@ -55,8 +55,11 @@ class Listener:
     def on_epoch(self, trial: TrialRecord, row: dict[str, float]) -> None:
         """A trial has been evaluated: a row of its curve, in order and each once."""
 
+    def on_trial_pause(self, trial: TrialRecord) -> None:
+        """A trial waits until it is known whether it is worth going on; then it starts again."""
+
     def on_trial_end(self, trial: TrialRecord) -> None:
-        """A trial has completed or failed."""
+        """A trial has completed or failed, or the search has ended while it was paused."""
 
     def on_search_end(self, result: SearchResult) -> None:
         """The search is over and has a winner."""
@@ -86,6 +89,11 @@ class Listeners(Listener):
         """Passes it on."""
         for listener in self._listeners:
             listener.on_epoch(trial, row)
+
+    def on_trial_pause(self, trial: TrialRecord) -> None:
+        """Passes it on."""
+        for listener in self._listeners:
+            listener.on_trial_pause(trial)
 
     def on_trial_end(self, trial: TrialRecord) -> None:
         """Passes it on."""

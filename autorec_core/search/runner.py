@@ -16,12 +16,13 @@ import numpy as np
 import tensorflow as tf
 
 from autorec_core.block import Block
-from autorec_core.errors import ConfigError, SearchError, listed
+from autorec_core.errors import SearchError
 from autorec_core.metrics import objective_metric
 from autorec_core.recommender import Recommender
 from autorec_core.search.dialogue import Dialogue
 from autorec_core.search.listener import Listener, SearchPlan
-from autorec_core.search.oracles import RecordedOracle, make_oracle
+from autorec_core.search.oracles import make_oracle
+from autorec_core.search.pruning import MedianRule
 from autorec_core.search.records import TrialRecord
 from autorec_core.search.result import SearchResult
 from autorec_core.search.settings import SearchSettings
@@ -29,7 +30,7 @@ from autorec_core.search.space import decisive, identity, resolved, search_space
 from autorec_core.search.store import Store, code_hash, data_hash
 from autorec_core.search.trials import Trials
 from autorec_core.search.workers import make_workers
-from autorec_core.training import Outcome, Rows, Task
+from autorec_core.training import Limits, Outcome, Rows, Task
 
 _POLL_SECONDS = 0.2
 
@@ -67,10 +68,11 @@ def run_search(
         SearchError: Too many trials in a row have failed, or none has completed.
         ConfigError: A setting has a value that is not allowed.
     """
-    settings = _changed(settings or SearchSettings(), changed)
+    settings = (settings or SearchSettings()).changed(**changed)
     objective = settings.objective or recommender.optimizer.objective
     metric = objective_metric(objective, recommender.optimizer.task)
     recommender = decisive(recommender, rows=len(train), budget=settings.budget)
+    evaluations = settings.budget.epochs * settings.budget.evaluations_an_epoch(len(train))
     oracle = make_oracle(
         settings.tuner,
         search_space(recommender),
@@ -78,12 +80,14 @@ def run_search(
         direction=metric.direction,
         seed=settings.seed,
         epochs=settings.budget.epochs,
+        evaluations=evaluations,
         identity=lambda values: identity(recommender, values, len(train), settings.budget),
     )
     decides = {
         "recommender": recommender.get_config(),
         "data": data_hash(train, valid),
         "tuner": settings.tuner,
+        "prune": settings.prunes,
         "objective": objective,
         "budget": asdict(settings.budget),
         "seed": settings.seed,
@@ -102,22 +106,10 @@ def run_search(
         directory=store.folder,
         finished=trials.finished,
     )
-    search = _Search(recommender, settings, plan, oracle, store, trials, listener or Listener())
+    pruning = MedianRule(metric, evaluations) if settings.prunes else None
+    dialogue = Dialogue(oracle, trials.asked_earlier, settings.max_trials, metric, pruning)
+    search = _Search(recommender, settings, plan, dialogue, store, trials, listener or Listener())
     return search.run(train, valid, executor)
-
-
-def _changed(settings: SearchSettings, changed: dict[str, Any]) -> SearchSettings:
-    """The settings with some of them changed.
-
-    Raises:
-        ConfigError: There is no such setting, or its value is not allowed.
-    """
-    for name in changed:
-        if name not in SearchSettings.names():
-            raise ConfigError(
-                f"A search has no setting {name!r}. Settings: {listed(SearchSettings.names())}."
-            )
-    return replace(settings, **changed)
 
 
 class _Search:
@@ -128,7 +120,7 @@ class _Search:
         recommender: Recommender,
         settings: SearchSettings,
         plan: SearchPlan,
-        oracle: RecordedOracle,
+        dialogue: Dialogue,
         store: Store,
         trials: Trials,
         listener: Listener,
@@ -139,11 +131,12 @@ class _Search:
         self._store = store
         self._trials = trials
         self._listener = listener
-        self._dialogue = Dialogue(oracle, trials.earlier, settings.max_trials)
+        self._dialogue = dialogue
         self._modules = _modules()
         self._failures = 0
         self._running: dict[Future[Outcome], Task] = {}
         self._reported: dict[int, int] = {}
+        self._paused: set[int] = set()
         self._restarted: set[int] = set()
 
     def run(self, train: Rows, valid: Rows, executor: Executor | None) -> SearchResult:
@@ -167,6 +160,7 @@ class _Search:
             self._valid = self._workers.share(valid, self._store.data / "valid")
             self._loop()
             self._train_lost_winner()
+            self._end_paused()
             self._trials.finish()
             killed = False
         finally:
@@ -188,6 +182,11 @@ class _Search:
             else:
                 self._dialogue.go_on()  # nothing runs: what is known is told, whatever the order
 
+    def _end_paused(self) -> None:
+        """Tells of the trials that were paused and are not gone on with."""
+        for number in sorted(self._paused):
+            self._listener.on_trial_end(self._trials.here[number])
+
     def _train_lost_winner(self) -> None:
         """Runs the best trial again if its model is lost, or was dropped for one out of this plan.
 
@@ -198,21 +197,22 @@ class _Search:
             SearchError: Too many of these trials have failed, or one has and the time is up.
         """
         failed: list[TrialRecord] = []
-        while (best := self._trials.best) is not None and not self._store.has_model(best.number):
+        while (best := self._trials.best) is not None and not self._store.has_model(best):
             if len(failed) == self._settings.max_failures or (failed and self._late()):
                 raise SearchError(
                     f"The model of the best trial was lost, and training it again has failed: "
                     f"{failed[-1].reason} (trial {failed[-1].number})."
                 )
             self._reported.pop(best.number, None)
-            self._submit(best)
+            part = best.stopped in ("paused", "pruned")
+            self._submit(best, Limits(until=len(best.curve) if part else None))
             while self._running:
                 self._wait(self._trials.end_again)
             ended = self._trials.here[best.number]
             failed += [ended] if ended.status == "failed" else []
 
     def _tell_what_is_due(self) -> None:
-        for trial in self._dialogue.tell_what_is_due(self._trials.here):
+        for trial in self._dialogue.tell_what_is_due(self._trials.answers):
             self._failures = self._failures + 1 if trial.status == "failed" else 0
             if self._failures >= self._settings.max_failures:
                 raise SearchError(
@@ -227,30 +227,49 @@ class _Search:
         return self._trials.seconds + time.monotonic() - self._began
 
     def _late(self) -> bool:
-        limit = self._settings.seconds
-        return limit is not None and self._seconds >= limit and bool(self._trials.here)
+        if not self._trials.here:
+            return False
+        seconds, epochs = self._settings.seconds, self._settings.max_epochs
+        return (seconds is not None and self._seconds >= seconds) or (
+            epochs is not None and self._dialogue.epochs >= epochs
+        )
 
     def _ask(self) -> None:
         number = self._dialogue.number
         proposal = self._dialogue.ask()
         if proposal is None:
-            if number in self._trials.earlier:  # a record that fits no question holds up no other
-                self._trials.forget(number, "the oracle does not propose this trial")
+            self._trials.not_proposed(number)  # a record that fits no question holds up no other
             return
         if self._trials.earlier_result(proposal) is not None:
             return
+        before = self._trials.here.get(proposal.number)
         trial = TrialRecord(
-            number=number,
+            number=proposal.number,
             hyperparameters=proposal.hyperparameters,
             known=proposal.known,
             epochs=proposal.epochs or self._settings.budget.epochs,
+            question=proposal.question,
+            until=proposal.until,
+            before=0.0 if before is None else before.seconds,
+            spent=0.0 if before is None else before.spent,
             began=round(self._seconds, 3),
         )
         best = self._trials.best
-        self._trials.start(trial)
-        self._submit(trial, wanted_if=None if best is None else best.score)
+        # Of the best trial itself, the model is wanted in any case: its part has a file of its own.
+        wanted_if = None if best is None or best.number == trial.number else best.score
+        checkpoint = self._trials.start(trial)
+        if before is not None:
+            self._paused.discard(trial.number)
+            self._reported[trial.number] = len(before.curve)
+        self._submit(trial, proposal.limits, checkpoint, wanted_if)
 
-    def _submit(self, trial: TrialRecord, wanted_if: float | None = None) -> None:
+    def _submit(
+        self,
+        trial: TrialRecord,
+        limits: Limits,
+        checkpoint: bytes | None = None,
+        wanted_if: float | None = None,
+    ) -> None:
         """Hands a trial to the workers; they send its model if its score is better than that."""
         task = Task(
             number=trial.number,
@@ -262,6 +281,8 @@ class _Search:
             seed=self._settings.seed,
             modules=self._modules,
             wanted_if=wanted_if,
+            limits=limits,
+            checkpoint=checkpoint,
         )
         self._listener.on_trial_start(trial.running())
         self._running[self._workers.submit(task)] = task
@@ -290,7 +311,12 @@ class _Search:
                 )
             for row in outcome.curve:
                 self._report(task.number, row)
-            self._listener.on_trial_end(end(task.number, outcome))
+            trial = end(task.number, outcome)
+            if trial.stopped == "paused":
+                self._paused.add(trial.number)
+                self._listener.on_trial_pause(trial)
+            else:
+                self._listener.on_trial_end(trial)
 
     def _report(self, number: int, row: dict[str, float]) -> None:
         """Passes a row on, once, whether it comes ahead or with the outcome."""
@@ -310,7 +336,7 @@ class _Search:
             leaderboard=self._trials.leaderboard,
             winner=self._resolved(best),
             recommender=self._recommender,
-            model_path=self._store.model_path(best.number),
+            model_path=self._store.model_path(best),
             directory=self._store.folder,
             constant_score=constant_score,
             seconds=seconds,

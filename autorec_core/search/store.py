@@ -21,11 +21,13 @@ import autorec_core
 from autorec_core.errors import SearchError
 from autorec_core.files import whole_file, write_json
 from autorec_core.metrics import Metric
-from autorec_core.search.records import TrialRecord
+from autorec_core.search.records import Key, TrialRecord
 from autorec_core.search.tables import write_tables
 from autorec_core.training import Rows
 
 MARK = "autorec-search.json"
+CHECKPOINT_BYTES = 8 * 2**30
+"""What the checkpoints of paused trials may take on disk, all together."""
 _KEY_LENGTH = 12
 _CODE = (
     "block.py",
@@ -58,14 +60,14 @@ class Store:
         text = json.dumps(self._decides, sort_keys=True)
         self.folder = Path(root) / hashlib.sha256(text.encode()).hexdigest()[:_KEY_LENGTH]
 
-    def open(self, *, overwrite: bool = False) -> dict[int, TrialRecord]:
+    def open(self, *, overwrite: bool = False) -> dict[Key, TrialRecord]:
         """Makes the folder, or finds what an earlier run of the same search has left.
 
         Args:
             overwrite: Whether to forget the earlier run.
 
         Returns:
-            The trials' records by number.
+            The trials' records, each under its key.
 
         Raises:
             SearchError: A folder of this name exists that is no search's, or cannot be written.
@@ -83,40 +85,63 @@ class Store:
         for path in sorted((self.folder / "trials").glob("*.json")):
             record = self._read(path)
             if record is not None:
-                records[record.number] = record
+                records[record.key] = record
         return records
 
     def write(self, record: TrialRecord) -> None:
         """Keeps a trial's record."""
-        write_json(self._trial_path(record.number), record.to_json())
+        write_json(self._trial_path(record), record.to_json())
 
     def forget(self, record: TrialRecord, reason: str) -> None:
         """Sets a trial's record aside, with a warning that says why."""
-        self._set_aside(self._trial_path(record.number), reason)
+        self._set_aside(self._trial_path(record), reason)
 
     def write_model(self, record: TrialRecord, model: bytes) -> None:
         """Keeps the best trial's model; before its record, so that a record never lacks it."""
-        with whole_file(self.model_path(record.number)) as path:
+        with whole_file(self.model_path(record)) as path:
             path.write_bytes(model)
 
-    def drop_models(self, keep: Collection[int]) -> None:
-        """Removes the models of all trials but those of some numbers."""
-        kept = [self.model_path(number) for number in keep]
+    def drop_models(self, keep: Collection[TrialRecord]) -> None:
+        """Removes the models of all trials but some."""
+        kept = [self.model_path(record) for record in keep]
         for path in self.folder.glob("model-*.keras"):
             if path not in kept:
                 path.unlink(missing_ok=True)
 
-    def model_path(self, number: int) -> Path:
+    def model_path(self, record: TrialRecord) -> Path:
         """Where the model of a trial lies while it is the best."""
-        return self.folder / f"model-{number:04d}.keras"
+        return self.folder / f"model-{_name(record)}.keras"
 
-    def has_model(self, number: int) -> bool:
+    def has_model(self, record: TrialRecord) -> bool:
         """Whether the model of a trial is there and undamaged."""
-        try:
-            with zipfile.ZipFile(self.model_path(number)) as content:
-                return content.testzip() is None
-        except (OSError, zipfile.BadZipFile):
-            return False
+        return _is_undamaged(self.model_path(record))
+
+    def write_checkpoint(self, record: TrialRecord, checkpoint: bytes) -> None:
+        """Keeps a paused trial's checkpoint; before its record, as a model."""
+        with whole_file(self._checkpoint_path(record)) as path:
+            path.write_bytes(checkpoint)
+
+    def read_checkpoint(self, record: TrialRecord) -> bytes | None:
+        """A paused trial's checkpoint; None if it is lost or damaged."""
+        path = self._checkpoint_path(record)
+        return path.read_bytes() if _is_undamaged(path) else None
+
+    def drop_checkpoints(self, keep: Iterable[TrialRecord]) -> None:
+        """Removes checkpoints but those of some trials, first come first kept while there is room.
+
+        A trial whose checkpoint was dropped is trained from the begin if it is promoted.
+        """
+        room = CHECKPOINT_BYTES
+        kept = set()
+        for record in keep:
+            path = self._checkpoint_path(record)
+            room -= path.stat().st_size if path.exists() else 0
+            if room < 0:
+                break
+            kept.add(path)
+        for path in (self.folder / "checkpoints").glob("*.npz"):
+            if path not in kept:
+                path.unlink(missing_ok=True)
 
     @property
     def data(self) -> Path:
@@ -134,7 +159,7 @@ class Store:
     def _read(self, path: Path) -> TrialRecord | None:
         try:
             record = TrialRecord.from_json(json.loads(path.read_text(encoding="utf-8")))
-            if path != self._trial_path(record.number):
+            if path != self._trial_path(record):
                 raise ValueError("its number is not its name")
         except (OSError, UnicodeDecodeError, ValueError, TypeError, KeyError, AttributeError) as e:
             self._set_aside(path, f"it is not a trial's record ({e})")
@@ -146,8 +171,26 @@ class Store:
         path.replace(aside)
         _log.warning("%s is set aside as %s: %s.", path, aside.name, reason)
 
-    def _trial_path(self, number: int) -> Path:
-        return self.folder / "trials" / f"{number:04d}.json"
+    def _trial_path(self, record: TrialRecord) -> Path:
+        return self.folder / "trials" / f"{_name(record)}.json"
+
+    def _checkpoint_path(self, record: TrialRecord) -> Path:
+        return self.folder / "checkpoints" / f"{_name(record)}.npz"
+
+
+def _name(record: TrialRecord) -> str:
+    """What the files of a trial, or of a part of it, are called."""
+    end = "" if record.until is None else f"-{record.until:05d}"
+    return f"{record.number:04d}{end}"
+
+
+def _is_undamaged(path: Path) -> bool:
+    """Whether a ZIP file is there and whole."""
+    try:
+        with zipfile.ZipFile(path) as content:
+            return content.testzip() is None
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def data_hash(*splits: Rows) -> str:

@@ -32,7 +32,17 @@ def write_tables(folder: Path, trials: Iterable[TrialRecord], metric: Metric) ->
 
 def _leaderboard(trials: Iterable[TrialRecord], metric: Metric) -> str:
     """One row a trial, best first; the hyperparameters as JSON."""
-    header = ["rank", "trial", "status", "score", "best_step", "seconds", "reason"]
+    header = [
+        "rank",
+        "trial",
+        "status",
+        "score",
+        "best_step",
+        "seconds",
+        "epochs",
+        "stopped",
+        "reason",
+    ]
     rows = (
         [
             rank,
@@ -41,6 +51,8 @@ def _leaderboard(trials: Iterable[TrialRecord], metric: Metric) -> str:
             "" if trial.score is None else trial.score,
             trial.best_step,
             f"{trial.seconds:.1f}",
+            f"{trial.spent:g}",
+            trial.stopped or "",
             trial.reason or "",
             json.dumps(dict(trial.hyperparameters)),
         ]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from autorec_core.metrics import Metric
 from autorec_core.search.dialogue import Proposal
-from autorec_core.search.records import TrialRecord, ranked
+from autorec_core.search.records import Key, TrialRecord, ranked
 from autorec_core.search.store import Store
 from autorec_core.training import Outcome
 
@@ -17,24 +17,30 @@ class Trials:
 
     Records of an earlier run join this one when the oracle proposes their trials again. Two models
     are kept: the best trial's of this run, and the best one's of all records, which a later run
-    with a greater `max_trials` may need.
+    with a greater `max_trials` may need. Checkpoints are kept of trials that are paused.
 
     Args:
         store: The search's folder.
-        records: Trials of an earlier run by number.
+        records: What an earlier run has left, each under its key.
         metric: The objective's metric.
         max_trials: Records of this number or above are not part of this run.
     """
 
     def __init__(
-        self, store: Store, records: dict[int, TrialRecord], metric: Metric, max_trials: int
+        self, store: Store, records: Mapping[Key, TrialRecord], metric: Metric, max_trials: int
     ) -> None:
-        self.earlier = _without_retries(records)
-        """Trials of an earlier run by number."""
+        self._earlier = _without_retries(records)
+        self.asked_earlier = {
+            record.question: record
+            for record in self._earlier.values()
+            if record.question is not None
+        }
+        """Records of an earlier run by the question that they answer."""
         self.here: dict[int, TrialRecord] = {}
-        """The trials of this run by number."""
-        ends = (record.began + record.seconds for record in records.values())
-        self.seconds = max(ends, default=0.0)
+        """The trials of this run by number, each with the last of its parts."""
+        self.answers: dict[int, TrialRecord] = {}
+        """The parts of this run's trials by the question that they answer."""
+        self.seconds = max((record.over for record in records.values()), default=0.0)
         """How long earlier runs have searched."""
         self._store = store
         self._metric = metric
@@ -42,12 +48,13 @@ class Trials:
 
     @property
     def finished(self) -> tuple[TrialRecord, ...]:
-        """The trials of an earlier run that this one need not run."""
-        return tuple(
-            record
-            for number, record in self.earlier.items()
-            if record.status != "running" and number < self._max_trials
-        )
+        """The trials of an earlier run that this one need not run, each with its last part."""
+        last = {
+            record.number: record
+            for record in sorted(self._earlier.values(), key=_place)
+            if record.status != "running" and record.number < self._max_trials
+        }
+        return tuple(last.values())
 
     @property
     def leaderboard(self) -> tuple[TrialRecord, ...]:
@@ -60,37 +67,53 @@ class Trials:
         return _first_completed(self.leaderboard)
 
     def earlier_result(self, proposal: Proposal) -> TrialRecord | None:
-        """The record of a proposed trial, if an earlier run has ended it; it joins this run."""
-        record = self.earlier.get(proposal.number)
+        """The record of a proposal, if an earlier run has ended it; it joins this run."""
+        record = self._earlier.get((proposal.number, proposal.until))
         if record is None:
             return None
         same = dict(record.hyperparameters) == proposal.hyperparameters
         if not same or proposal.epochs not in (None, record.epochs):
-            self.forget(proposal.number, "the oracle proposes something else for this trial")
+            self._forget(record, "the oracle proposes something else for this trial")
             return None
         if record.status == "running":
             return None
-        self.here[proposal.number] = record
+        if record.question != proposal.question:
+            self._free_question_of(record)
+            record = replace(record, question=proposal.question, known=proposal.known)
+            self._put_in_place(record)
+            self._store.write(record)
+        self.here[record.number] = self.answers[proposal.question] = record
         return record
 
-    def forget(self, number: int, reason: str) -> None:
-        """Sets a trial's earlier record aside, with a warning that says why."""
-        self._store.forget(self.earlier.pop(number), reason)
+    def not_proposed(self, question: int) -> None:
+        """Notes that the oracle has answered a question with no proposal."""
+        record = self.asked_earlier.pop(question, None)
+        if record is not None and record.until is None:
+            self._forget(record, "the oracle does not propose this trial")
 
-    def start(self, trial: TrialRecord) -> None:
-        """Notes that a trial runs."""
-        self.here[trial.number] = trial
+    def start(self, trial: TrialRecord) -> bytes | None:
+        """Notes that a trial runs; gives the checkpoint from which it goes on, if there is one."""
+        paused = self.here.get(trial.number)
+        self._put_in_place(trial)
+        assert trial.question is not None
+        self.here[trial.number] = self.answers[trial.question] = trial
         self._store.write(trial)
+        return None if paused is None else self._store.read_checkpoint(paused)
 
     def end(self, number: int, outcome: Outcome) -> TrialRecord:
         """Notes what became of a trial, and keeps its model if it is the best."""
         trial = self.here[number] = self.here[number].ended(outcome)
-        planned = {n: record for n, record in self.earlier.items() if n < self._max_trials}
+        assert trial.question is not None
+        self.answers[trial.question] = trial
+        planned = {n: r for n, r in self._last_parts().items() if n < self._max_trials}
         best = _first_completed(ranked({**planned, **self.here}.values(), self._metric))
         if best is trial and outcome.model is not None:
             self._store.write_model(trial, outcome.model)
+        if outcome.checkpoint is not None:
+            self._store.write_checkpoint(trial, outcome.checkpoint)
         self._store.write(trial)
         self._drop_models(best)
+        self._drop_checkpoints()
         self._store.write_tables(self.here.values())
         return trial
 
@@ -99,7 +122,7 @@ class Trials:
 
         If it has failed this time, its record stays on disk: a later run tries again.
         """
-        trial = self.here[number] = self.here[number].ended(outcome)
+        trial = self.here[number] = replace(self.here[number], before=0.0).ended(outcome)
         if outcome.model is not None:
             self._store.write_model(trial, outcome.model)
             self._store.write(trial)
@@ -110,26 +133,65 @@ class Trials:
         self._drop_models(self.best)
         self._store.write_tables(self.here.values())
 
+    def _put_in_place(self, trial: TrialRecord) -> None:
+        """Lets a part answer its question, which an earlier run had answered with another one.
+
+        The other one stays: if it is proposed later, its result is known.
+        """
+        assert trial.question is not None
+        other = self.asked_earlier.get(trial.question)
+        if other is not None and other.key != trial.key:
+            self._store.write(replace(other, question=None))
+        self.asked_earlier[trial.question] = trial
+
+    def _forget(self, record: TrialRecord, reason: str) -> None:
+        """Sets a record of an earlier run aside, with a warning that says why."""
+        self._store.forget(self._earlier.pop(record.key), reason)
+        self._free_question_of(record)
+
+    def _free_question_of(self, record: TrialRecord) -> None:
+        """Lets a record of an earlier run answer its question no more."""
+        if record.question is not None:
+            answering = self.asked_earlier.get(record.question)
+            if answering is not None and answering.key == record.key:
+                del self.asked_earlier[record.question]
+
+    def _last_parts(self) -> dict[int, TrialRecord]:
+        """The last part of each trial that has ended, in this run or an earlier one, by number."""
+        known = {r.key: r for r in (*self._earlier.values(), *self.answers.values())}
+        ended = [record for record in known.values() if record.status != "running"]
+        return {record.number: record for record in sorted(ended, key=_place)}
+
     def _drop_models(self, best: TrialRecord | None) -> None:
-        overall = _first_completed(ranked({**self.earlier, **self.here}.values(), self._metric))
-        kept = [trial.number for trial in (best, overall) if trial is not None]
+        overall = _first_completed(ranked(self._last_parts().values(), self._metric))
+        kept = [trial for trial in (best, overall) if trial is not None]
         if kept:
             self._store.drop_models(kept)
+
+    def _drop_checkpoints(self) -> None:
+        """Keeps those that trials may go on from."""
+        last = self._last_parts().values()
+        paused = [record for record in last if record.stopped == "paused"]
+        self._store.drop_checkpoints(ranked(paused, self._metric))
+
+
+def _place(record: TrialRecord) -> tuple[int, int]:
+    return record.number, record.until or 0
 
 
 def _first_completed(leaderboard: Sequence[TrialRecord]) -> TrialRecord | None:
     return next((trial for trial in leaderboard[:1] if trial.status == "completed"), None)
 
 
-def _without_retries(records: dict[int, TrialRecord]) -> dict[int, TrialRecord]:
+def _without_retries(records: Mapping[Key, TrialRecord]) -> dict[Key, TrialRecord]:
     """Records as if trials were still running that had failed for want of memory, say, at the end.
 
     Those that other trials were proposed after stay failed: the other trials depend on it.
     """
     built_upon = max((record.known for record in records.values()), default=0)
     return {
-        number: replace(record, status="running")
-        if record.passing and number >= built_upon
+        key: replace(record, status="running")
+        if record.passing and (record.question is None or record.question >= built_upon)
         else record
-        for number, record in records.items()
+        for key, record in records.items()
     }

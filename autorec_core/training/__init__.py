@@ -1,19 +1,23 @@
 """The training engine: ordinary Keras models in and out, a fast loop of ours underneath."""
 
+from autorec_core.training.checkpoint import Checkpoint
 from autorec_core.training.errors import FailedTrial
 from autorec_core.training.loop import refit, train
 from autorec_core.training.prediction import Predictor, evaluate, predict
 from autorec_core.training.rows import Rows, StoredRows
-from autorec_core.training.schedule import Budget, Schedule, Trained
+from autorec_core.training.schedule import Budget, Limits, Schedule, Stopped, Trained
 from autorec_core.training.trial import Outcome, Task, run_trial
 
 __all__ = [
     "Budget",
+    "Checkpoint",
     "FailedTrial",
+    "Limits",
     "Outcome",
     "Predictor",
     "Rows",
     "Schedule",
+    "Stopped",
     "StoredRows",
     "Task",
     "Trained",

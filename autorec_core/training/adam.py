@@ -34,6 +34,11 @@ class RowwiseAdam:
             variable.ref(): (_zeros_like(variable), _zeros_like(variable)) for variable in variables
         }
 
+    @property
+    def state(self) -> list[tf.Variable]:
+        """All that changes with each step: the step count, and the moments of each variable."""
+        return [self._step, *(moment for pair in self._moments.values() for moment in pair)]
+
     def apply(
         self,
         variables: Sequence[tf.Variable],

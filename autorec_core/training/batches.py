@@ -61,16 +61,25 @@ class Batches:
         self._chunk_rows = max(1, rows // batch_size) * batch_size
         self._whole: Chunk | None = None
 
-    def epoch(self, number: int) -> Iterator[Chunk]:
-        """The chunks of one epoch, in an order that seed and number decide."""
+    def epoch(self, number: int, skipped: int = 0) -> Iterator[Chunk]:
+        """The chunks of one epoch, in an order that seed and number decide.
+
+        Args:
+            number: The epoch, counted from 0.
+            skipped: Rows at its begin that are left out.
+        """
         generator = np.random.default_rng([self._seed, number])
         if self.num_rows <= self._chunk_rows:
             if self._whole is None:
                 self._whole = self._read([(0, self.num_rows)])
             order = generator.permutation(self.num_rows).astype(np.int32)
-            yield Chunk(self._whole.inputs, self._whole.labels, order)
+            yield Chunk(self._whole.inputs, self._whole.labels, order[skipped:])
             return
         plan = self._plan(generator)
+        while skipped >= (size := sum(stop - start for start, stop in plan[0])):
+            generator.permutation(size)  # the chunks that follow keep their order
+            skipped -= size
+            del plan[0]
         with ThreadPoolExecutor(max_workers=1) as reader:  # reads ahead while a chunk is trained on
             coming = reader.submit(self._read, plan[0])
             for following in [*plan[1:], None]:
@@ -78,7 +87,8 @@ class Batches:
                 if following is not None:
                     coming = reader.submit(self._read, following)
                 order = generator.permutation(len(chunk.order)).astype(np.int32)
-                yield Chunk(chunk.inputs, chunk.labels, order)
+                yield Chunk(chunk.inputs, chunk.labels, order[skipped:])
+                skipped = 0
 
     def _plan(self, generator: np.random.Generator) -> list[list[tuple[int, int]]]:
         """Row ranges of each chunk: shuffled blocks, cut where a chunk is full."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,11 +13,13 @@ import numpy as np
 import tensorflow as tf
 from keras.src.random import seed_generator
 
+from autorec_core.errors import DataError
 from autorec_core.optimizers import Offset
 from autorec_core.recommender import Recommender
 from autorec_core.training.adam import RowwiseAdam
 from autorec_core.training.batches import Chunk
 from autorec_core.training.errors import FailedTrial
+from autorec_core.training.histories import sparse_histories
 from autorec_core.training.prediction import any_number_of, model_inputs
 from autorec_core.training.tables import row_reads
 
@@ -121,9 +123,33 @@ class Learner:
         """A copy of all weights."""
         return [weight.value.numpy() for weight in self.model.weights]
 
-    def set_weights(self, weights: list[np.ndarray]) -> None:
+    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
         """Goes back to weights that `weights` gave."""
-        self.model.set_weights(weights)
+        self.model.set_weights(list(weights))
+
+    def state(self) -> list[np.ndarray]:
+        """A copy of all that changes in training, but for the learning rate."""
+        return [variable.numpy() for variable in self._changing()]
+
+    def restore(self, state: Sequence[np.ndarray]) -> None:
+        """Goes back to what `state` gave, of this learner or of one like it.
+
+        Raises:
+            DataError: It is of a learner with other variables.
+        """
+        variables = self._changing()
+        ours = [(tuple(one.shape), one.dtype.as_numpy_dtype) for one in variables]
+        if ours != [(array.shape, array.dtype.type) for array in state]:
+            raise DataError("The checkpoint holds the variables of another model.")
+        for variable, array in zip(variables, state, strict=True):
+            variable.assign(array)
+
+    def _changing(self) -> list[tf.Variable]:
+        """Weights, the states of random generators, and the optimizer's variables."""
+        variables = [variable.value for variable in self.model.variables]
+        if self._adam is not None:
+            return variables + self._adam.state
+        return variables + [variable.value for variable in self._other.variables]
 
     def _steps(
         self, inputs: dict[str, tf.Tensor], labels: tf.Tensor, order: tf.Tensor
@@ -144,6 +170,7 @@ class Learner:
             tf.GradientTape() as tape,
             row_reads(self._trained, None if self._adam is None else tape) as lookups,
             of_rows(self._trained, inputs),
+            sparse_histories(self._trained),
         ):
             outputs = self._trained(model_inputs(self._trained, inputs), training=True)
             loss = tf.add_n([self._loss(labels, outputs) / self._unit, *self._trained.losses])

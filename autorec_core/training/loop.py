@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
 
 from autorec_core.errors import ConfigError
-from autorec_core.metrics import objective_metric, task_metrics
+from autorec_core.metrics import objective_metric
 from autorec_core.recommender import Recommender
 from autorec_core.training.batches import Batches, Chunk
-from autorec_core.training.errors import FailedTrial
+from autorec_core.training.checkpoint import Checkpoint
 from autorec_core.training.learner import Learner, build_model
 from autorec_core.training.prediction import Predictor
+from autorec_core.training.progress import Progress, Report
 from autorec_core.training.rows import Rows
-from autorec_core.training.schedule import Budget, Schedule, Trained
+from autorec_core.training.schedule import Budget, Limits, Schedule, Trained
 from autorec_core.training.untrained import adapted, best_untrained, means, prepared
-
-LEAST_GAIN = 3e-4
-"""An improvement by a smaller share of the score is kept, but training does not go on for it."""
-
-
-Report = Callable[[dict[str, float]], None]
 
 
 def train(
@@ -36,12 +31,17 @@ def train(
     seed: int,
     objective: str | None = None,
     report: Report | None = None,
+    limits: Limits | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Trained:
     """Trains one resolved recommender: a pure function of its arguments.
 
     When an evaluation brings next to no improvement and the recipe has a decay, training goes back
     to the best weights and continues with a smaller learning rate. The first weights and the model
     that always predicts the mean are candidates too: see `best_untrained`.
+
+    A training that is paused and goes on from its checkpoint, here or in another process, ends with
+    the same weights and figures, to the bit, as one that was never paused.
 
     Args:
         recommender: Resolved: no choice is left in it.
@@ -51,10 +51,13 @@ def train(
         seed: Decides initial weights, dropout and the order of rows.
         objective: What is best on `valid`, such as `val_mse`; None for the task's own.
         report: Called with each row of the curve as it comes.
+        limits: Where to stop before the budget is over; None for nowhere.
+        checkpoint: Of this training when it was paused; None begins at the begin.
 
     Raises:
         FailedTrial: The candidate cannot be built, its loss becomes NaN, or memory runs out.
         ConfigError: The objective is not one of the task's, or cannot be computed on `valid`.
+        DataError: The checkpoint is of another training.
     """
     task = recommender.optimizer.task
     objective = objective or recommender.optimizer.objective
@@ -67,58 +70,47 @@ def train(
         )
     model = build_model(recommender, seed)
     rows = adapted(model, [train])
-    batch_size = recommender.training.rows_a_step(len(train))
-    learner, predictor = Learner(recommender, model, batch_size), Predictor(model)
-    untrained = task_metrics(task, valid.labels, predictor(valid.inputs))
-    parts = budget.evaluations_an_epoch(len(train))
-    decay = recommender.training.decay
-    state = _Best(metric.worst)
-    curve: list[dict[str, float]] = []
-    path: tuple[float, ...] = ()
-    waited = 0
-    began = time.monotonic()
-    for step, (loss, epoch) in enumerate(
-        _parts_of_epochs(learner, rows, budget.epochs * parts, parts, seed), start=1
-    ):
-        metrics = task_metrics(task, valid.labels, predictor(valid.inputs))
-        score = metrics.get(metric.name, float("nan"))
-        if not np.isfinite(score):
-            raise FailedTrial(f"{objective} became {score}")
-        path = (*path, learner.learning_rate)
-        row = {
-            "step": step,
-            "epoch": epoch,
-            "loss": loss,
-            "learning_rate": learner.learning_rate,
-            "seconds": round(time.monotonic() - began, 3),
-            **metrics,
-        }
-        curve.append(row)
-        if report is not None:
-            report(row)
-        gain = abs(score - state.score) if metric.better(score, state.score) else 0.0
-        if gain:
-            state = _Best(score, step, metrics, learner.weights(), path)
-        waited = 0 if gain > LEAST_GAIN * abs(score) else waited + 1
-        if waited >= budget.patience:
-            break
-        if waited and decay < 1:
-            learner.set_weights(state.weights)
-            learner.learning_rate *= decay
-            path = state.path
-    learner.set_weights(state.weights)
+    learner = Learner(recommender, model, recommender.training.rows_a_step(len(train)))
+    training = Progress(learner, Predictor(model), valid, metric, task, budget)
+    training.begin(_decides(recommender, budget, objective, seed, len(train)), checkpoint)
+    steps = -(-len(train) // learner.batch_size)
+    parts = min(budget.evaluations_an_epoch(len(train)), steps)
+    stopped = training.run(
+        _parts_of_epochs(learner, rows, budget.epochs * parts, parts, seed, training.steps),
+        recommender.training.decay,
+        limits or Limits(),
+        budget.epochs * parts,
+        report,
+    )
+    paused = training.checkpoint() if stopped == "paused" else None
+    best = training.best
+    learner.set_weights(best.weights)
     trained = Trained(
         model=model,
         objective=objective,
-        score=state.score,
-        best_step=state.step,
-        metrics=state.metrics,
-        curve=tuple(curve),
-        schedule=Schedule(state.path, parts, batch_size),
+        score=best.score,
+        best_step=best.step,
+        metrics=dict(best.metrics),
+        curve=tuple(training.curve),
+        schedule=Schedule(best.path, parts, learner.batch_size),
         constant_score=constant_score,
-        stopped_early=waited >= budget.patience,
+        stopped=stopped,
+        checkpoint=paused,
     )
-    return best_untrained(trained, recommender, train, valid, untrained, seed)
+    return best_untrained(trained, recommender, train, valid, training.untrained, seed)
+
+
+def _decides(recommender: Recommender, budget: Budget, objective: str, seed: int, rows: int) -> str:
+    """What decides a training, as text; how long it may go on is left out."""
+    decides = {
+        "recommender": recommender.get_config(),
+        "patience": budget.patience,
+        "parts": budget.evaluations_an_epoch(rows),
+        "objective": objective,
+        "seed": seed,
+        "rows": rows,
+    }
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
 def refit(
@@ -148,30 +140,28 @@ def refit(
     return model
 
 
-@dataclass(frozen=True)
-class _Best:
-    """The best evaluation so far."""
-
-    score: float
-    step: int = 0
-    metrics: dict[str, float] = field(default_factory=dict)
-    weights: list[np.ndarray] = field(default_factory=list)
-    path: tuple[float, ...] = ()
-
-
 def _parts_of_epochs(
-    learner: Learner, splits: Sequence[Rows], total: int, parts: int, seed: int
+    learner: Learner, splits: Sequence[Rows], total: int, parts: int, seed: int, done: int = 0
 ) -> Iterator[tuple[float, float]]:
-    """Trains part by part of an epoch; gives the mean loss and the epochs done after each."""
+    """Trains part by part of an epoch; gives the mean loss and the epochs done after each.
+
+    Args:
+        learner: What learns.
+        splits: The rows to learn from.
+        total: Parts in all.
+        parts: Parts of an epoch.
+        seed: Decides the order of rows.
+        done: Parts that have been trained before.
+    """
     batch_size = learner.batch_size
     batches = Batches(splits, batch_size, seed)
     steps = -(-batches.num_rows // batch_size)
     ends = [round(steps * (part + 1) / parts) * batch_size for part in range(parts)]
-    done = 0
-    epoch = 0
+    epoch, part = divmod(done, parts)
+    seen = ends[part - 1] if part else 0
     while done < total:
-        loss, rows, seen, part = 0.0, 0, 0, 0
-        for chunk in batches.epoch(epoch):
+        loss, rows = 0.0, 0
+        for chunk in batches.epoch(epoch, seen):
             for order in _cut(chunk, seen, ends):
                 loss += learner.learn(chunk, order)
                 rows, seen = rows + len(order), seen + len(order)
@@ -181,7 +171,7 @@ def _parts_of_epochs(
                     if done == total:
                         return
                     loss, rows = 0.0, 0
-        epoch += 1
+        epoch, part, seen = epoch + 1, 0, 0
 
 
 def _cut(chunk: Chunk, seen: int, ends: Sequence[int]) -> Iterator[np.ndarray]:

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from autorec_core.metrics import task_metrics
+from autorec_core.training.histories import sparse_histories
 from autorec_core.training.rows import Rows
 from autorec_core.training.tables import row_reads
 
@@ -53,7 +54,7 @@ class Predictor:
             batch = {
                 name: tensor[start : start + PREDICTION_ROWS] for name, tensor in inputs.items()
             }
-            with row_reads(self._model):
+            with row_reads(self._model), sparse_histories(self._model):
                 predicted = self._model(model_inputs(self._model, batch), training=False)
             return step + 1, outputs.write(step, tf.reshape(predicted, [-1]))
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 import keras
 
+from autorec_core.training.checkpoint import Checkpoint
+
 ROWS_AN_EVALUATION = 2_000_000
 MOST_EVALUATIONS = 5
+
+Stopped = Literal["plateau", "all epochs", "pruned", "paused"]
+"""Why a training stopped: it improved no more, its epochs were over, it was hopeless, or it waits
+until it is known whether it is worth going on."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,20 @@ class Budget:
         if self.evaluations is not None:
             return self.evaluations
         return min(MOST_EVALUATIONS, max(1, rows // ROWS_AN_EVALUATION))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where a training stops before its budget is over.
+
+    Args:
+        until: The evaluation at which it is paused, counted from 1; None for none.
+        worst: The score that the best evaluation so far must not be worse than, by the number of
+            evaluations; a training that is worse is pruned.
+    """
+
+    until: int | None = None
+    worst: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,7 +88,8 @@ class Trained:
         curve: One row an evaluation: step, epoch, loss, learning_rate, seconds and the metrics.
         schedule: How to train as long on other rows.
         constant_score: The objective of always predicting the training labels' mean.
-        stopped_early: Whether it stopped for lack of improvement: more epochs change nothing.
+        stopped: Why it stopped.
+        checkpoint: From where it can go on, where it was paused.
     """
 
     model: keras.Model
@@ -77,4 +100,5 @@ class Trained:
     curve: tuple[dict[str, float], ...]
     schedule: Schedule
     constant_score: float
-    stopped_early: bool = False
+    stopped: Stopped
+    checkpoint: Checkpoint | None = None

@@ -9,15 +9,16 @@ import importlib
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from autorec_core.metrics import objective_metric
+from autorec_core.training.checkpoint import Checkpoint
 from autorec_core.training.errors import FailedTrial
 from autorec_core.training.loop import train
 from autorec_core.training.rows import Rows, StoredRows
-from autorec_core.training.schedule import Budget, Schedule
+from autorec_core.training.schedule import Budget, Limits, Schedule, Stopped
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Task:
         seed: Decides initial weights, dropout and the order of rows.
         modules: Modules to import first: they define the recommender's blocks.
         wanted_if: The model is sent back only when its score is better than this.
+        limits: Where it stops before its budget is over.
+        checkpoint: From where it goes on, as `Checkpoint.to_bytes` has it; None: from the begin.
     """
 
     number: int
@@ -45,6 +48,8 @@ class Task:
     seed: int
     modules: tuple[str, ...] = ()
     wanted_if: float | None = None
+    limits: Limits = field(default_factory=Limits)
+    checkpoint: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -57,11 +62,12 @@ class Outcome:
         metrics: All metrics at that evaluation.
         curve: One row an evaluation.
         schedule: How to train as long on other rows.
-        seconds: How long it took.
+        seconds: How long it took; of a trial that went on, this time alone.
         model: Its .keras file, if wanted.
         reason: Why it failed.
         passing: Whether it failed for want of something another time may have, such as memory.
-        stopped_early: Whether more epochs would have changed nothing.
+        stopped: Why it stopped; None when it failed.
+        checkpoint: From where it can go on, where it was paused.
     """
 
     score: float | None = None
@@ -73,7 +79,8 @@ class Outcome:
     model: bytes | None = None
     reason: str | None = None
     passing: bool = False
-    stopped_early: bool = False
+    stopped: Stopped | None = None
+    checkpoint: bytes | None = None
 
 
 def run_trial(task: Task, report: Callable[[dict[str, float]], None] | None = None) -> Outcome:
@@ -92,7 +99,8 @@ def run_trial(task: Task, report: Callable[[dict[str, float]], None] | None = No
     for module in task.modules:
         importlib.import_module(module)
     began = time.monotonic()
-    rows: list[dict[str, float]] = []
+    checkpoint = None if task.checkpoint is None else Checkpoint.from_bytes(task.checkpoint)
+    rows = [] if checkpoint is None else list(checkpoint.curve)
 
     def note(row: dict[str, float]) -> None:
         rows.append(row)
@@ -108,6 +116,8 @@ def run_trial(task: Task, report: Callable[[dict[str, float]], None] | None = No
             seed=task.seed,
             objective=task.objective,
             report=note,
+            limits=task.limits,
+            checkpoint=checkpoint,
         )
     except FailedTrial as failure:
         return Outcome(
@@ -117,6 +127,7 @@ def run_trial(task: Task, report: Callable[[dict[str, float]], None] | None = No
             passing=failure.passing,
         )
     metric = objective_metric(task.objective)
+    paused = trained.checkpoint
     wanted = task.wanted_if is None or metric.better(trained.score, task.wanted_if)
     return Outcome(
         score=trained.score,
@@ -126,7 +137,8 @@ def run_trial(task: Task, report: Callable[[dict[str, float]], None] | None = No
         schedule=trained.schedule,
         seconds=time.monotonic() - began,
         model=model_file(trained.model) if wanted else None,
-        stopped_early=trained.stopped_early,
+        stopped=trained.stopped,
+        checkpoint=None if paused is None else paused.to_bytes(),
     )
 
 

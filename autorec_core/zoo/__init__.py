@@ -1,8 +1,8 @@
-"""Ready models: each a few lines of chained blocks, tuned by any searcher.
+"""Ready models: each is a few lines of chained blocks that any oracle can tune.
 
-A model is a function from the parts that the data offer to the nodes that its task optimizer adds
-up. In the thesis' space a model is what the thesis says; the extended space adds what helps on real
-data to every model.
+A model is a function. It takes the parts that suit the data, and returns the nodes that the task
+optimizer adds up. The thesis space follows the thesis. The extended space adds to every model what
+helps on real data.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ __all__ = [
 
 Space = Literal["extended", "thesis"]
 SPACES: dict[str, type[Parts]] = {"extended": ExtendedParts, "thesis": ThesisParts}
-"""What models are chained from, by search space."""
+"""The parts of each search space."""
 
 
 def build(
     name: str, schema: Schema, space: Space = "extended", training: Training | None = None
 ) -> Recommender:
-    """The ready model `name` for data of this schema, not yet decided.
+    """Makes the recommender of a ready model for data of this schema.
 
     Args:
-        name: A key of `MODELS`, or "auto": AutoRec for the schema's task.
-        schema: What the data look like.
-        space: "thesis" for the search space of the thesis, "extended" for what helps beyond it.
-        training: How candidates are trained; by default as `space` has it.
+        name: A key of `MODELS`, or "auto" for AutoRec with the schema's task.
+        schema: The schema of the data.
+        space: "thesis" for the search space of the thesis, "extended" for a larger one.
+        training: How candidates are trained; by default the recipe of `space`.
 
     Raises:
         ConfigError: There is no such model or space, or the model cannot work with such data.

@@ -1,7 +1,7 @@
-"""The extended search space: what helps on real data, added to every model.
+"""The extended search space. It adds to every model what helps on real data.
 
-Biases of all ids, L2 on looked-up embeddings, predictions that stay in the range of the ratings,
-and user and item vectors that know whom and what they have met.
+It adds biases of all ids, L2 on looked-up embeddings, predictions in the range of the ratings, and
+user and item vectors that contain the history of the user and the item.
 """
 
 from __future__ import annotations
@@ -25,43 +25,43 @@ from autorec_core.zoo.parts import Nodes, Parts, Role
 
 MIN_HISTORY, MAX_HISTORY = 20, 300
 HISTORY_CELLS = 50_000_000
-"""Histories are cut where all of them together would take more places than this."""
+"""Histories are shortened so that all of them together have at most this many places."""
 CLICK_BIAS_L2 = choice(10.0, 30.0, 100.0, default=30.0, name="bias_l2")
-"""Stronger than for ratings: beside the rates of ids, a bias is what the rate does not say."""
+"""Stronger than for ratings, because the click rates of ids already explain most of a bias."""
 COLUMNS_L2 = choice(1.0, 3.0, 10.0, 30.0, default=3.0, name="sparse_l2")
 COLUMNS_RATE = choice(0.003, 0.01, default=0.01)
 COLUMNS_LAYERS = choice(1, 2, 3, default=2)
 COLUMNS_DROPOUT = choice(0.0, 0.25, 0.5, default=0.0)
-"""Of ratings without users and items. On planted data more L2 keeps embeddings from what there is
-to learn, smaller steps end on the plateau on which a product's factors are alike, and dropout
-costs half of what a perceptron could learn; where most ids are rare, it still pays.
+"""For ratings without users and items. On planted data, a stronger L2 prevents embeddings from
+learning, a smaller learning rate ends on a plateau where the factors of a product are equal, and
+dropout costs half of what a perceptron could learn. Dropout still helps if most ids are rare.
 """
 LEAST_STEPS = 32
-"""Of an epoch in the extended space: fewer, and early stopping comes before convergence."""
+"""The fewest steps in an epoch of the extended space; with fewer, early stopping is too early."""
 
 
 class ExtendedParts(Parts):
-    """What the models are chained from in the extended space."""
+    """The parts of models in the extended space."""
 
     @staticmethod
     def width(model: str, schema: Schema) -> int | Choice:
-        """One hyperparameter, wider for ratings than for clicks."""
+        """Returns one shared hyperparameter, wider for ratings than for clicks."""
         dims = (16, 32, 64, 128) if schema.task == "rating" else (4, 8, 16, 32)
         found: Choice = choice(*dims, default=dims[1], name="embedding_dim")
         return found
 
     @staticmethod
     def training(schema: Schema) -> Training:
-        """A searched recipe, with enough steps an epoch where rows are few."""
+        """Returns a searched recipe, with enough steps in an epoch even if there are few rows."""
         special = {"learning_rate": COLUMNS_RATE} if is_columns_alone(schema) else {}
         return Training(least_steps=LEAST_STEPS, **special)
 
     def block(self, kind: type[Block], **settings: Any) -> Block:
-        """A block of this kind with its own candidates."""
+        """Makes a block of this kind with its default search space."""
         return kind(**settings)
 
     def pair(self) -> Nodes:
-        """The user's and the item's latent vector, each with its history added."""
+        """Makes the latent vectors of user and item, each with the vector of its history added."""
         add = ElementwiseInteraction(operation="sum")
         return [
             add([self.latent("user"), self.history("user", "item")]),
@@ -69,7 +69,7 @@ class ExtendedParts(Parts):
         ]
 
     def history(self, of: Role, met: Role) -> Node:
-        """What the row's user (or item) has met in training: a vector of the history of `of`."""
+        """Makes a vector of the training history of the row's user or item (`of`)."""
         (key, key_num), (value, value_num) = self.column(of), self.column(met)
         mapper = HistoryMapper(
             key_column=key,
@@ -83,26 +83,27 @@ class ExtendedParts(Parts):
 
     @property
     def columns_l2(self) -> dict[str, Any]:
-        """The L2 of embedded columns, where it is not their mappers' own."""
+        """The L2 setting of mappers of columns; empty for the mappers' default."""
         return {"l2": COLUMNS_L2} if is_columns_alone(self.schema) else {}
 
     @cached_property
     def linear(self) -> Nodes:
-        """A bias of every id, for clicks its rate as well, and the weighted numbers."""
+        """A bias for every id, for clicks also its click rate, and the weighted numbers."""
         columns, numbers = self.biases()
         count = len(columns["columns"])
         if not count:
             return numbers
         if self.schema.task == "rating":
             return [BiasMapper(**columns)(self.ids), *numbers]
-        # Between rates that agree, 1 / columns each, and rates that add up, 1 each.
+        # A compromise: rates that all say the same need weight 1 / columns, independent ones 1.
         rates = LinearMapper(start=count**-0.5)(RateMapper(**columns)(self.ids))
         return [BiasMapper(**columns, l2=CLICK_BIAS_L2)(self.ids), rates, *numbers]
 
     def searched_ratings(self) -> Nodes:
-        """Matrix factorisation, and interactors that are searched to be added to it.
+        """Makes matrix factorisation plus searched interactors.
 
-        Nothing that is learnt from so few rows replaces the product of the two vectors.
+        The product of the two vectors always stays, because no interactor learns as much from few
+        rows.
         """
         pair = self.pair()
         nodes = [*pair, *self.others()]
@@ -113,7 +114,7 @@ class ExtendedParts(Parts):
         return [InnerProductInteraction()(pair), searched(nodes)]
 
     def searched(self, nodes: Nodes) -> Nodes:
-        """Interactors that can learn from these nodes."""
+        """Makes a search over the interactors that can learn from these nodes."""
         types, own = self.candidates(nodes)
         searched = HyperInteraction(
             meta_interactor_num=choice(1, 2, 3),
@@ -123,10 +124,10 @@ class ExtendedParts(Parts):
         return [searched(nodes)]
 
     def candidates(self, nodes: Nodes) -> tuple[list[str], tuple[Interactor, ...]]:
-        """What a searched branch over these nodes may be, and which of it has its own settings.
+        """Returns the candidate types of a branch over these nodes, and those with other settings.
 
-        All that can learn there: vectors begin near zero, and so does their product, which for more
-        than two of them no gradient moves from there.
+        Products of more than two vectors are left out: vectors start near zero, so the product and
+        its gradient are too close to zero to learn.
         """
         columns = len(self.schema.categorical) + len(self.schema.lists) + len(self.schema.numeric)
         vectors = len(nodes) if len(nodes) > 1 else columns
@@ -151,7 +152,7 @@ class ExtendedParts(Parts):
         return names, tuple(own)
 
     def whole(self, nodes: Nodes) -> Nodes:
-        """A model's nodes, and the linear part where it has none of its own."""
+        """Returns a model's nodes, plus the linear part if the model does not have it."""
         return [*nodes, *(node for node in self.linear if node not in nodes)]
 
     @property
@@ -161,5 +162,5 @@ class ExtendedParts(Parts):
 
 
 def is_columns_alone(schema: Schema) -> bool:
-    """Whether these are ratings of which no column is a user's or an item's."""
+    """Returns whether the task is rating and the data have neither a user nor an item column."""
     return schema.task == "rating" and schema.user is None and schema.item is None

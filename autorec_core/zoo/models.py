@@ -26,12 +26,12 @@ def mf(parts: Parts) -> Nodes:
 
 
 def mlp(parts: Parts) -> Nodes:
-    """The embeddings of all columns (user and item) side by side in a multilayer perceptron."""
+    """MLP: the embeddings of all columns, concatenated, in a multilayer perceptron."""
     return [parts.block(MLPInteraction)(parts.embeddings())]
 
 
 def neumf(parts: Parts) -> Nodes:
-    """Neural matrix factorisation: an MF tower beside an MLP tower, each on its own embeddings."""
+    """Neural matrix factorisation: an MF tower and an MLP tower, each with its own embeddings."""
     parts.needs_user_and_item("neumf")
     mf_tower = parts.block(ElementwiseInteraction, operation="multiply")
     mlp_tower = parts.block(MLPInteraction)
@@ -39,33 +39,33 @@ def neumf(parts: Parts) -> Nodes:
 
 
 def wide_deep(parts: Parts) -> Nodes:
-    """Wide & Deep: a linear part beside a multilayer perceptron."""
+    """Wide & Deep: a linear part and a multilayer perceptron."""
     return [parts.block(MLPInteraction)(parts.embeddings()), *parts.linear]
 
 
 def deepfm(parts: Parts) -> Nodes:
-    """DeepFM: a factorisation machine added to a multilayer perceptron on the same embeddings."""
+    """DeepFM: a factorisation machine and a multilayer perceptron on the same embeddings."""
     embeddings = parts.embeddings()
     fm = parts.block(FMInteraction)
     return [fm(embeddings), parts.block(MLPInteraction)(embeddings)]
 
 
 def dlrm(parts: Parts) -> Nodes:
-    """DLRM: dot products of all pairs of embeddings, with a bottom MLP's output, in a top MLP."""
+    """DLRM: dot products of all pairs of embeddings, and a bottom MLP's output, in a top MLP."""
     bottom = parts.dense(output="mlp")
     dots = parts.block(PairwiseDotInteraction)([*parts.sparse(), *parts.pooled(), *bottom])
     return [parts.block(MLPInteraction)([*bottom, dots])]
 
 
 def dcn(parts: Parts) -> Nodes:
-    """Deep & Cross: a cross network beside a multilayer perceptron on the same embeddings."""
+    """Deep & Cross: a cross network and a multilayer perceptron on the same embeddings."""
     embeddings = parts.embeddings()
     cross = parts.block(CrossNetInteraction)
     return [cross(embeddings), parts.block(MLPInteraction)(embeddings)]
 
 
 def dcn_v2(parts: Parts) -> Nodes:
-    """DCN-V2: a cross network with weight matrices beside a multilayer perceptron."""
+    """DCN-V2: a cross network with weight matrices and a multilayer perceptron."""
     embeddings = parts.embeddings()
     cross = parts.block(CrossNetV2Interaction)
     return [cross(embeddings), parts.block(MLPInteraction)(embeddings)]
@@ -93,13 +93,13 @@ def fibinet(parts: Parts) -> Nodes:
 
 
 def autorec_rp(parts: Parts) -> Nodes:
-    """AutoRec for ratings: interactors searched over user and item vectors."""
+    """AutoRec for ratings: searched interactors over user and item vectors."""
     parts.needs_user_and_item("autorec_rp")
     return parts.searched_ratings()
 
 
 def autorec_ctr(parts: Parts) -> Nodes:
-    """AutoRec for clicks: interactors searched over the embeddings of all columns."""
+    """AutoRec for clicks: searched interactors over the embeddings of all columns."""
     return parts.searched(parts.embeddings())
 
 

@@ -1,4 +1,4 @@
-"""What ready models are chained from, whatever the search space."""
+"""The parts that ready models are chained from, in any search space."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ Nodes = list[Node]
 
 @dataclass
 class Parts(ABC):
-    """What the models are chained from, for one data set. Each search space is a subclass.
+    """The parts of models for one data set. Each search space is a subclass.
 
     Args:
-        schema: What the data look like.
+        schema: The schema of the data.
         embedding_dim: Width of all embeddings: a number, or one shared hyperparameter.
     """
 
@@ -48,67 +48,67 @@ class Parts(ABC):
     @staticmethod
     @abstractmethod
     def width(model: str, schema: Schema) -> int | Choice:
-        """The width of all embeddings of a model in this space."""
+        """Returns the width of all embeddings of a model in this space."""
 
     @staticmethod
     @abstractmethod
     def training(schema: Schema) -> Training:
-        """How candidates are trained in this space."""
+        """Returns the recipe of this space."""
 
     @abstractmethod
     def block(self, kind: type[Block], **settings: Any) -> Block:
-        """A block of this kind with the candidates that it has in this space."""
+        """Makes a block of this kind with its candidates in this space."""
 
     @abstractmethod
     def pair(self) -> Nodes:
-        """The user's and the item's vector."""
+        """Makes the vectors of user and item."""
 
     @cached_property
     @abstractmethod
     def linear(self) -> Nodes:
-        """What every id and every number adds to the score by itself."""
+        """The linear part of the score: a number for every id and every numeric column."""
 
     @abstractmethod
     def searched_ratings(self) -> Nodes:
-        """AutoRec's searched part for the ratings of users and items."""
+        """Makes AutoRec's searched part for ratings of items by users."""
 
     @abstractmethod
     def searched(self, nodes: Nodes) -> Nodes:
-        """AutoRec's searched part over some nodes."""
+        """Makes AutoRec's searched part over `nodes`."""
 
     @abstractmethod
     def whole(self, nodes: Nodes) -> Nodes:
-        """A model's nodes, with what every model of this space has beside its own."""
+        """Returns a model's nodes plus the nodes that this space adds to every model."""
 
     @property
     @abstractmethod
     def label_range(self) -> tuple[float, float] | None:
-        """Where ratings are kept; None for anywhere."""
+        """The range in which predicted ratings are kept; None for no range."""
 
     @property
     def columns_l2(self) -> dict[str, Any]:
-        """The L2 of embedded columns, where it is not their mappers' own."""
+        """The L2 setting of mappers of columns; empty for the mappers' default."""
         return {}
 
     def optimizer(self) -> tuple[TaskOptimizer, type[Recommender]]:
-        """The end of every model's chain, and the recommender that it ends."""
+        """Returns the task optimizer and the class of the recommender."""
         if self.schema.task == "ctr":
             return CTRPredictionOptimizer(), CTRRecommender
         return RatingPredictionOptimizer(label_range=self.label_range), RPRecommender
 
     def others(self) -> Nodes:
-        """An embedding of every column but the user's and the item's."""
-        besides = (self.schema.user, self.schema.item)
-        return [*self.sparse(besides=besides), *self.pooled(), *self.dense()]
+        """Makes an embedding of every column except user and item."""
+        without = (self.schema.user, self.schema.item)
+        return [*self.sparse(without=without), *self.pooled(), *self.dense()]
 
     def biases(self) -> tuple[dict[str, Any], Nodes]:
-        """What the mappers of all ids are told, and the weighted numbers."""
+        """Returns the arguments of mappers of all id columns, and the weighted numbers."""
         sizes = tuple(column.vocabulary_size for column in self.schema.categorical)
         columns = {"vocabulary_sizes": sizes, "columns": tuple(range(len(sizes)))}
         return columns, [LinearMapper()(self.numbers)] if self.schema.numeric else []
 
     def latent(self, role: Role) -> Node:
-        """A latent vector of the row's user or item."""
+        """Makes a latent vector of the row's user or item."""
         column, size = self.column(role)
         mapper = self.block(
             LatentFactorMapper,
@@ -119,16 +119,16 @@ class Parts(ABC):
         return mapper(self.ids)
 
     def column(self, role: Role) -> tuple[int, int]:
-        """The place of the user's or item's column, and its number of ids."""
+        """Returns the place of the user or item column, and its number of ids."""
         place = self.schema.position(getattr(self.schema, role))
         return place, self.schema.categorical[place].vocabulary_size
 
-    def sparse(self, *, besides: tuple[str | None, ...] = ()) -> Nodes:
-        """An embedding of every categorical column."""
+    def sparse(self, *, without: tuple[str | None, ...] = ()) -> Nodes:
+        """Makes an embedding of every categorical column that is not in `without`."""
         kept = [
             (place, column.vocabulary_size)
             for place, column in enumerate(self.schema.categorical)
-            if column.name not in besides
+            if column.name not in without
         ]
         if not kept:
             return []
@@ -143,14 +143,14 @@ class Parts(ABC):
         return [mapper(self.ids)]
 
     def dense(self, output: Any = "fields") -> Nodes:
-        """An embedding of every numeric column, or one of all of them (`output="mlp"`)."""
+        """Makes an embedding of every numeric column, or one for all (`output="mlp"`)."""
         if not self.schema.numeric:
             return []
         settings = {"embedding_dim": self.embedding_dim, "output": output}
         return [self.block(DenseFeatureMapper, **settings)(self.numbers)]
 
     def pooled(self) -> Nodes:
-        """The mean embedding of every multi-valued column."""
+        """Makes the mean embedding of every multi-valued column."""
         return [
             self.block(
                 PooledFeatureMapper,
@@ -164,13 +164,17 @@ class Parts(ABC):
         ]
 
     def embeddings(self) -> Nodes:
-        """An embedding of every column."""
+        """Makes an embedding of every column."""
         return [*self.sparse(), *self.pooled(), *self.dense()]
 
     def needs_user_and_item(self, model: str) -> None:
-        """Checks that the data say which columns hold the user and the item."""
+        """Checks that the data set names a user and an item column.
+
+        Raises:
+            ConfigError: It does not.
+        """
         if self.schema.user is None or self.schema.item is None:
             raise ConfigError(
-                f"{model} is made for a user and an item column, and this data set names none. "
+                f"{model} needs a user and an item column, but this data set does not name both. "
                 f"Name them in its entry of params.yaml (`user`, `item`), or choose another model."
             )

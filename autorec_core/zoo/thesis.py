@@ -15,18 +15,18 @@ from autorec_core.recipe import Training
 from autorec_core.zoo.parts import Nodes, Parts
 
 EMBEDDING_DIM = 64
-"""What the thesis' experiments fix."""
+"""The width of embeddings in the thesis' experiments."""
 
 
 class ThesisParts(Parts):
-    """What the models are chained from in the space of the thesis."""
+    """The parts of models in the search space of the thesis."""
 
     @staticmethod
     def width(model: str, schema: Schema) -> int | Choice:
-        """The experiments' width.
+        """Returns the width in the thesis' experiments, but a choice for matrix factorisation.
 
-        Matrix factorisation has nothing else to search and keeps it open: with everything fixed,
-        its ten trials would measure nothing but their seeds.
+        Matrix factorisation has no other choice. Without this one, its trials would only differ in
+        their seeds.
         """
         if model != "mf":
             return EMBEDDING_DIM
@@ -35,38 +35,38 @@ class ThesisParts(Parts):
 
     @staticmethod
     def training(schema: Schema) -> Training:
-        """Adam at one rate in batches of one size."""
+        """Returns Adam with a fixed learning rate and batch size."""
         return Training.thesis()
 
     def block(self, kind: type[Block], **settings: Any) -> Block:
-        """A block of this kind with the candidates of the thesis."""
+        """Makes a block of this kind with the candidates of the thesis."""
         return kind.thesis(**settings)
 
     def pair(self) -> Nodes:
-        """The user's and the item's latent vector."""
+        """Makes the latent vectors of user and item."""
         return [self.latent("user"), self.latent("item")]
 
     @cached_property
     def linear(self) -> Nodes:
-        """A bias of every id, and the weighted numbers."""
+        """A bias for every id, and the weighted numbers."""
         columns, numbers = self.biases()
         biases = [BiasMapper.thesis(**columns)(self.ids)] if columns["columns"] else []
         return [*biases, *numbers]
 
     def searched_ratings(self) -> Nodes:
-        """Interactors over two latent vectors of the user, two of the item, and other columns."""
+        """Makes a search over two latent vectors of the user, two of the item, and all others."""
         latent = [self.latent(role) for role in ("user", "user", "item", "item")]
         return self.searched([*latent, *self.others()])
 
     def searched(self, nodes: Nodes) -> Nodes:
-        """The eight interactors of the thesis over these nodes."""
+        """Makes a search over the eight interactors of the thesis."""
         return [HyperInteraction.thesis()(nodes)]
 
     def whole(self, nodes: Nodes) -> Nodes:
-        """A model's own nodes alone."""
+        """Returns the model's nodes unchanged."""
         return nodes
 
     @property
     def label_range(self) -> None:
-        """Ratings are not kept anywhere."""
+        """None: predicted ratings are not kept in a range."""
         return None

@@ -1,1 +1,1 @@
-"""`autorec benchmark`: the thesis' tables rerun, beside other libraries and a known truth."""
+"""`autorec benchmark`: reruns the thesis' tables, with other libraries and with made-up data."""

@@ -1,4 +1,4 @@
-"""Runs one group of cells: a search each, the winner's figures on test, in a process of its own."""
+"""Runs one group of cells: one search per cell, and the winner's test metrics."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ from flows.config import Params
 
 
 class Remembering(Executor):
-    """Runs trials in this process, and none twice: what a task holds decides its outcome.
+    """Runs trials in this process and reuses the outcomes of equal trials.
 
-    Searchers begin with the same candidates, so cells that differ in their searcher share trials.
+    A trial's outcome depends only on its task. All searchers start with the same candidates, so
+    cells that differ only in their searcher share trials.
 
     Args:
-        folder: Where trained models wait.
+        folder: Folder for the trained models.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -42,7 +43,7 @@ class Remembering(Executor):
         folder.mkdir(parents=True, exist_ok=True)
 
     def submit(self, run: Callable[..., Any], /, *tasks: Any, **_: Any) -> Future[Any]:
-        """The outcome of a trial, run before this returns unless it is known."""
+        """Runs a trial at once, or reuses its known outcome. Returns a finished future."""
         (task,) = tasks
         key = self._key(task)
         model = self._folder / f"{key}.keras"
@@ -59,7 +60,8 @@ class Remembering(Executor):
 
     @staticmethod
     def _key(task: Task) -> str:
-        decides = [dict(task.recommender), asdict(task.budget), task.objective, task.seed]
+        settings = [asdict(task.budget), asdict(task.limits), task.objective, task.seed]
+        decides = [dict(task.recommender), *settings]
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:24]
 
     @staticmethod
@@ -73,12 +75,12 @@ class Remembering(Executor):
 def run_group(
     params: Params, group: Group, settings: Settings, folder: Path
 ) -> Iterator[dict[str, Any]]:
-    """What the lines of a group's cells say beyond their names, one cell after the other.
+    """Runs the cells of a group. Yields the results of each cell, without the cell's names.
 
     Args:
-        params: Budgets of the extended space.
+        params: Parameters with the budget of the extended space.
         group: The cells.
-        settings: What all cells share.
+        settings: Settings of all cells.
         folder: The folder of the split that `prepare` wrote.
     """
     splits = Splits.load(folder, group.seed)
@@ -111,7 +113,7 @@ def run_group(
 
 
 def _training(group: Group, splits: Splits) -> Training | None:
-    """The thesis' batch size where it is its full data set's own; else None."""
+    """Returns a recipe with the thesis' batch size for this full data set; None for the default."""
     batch_size = thesis.BATCH_SIZES.get(group.source.dataset)
     if group.space == "thesis" and batch_size is not None and len(splits.train) > 10 * batch_size:
         return Training.thesis(batch_size=batch_size)
@@ -132,23 +134,23 @@ def search_and_test(
     workers: int = 1,
     tested: dict[str, np.ndarray] | None = None,
 ) -> tuple[SearchResult, dict[str, Any]]:
-    """Searches on train and valid, and looks at test once.
+    """Searches on train and valid, and scores test once.
 
     Args:
         recommender: The search space.
         parts: The encoded rows of train, valid and test.
         tuner: The searcher.
-        trials: How many.
-        budget: How long a candidate may train.
-        seed: Of search and training.
+        trials: Number of trials.
+        budget: Epochs and patience of a trial.
+        seed: Seed of search and training.
         final: `refit` and `ensemble`, as in `best_of` and `finish`.
-        folder: Where the search keeps its records.
-        executor: Where trials run.
-        workers: So many at a time.
-        tested: What final models have predicted before, by their candidates; added to.
+        folder: Folder for the records of the search.
+        executor: Runs the trials.
+        workers: Number of trials at the same time.
+        tested: Known predictions of final models, by their candidates. New ones are added.
 
     Returns:
-        The search, and what a line says of it.
+        The search, and its results for a line.
     """
     tested = {} if tested is None else tested
     began = time.monotonic()

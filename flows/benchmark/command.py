@@ -1,4 +1,4 @@
-"""What `autorec benchmark` does."""
+"""Does the work of `autorec benchmark`."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from flows.config import Params
 DATASETS = ("movielens-100k", "netflix", "movielens-1m", "avazu", "criteo")
 SEEDS = (1, 2, 3)
 ROWS = 10_000
-"""Of made-up data, unless the user says otherwise."""
+"""Default number of made-up rows."""
 ALONE = 2
-"""Trials of every interactor by itself on made-up data, where nothing else is said."""
+"""Default number of trials of each interactor by itself on made-up data."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user asks for; what is empty stands for all there is.
+    """The options of the command. An empty option means the default, usually everything.
 
     Args:
         datasets: Names in params.yaml.
         files: Raw files, each as NAME=PATH.
-        rows: The rows to take of each data set, at most.
+        rows: Maximum number of rows of each data set.
         models: Ready models, or "auto".
         tuners: Searchers.
         spaces: "thesis", "extended".
-        seeds: Of splits and searches.
-        trials: Of a search.
-        epochs: Of a candidate, at most.
-        processes: Worker processes.
-        outside: Whether baselines run too.
-        alone: Trials of every interactor by itself on made-up data; 0 for none of that.
+        seeds: Seeds of splits and searches.
+        trials: Trials per search.
+        epochs: Maximum epochs per trial.
+        processes: Number of worker processes.
+        outside: Whether to run baselines as well.
+        alone: Trials of each interactor by itself on made-up data; 0 to skip that.
     """
 
     datasets: Sequence[str] = ()
@@ -64,29 +64,29 @@ class Wanted:
 
     @property
     def paths(self) -> dict[str, Path]:
-        """The files by data set."""
+        """The paths of `files` by data set."""
         found = {}
         for text in self.files:
             name, equals, path = text.partition("=")
             if not (name and equals and path):
-                raise ConfigError(f"`--file {text}` is not NAME=PATH.")
+                raise ConfigError(f"`--file {text}` does not have the form NAME=PATH.")
             found[name] = Path(path)
         return found
 
 
 def benchmark(wanted: Wanted, output: Path, *, known_truth: bool, only_tables: bool) -> None:
-    """Runs what is wanted and not finished yet, then writes tables, pictures and pages.
+    """Runs all cells that are not finished yet, then writes tables, pictures and pages.
 
     Args:
-        wanted: What to run.
+        wanted: The options of the command.
         output: The folder of the results.
-        known_truth: Whether made-up data of known truth are searched, and nothing else.
-        only_tables: Whether to run nothing.
+        known_truth: Whether to search only made-up data with a known best loss.
+        only_tables: Whether to run nothing and only write tables, pictures and pages.
 
     Raises:
         ConfigError: A name or number is not allowed.
-        DataError: A file is missing or not what its data set's entry says.
-        SearchError: A search has failed, or a worker process has died.
+        DataError: A file is missing or does not match its data set's entry.
+        SearchError: A search failed, or a worker process was killed.
     """
     if not only_tables:
         from autorec_core.quiet import import_tensorflow
@@ -117,8 +117,8 @@ def _run(wanted: Wanted, output: Path) -> None:
     for sentence in missing:
         console.print(sentence)
     if wanted.outside and (absent := [name for name in NEEDS if not available(name)]):
-        names_of = ", ".join(absent)
-        console.print(f"Not installed, so not run: {names_of}; the extra `bench` brings them.")
+        skipped = ", ".join(absent)
+        console.print(f"Skipped, not installed: {skipped}. The extra `bench` installs them.")
     todo = groups(
         params,
         sources,
@@ -133,7 +133,7 @@ def _run(wanted: Wanted, output: Path) -> None:
 
 
 def _typed() -> str:
-    """The command as typed, without the places of this machine's files."""
+    """Returns the command as typed, without the folders of files on this machine."""
     words = ["autorec"]
     for word in sys.argv[1:]:
         option, equals, path = word.partition("=")

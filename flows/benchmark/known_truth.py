@@ -1,8 +1,8 @@
-"""Searches made-up data whose structure and noise floor are known, and says how near it came.
+"""Searches made-up data with a known structure and a known best loss (the noise floor).
 
-The loss of the model that knows what was planted is measured on the same test rows, so a ratio of 1
-is all that anybody could reach. That is asked twice: of the search a user gets, AutoRec in the
-extended space, and of every interactor by itself, which says whether scores tell structures apart.
+The floor is the test loss of the model that knows the planted effects, so a ratio of 1 is the best
+possible result. Two things are measured: the search that users run (AutoRec in the extended space),
+and each interactor by itself, which shows whether scores can distinguish structures.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from flows.benchmark.truth_table import interactors
 from flows.config import Params
 
 AS_IT_STANDS = {"refit": False, "ensemble": 1}
-"""Of an interactor by itself the best trial is tested, nothing made of several."""
+"""For an interactor by itself, the best trial is tested without refit and ensemble."""
 
 
 def run_known_truth(
@@ -61,19 +61,19 @@ def run_known_truth(
     workers: int | None,
     command: str,
 ) -> None:
-    """Searches every structure with every seed that is not on disk yet.
+    """Runs all searches of made-up data whose results are not on disk yet.
 
     Args:
-        params: The budget and the split's shares.
-        output: The folder of the files of lines.
-        rows: Made-up rows, train, valid and test together.
+        params: Parameters with the budget and the shares of the split.
+        output: The folder of the result files.
+        rows: Number of made-up rows in train, valid and test together.
         tuners: Searchers.
-        seeds: Of data, search and training.
-        trials: Of a search.
-        alone: Trials of every interactor by itself, random ones; with 0 that is left out.
-        epochs: Of a candidate, at most; None for `train.epochs`.
-        workers: Trials at a time; None for one a processor.
-        command: What the user has typed; it is kept.
+        seeds: Seeds of data, search and training.
+        trials: Trials per search.
+        alone: Random trials of each interactor by itself; 0 to skip that.
+        epochs: Maximum epochs per trial; None for `train.epochs`.
+        workers: Trials at the same time; None for one per processor.
+        command: The command as typed, which is recorded.
     """
     console = Console(highlight=False, markup=False)
     epochs = min(params.train.epochs, epochs or params.train.epochs)
@@ -83,15 +83,15 @@ def run_known_truth(
         for seed in seeds
         for structure in STRUCTURES
     ]
-    searches = [{**one, "tuner": name, "trials": trials} for one in planted for name in tuners]
+    searches = [{**data, "tuner": name, "trials": trials} for data in planted for name in tuners]
     singles = [
-        {**one, "interactor": name, "trials": alone}
-        for one in planted
-        for name in (offered(plant(str(one["structure"]), 2, seed=0).schema) if alone else ())
+        {**data, "interactor": name, "trials": alone}
+        for data in planted
+        for name in (offered(plant(str(data["structure"]), 2, seed=0).schema) if alone else ())
     ]
     searches, singles = _left(output / TRUTH, searches), _left(output / ALONE, singles)
     cells = len(searches) + len(singles)
-    console.print(f"{cells} searches to run; finished: {output / TRUTH}, {output / ALONE}")
+    console.print(f"{cells} searches to run. Results: {output / TRUTH}, {output / ALONE}")
     if not cells:
         return
     began = time.monotonic()
@@ -104,21 +104,21 @@ def run_known_truth(
             found = _search(params, cell, executor, size)
             append(output / TRUTH, [{**cell, **found, "run": run["run"]}])
             winner = ", ".join(found["interactors"])
-            console.print(f"{_said(cell, cell['tuner'], found)}, winner: {winner}")
+            console.print(f"{_summary(cell, cell['tuner'], found)}, winner: {winner}")
         for cell in singles:
             found = _alone(params, cell, executor, size)
             append(output / ALONE, [{**cell, **found, "run": run["run"]}])
-            console.print(_said(cell, cell["interactor"], found))
+            console.print(_summary(cell, cell["interactor"], found))
     seconds = round(time.monotonic() - began, 1)
     end = {"run": run["run"], "ended": now(), "wall_seconds": seconds, "finished": cells}
     append(output / TRUTH_RUNS, [end])
 
 
 def offered(schema: Schema) -> list[str]:
-    """What a branch of AutoRec in the extended space may be, by class name.
+    """Returns the class names of the interactors that AutoRec may choose in the extended space.
 
     Args:
-        schema: What the data look like.
+        schema: Schema of the data.
     """
     blocks = zoo.build("auto", schema, "extended").blocks().values()
     (searched,) = (block for block in blocks if isinstance(block, HyperInteraction))
@@ -126,17 +126,17 @@ def offered(schema: Schema) -> list[str]:
 
 
 def alone(schema: Schema, interactor: str) -> Recommender:
-    """AutoRec in the extended space, but for its branches: one, and what it is.
+    """Returns AutoRec in the extended space with one branch of a fixed interactor.
 
     Args:
-        schema: What the data look like.
-        interactor: The class name of that branch.
+        schema: Schema of the data.
+        interactor: Class name of the interactor.
     """
     config = zoo.build("auto", schema, "extended").get_config()
     for node in config["nodes"]:
         block = node.get("block", {})
         if block.get("block") == "HyperInteraction":
-            own = [one for one in block["interactors"] if one["block"] == interactor]
+            own = [inner for inner in block["interactors"] if inner["block"] == interactor]
             block |= {
                 "meta_interactor_num": 1,
                 "interactor_type": interactor,
@@ -146,17 +146,17 @@ def alone(schema: Schema, interactor: str) -> Recommender:
 
 
 def _left(path: Path, cells: list[Line]) -> list[Line]:
-    """The cells that a file does not have."""
+    """Returns the cells that a file does not contain."""
     done = [{name: line.get(name) for name in cells[0]} for line in read_lines(path) if cells]
     return [cell for cell in cells if cell not in done]
 
 
-def _said(cell: Line, what: str, found: Line) -> str:
-    return f"{cell['structure']} seed {cell['seed']}, {what}: {found['ratio']:.3f} of the floor"
+def _summary(cell: Line, name: str, found: Line) -> str:
+    return f"{cell['structure']} seed {cell['seed']}, {name}: {found['ratio']:.3f} times the floor"
 
 
 def _search(params: Params, cell: Line, executor: Executor, workers: int) -> Line:
-    """One search of one made-up data set, and how near it came to the truth."""
+    """Runs one search of a made-up data set. Returns its results, compared with the floor."""
     made, parts, floors = _made(params, cell)
     with tempfile.TemporaryDirectory(prefix="autorec-") as folder:
         result, found = search_and_test(
@@ -193,7 +193,7 @@ def _search(params: Params, cell: Line, executor: Executor, workers: int) -> Lin
 
 
 def _alone(params: Params, cell: Line, executor: Executor, workers: int) -> Line:
-    """One interactor by itself on one made-up data set."""
+    """Runs trials of one interactor by itself on a made-up data set. Returns their results."""
     made, parts, floors = _made(params, cell)
     with tempfile.TemporaryDirectory(prefix="autorec-") as folder:
         result, found = search_and_test(
@@ -216,7 +216,7 @@ def _alone(params: Params, cell: Line, executor: Executor, workers: int) -> Line
 
 
 def _made(params: Params, cell: Line) -> tuple[Planted, list[Examples], dict[str, float]]:
-    """The planted rows, their parts, and what knowing the truth loses on valid and on test."""
+    """Returns the made-up rows, their parts, and the floors on valid and test."""
     rows = cell["rows"]
     made = plant(cell["structure"], rows, seed=cell["seed"])
     first, second = (int(rows * share) for share in np.cumsum(params.split.ratios)[:2])
@@ -228,7 +228,7 @@ def _made(params: Params, cell: Line) -> tuple[Planted, list[Examples], dict[str
 
 
 def _shared(cell: Line) -> dict[str, Any]:
-    """What both kinds of search take from their cell."""
+    """Returns the settings that both kinds of search take from their cell."""
     return {
         "trials": cell["trials"],
         "budget": Budget(**cell["budget"]),

@@ -1,7 +1,7 @@
-"""Baselines that are not AutoRec's: this project's simple ones, and other libraries' models.
+"""Baselines of the benchmark: this project's simple baselines, and models of other libraries.
 
-Every one learns from train and valid together and predicts test, as AutoRec's winner does in the
-extended space; LightGBM alone needs valid to know when to stop.
+They learn from train and valid together and predict test, as AutoRec's winner in the extended
+space. Only LightGBM learns from train alone, because it needs valid for early stopping.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from autorec_core.data.preparing.store import load_examples, load_schema
 from autorec_core.evaluation import baselines
 
 NEEDS: Mapping[str, str] = {"lightgbm": "lightgbm", "svd": "surprise", "svdpp": "surprise"}
-"""The module that a baseline needs beyond AutoRec's own; the extra `bench` brings them."""
+"""The module that a baseline needs. The extra `bench` installs these modules."""
 
 
 @dataclass(frozen=True)
@@ -27,19 +27,19 @@ class Splits(baselines.Splits):
     """The rows of one split seed, encoded and raw.
 
     Args:
-        folder: Where `prepare` has put them.
+        folder: The folder that `prepare` wrote.
     """
 
     folder: Path
 
     @classmethod
     def load(cls, folder: Path, seed: int) -> Splits:
-        """Reads the rows of a split; baselines learn from train and valid together."""
+        """Loads the rows of a split. Baselines learn from train and valid together."""
         train, valid, test = (load_examples(folder, part) for part in PARTS)
         return cls(train, valid, test, load_schema(folder), seed, refit=True, folder=folder)
 
     def raw(self, part: str, columns: list[str]) -> Any:
-        """Columns of a part's raw rows, in the order of its encoded ones, as a pandas frame."""
+        """Reads columns of a part's raw rows, in the order of its encoded rows."""
         import pyarrow.parquet as pq
 
         with pq.ParquetFile(self.folder / f"rows_{part}.parquet") as file:
@@ -47,7 +47,7 @@ class Splits(baselines.Splits):
 
 
 def available(name: str) -> bool:
-    """Whether what a baseline needs is installed."""
+    """Returns whether the module that a baseline needs is installed."""
     return name not in NEEDS or find_spec(NEEDS[name]) is not None
 
 
@@ -94,7 +94,7 @@ def _surprise(kind: str) -> Callable[[Splits], np.ndarray]:
 
         schema = splits.schema
         columns = [str(schema.user), str(schema.item), schema.label]
-        # The raw ids: Surprise keeps a vocabulary of its own, of train and valid.
+        # Raw ids, because Surprise builds its own vocabulary from train and valid.
         train, valid, test = (splits.raw(part, columns) for part in ("train", "valid", "test"))
         reader = surprise.Reader(rating_scale=schema.label_range)
         known = surprise.Dataset.load_from_df(pd.concat([train, valid]), reader)
@@ -110,7 +110,7 @@ _OTHERS: dict[str, dict[str, Callable[[Splits], np.ndarray]]] = {
     "ctr": {"lightgbm": _lightgbm},
 }
 BASELINES: dict[str, dict[str, Callable[[Splits], np.ndarray]]] = {
-    task: {**{one.name: _simple(one) for one in baselines.baselines_of(task)}, **others}
+    task: {**{base.name: _simple(base) for base in baselines.baselines_of(task)}, **others}
     for task, others in _OTHERS.items()
 }
-"""By task and name: the rows in, float64 predictions of the test rows out."""
+"""Functions by task and name. Each takes the rows and returns float64 predictions of test."""

@@ -1,6 +1,6 @@
-"""Writes a benchmark's tables and pictures, and brings them into the pages that show them.
+"""Writes a benchmark's tables and pictures, and updates the pages that show them.
 
-A page says where: between `<!-- benchmark: NAME -->` and `<!-- end of benchmark: NAME -->`.
+A table replaces the text between `<!-- benchmark: NAME -->` and `<!-- end of benchmark: NAME -->`.
 """
 
 from __future__ import annotations
@@ -31,14 +31,16 @@ _PART = re.compile(
 
 
 def tables(folder: Path) -> dict[str, str]:
-    """All tables of a folder of results, by the names that pages call them.
+    """Returns all tables of a folder of results, by their names in the pages.
 
     Raises:
-        DataError: The folder holds no results.
+        DataError: The folder has no results.
     """
     cells, truth, single = (read_lines(folder / name) for name in (CELLS, TRUTH, ALONE))
     if not cells and not truth and not single:
-        raise DataError(f"{folder} holds no results: `autorec benchmark --output {folder}` first.")
+        raise DataError(
+            f"{folder} has no results. Run `autorec benchmark --output {folder}` first."
+        )
     found = {}
     if cells:
         found["summary"] = summary_table(cells)
@@ -56,10 +58,10 @@ def tables(folder: Path) -> dict[str, str]:
 
 
 def filled(page: str, found: Mapping[str, str]) -> str:
-    """A page's text with every marked part written anew.
+    """Replaces every marked part of a page's text with its table.
 
     Raises:
-        DataError: A part has a name that no table has.
+        DataError: There is no table with the name of a part.
     """
 
     def write(part: re.Match[str]) -> str:
@@ -72,13 +74,13 @@ def filled(page: str, found: Mapping[str, str]) -> str:
 
 
 def write_tables(folder: Path) -> list[Path]:
-    """Writes `tables.md` and a picture; for the committed results the pages too.
+    """Writes `tables.md` and a picture, and updates the pages if these are the committed results.
 
     Returns:
-        What was written.
+        The files that were written.
 
     Raises:
-        DataError: The folder holds no results, or a page asks for what there is not.
+        DataError: The folder has no results, or a page names a table that does not exist.
     """
     found = tables(folder)
     written = [folder / "tables.md"]

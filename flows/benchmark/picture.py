@@ -1,4 +1,4 @@
-"""A benchmark as a picture: test losses with their spread, a panel a data set."""
+"""Draws a benchmark: test losses with their spread, one panel per data set."""
 
 from __future__ import annotations
 
@@ -12,9 +12,16 @@ from flows.benchmark.result_lines import Line
 from flows.benchmark.tables import OUTSIDE, TITLES, metric, rows_said
 
 COLOURS = {"outside": "#8a8f98", "thesis": "#c2571a", "extended": "#3f51b5"}
-MARKS = {None: "s", "random": "o", "greedy": "^", "bayesian": "D", "hyperband": "v"}
+MARKS = {
+    None: "s",
+    "random": "o",
+    "greedy": "^",
+    "bayesian": "D",
+    "hyperband": "v",
+    "halving": "P",
+}
 _STYLE: Any = {
-    "svg.hashsalt": "autorec",  # the same results, the same bytes
+    "svg.hashsalt": "autorec",  # equal results give equal bytes
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 9,
@@ -33,8 +40,8 @@ def draw(parts: Sequence[Sequence[Line]], path: Path) -> None:
     """Draws the lines of each data set into one SVG file.
 
     Args:
-        parts: The lines, data set by data set.
-        path: The file to appear.
+        parts: The lines of each data set.
+        path: The file to write.
 
     Raises:
         DataError: The file cannot be written.
@@ -55,11 +62,13 @@ def draw(parts: Sequence[Sequence[Line]], path: Path) -> None:
 
 
 def _rows(lines: Sequence[Line]) -> list[tuple[str, str, int]]:
-    """What stands on the vertical axis: model, space and trials, in the tables' order."""
-    found = dict.fromkeys((one["model"], one["space"], one.get("trials") or 0) for one in lines)
+    """Returns the labels of the vertical axis: (model, space, trials), in the tables' order."""
+    found = dict.fromkeys((line["model"], line["space"], line.get("trials") or 0) for line in lines)
     order = list(TITLES)
     return sorted(
-        (row for row in found if row[0] != "mean"),  # so far off that nothing else could be told
+        (
+            row for row in found if row[0] != "mean"
+        ),  # its loss is so high that the others could not be seen
         key=lambda row: (
             row[0] not in OUTSIDE,
             order.index(row[0]) if row[0] in order else len(order),
@@ -71,14 +80,14 @@ def _rows(lines: Sequence[Line]) -> list[tuple[str, str, int]]:
 def _panel(panel: Any, lines: Sequence[Line]) -> None:
     rows = _rows(lines)
     for place, (model, space, trials) in enumerate(rows):
-        mine = [
+        own = [
             line
             for line in lines
             if (line["model"], line["space"], line.get("trials") or 0) == (model, space, trials)
         ]
-        tuners = list(dict.fromkeys(line["tuner"] for line in mine))
+        tuners = list(dict.fromkeys(line["tuner"] for line in own))
         for number, tuner in enumerate(tuners):
-            losses = [one["test"][metric(one)] for one in mine if one["tuner"] == tuner]
+            losses = [line["test"][metric(line)] for line in own if line["tuner"] == tuner]
             panel.errorbar(
                 statistics.fmean(losses),
                 place + (number - (len(tuners) - 1) / 2) * 0.25,
@@ -91,8 +100,8 @@ def _panel(panel: Any, lines: Sequence[Line]) -> None:
     panel.set_yticks(range(len(rows)), [_named(model, trials) for model, _, trials in rows])
     panel.set_ylim(len(rows) - 0.4, -0.6)
     first = lines[0]
-    said = f"{first['title']}, {rows_said(first)}: test {metric(first).upper()}"
-    panel.set_title(said, loc="left")
+    title = f"{first['title']}, {rows_said(first)}: test {metric(first).upper()}"
+    panel.set_title(title, loc="left")
 
 
 def _named(model: str, trials: int) -> str:

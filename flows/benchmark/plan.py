@@ -1,4 +1,4 @@
-"""What a benchmark is to run: the data that are there, and the cells of the thesis' tables."""
+"""Plans a benchmark: finds the data on this machine and lists the cells to run."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from flows.workspace import Places
 
 SPACES: tuple[zoo.Space, ...] = ("thesis", "extended")
 OUTSIDE: Final = "outside"
-"""What a line has for its space whose model is no AutoRec model."""
+"""The space of a line whose model is not an AutoRec model."""
 _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Source:
-    """One data set as this machine has it.
+    """The data of one data set on this machine.
 
     Args:
-        dataset: Its name in params.yaml.
-        path: The raw file, or a pattern for several.
-        sha256: Of the raw files' content, one after the other.
-        most: The rows that are taken, at most; None for all.
+        dataset: Name in params.yaml.
+        path: The raw file, or a pattern for several files.
+        sha256: Hash of the content of all raw files, one after the other.
+        most: Maximum number of rows to use; None for all.
     """
 
     dataset: str
@@ -42,24 +42,25 @@ class Source:
 
     @property
     def key(self) -> str:
-        """What tells these rows from others of the same data set."""
+        """Identifies these rows among other samples of the same data set."""
         return f"{self.sha256[:12]}-{self.most or 'all'}"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What all cells share.
+    """Settings of all cells.
 
     Args:
-        trials: Of a search.
-        epochs: At most, in either space; None for the thesis' 10 and for `train.epochs`.
+        trials: Trials per search.
+        epochs: Maximum epochs per trial; None for 10 in the thesis' space and `train.epochs` in the
+            extended space.
     """
 
     trials: int
     epochs: int | None = None
 
     def budget(self, params: Params, space: str) -> dict[str, int]:
-        """Epochs and patience of a candidate in a space."""
+        """Returns epochs and patience of a trial in a space."""
         if space == "thesis":
             epochs, patience = thesis.EPOCHS, thesis.PATIENCE
         else:
@@ -67,7 +68,7 @@ class Settings:
         return {"epochs": min(epochs, self.epochs or epochs), "patience": patience}
 
     def inside(self, params: Params, space: str) -> dict[str, Any]:
-        """What tells a search in a space from others of the same name."""
+        """Returns the settings that distinguish a search from others of the same name."""
         return {
             "trials": self.trials,
             "budget": self.budget(params, space),
@@ -76,7 +77,7 @@ class Settings:
 
     @staticmethod
     def final(params: Params, space: str) -> dict[str, Any]:
-        """How a search's best candidates become its model; in the thesis one is, as it stands."""
+        """Returns refit and ensemble of a space. The thesis uses the best trial unchanged."""
         if space == "thesis":
             return {"refit": False, "ensemble": 1}
         return {"refit": params.train.refit, "ensemble": params.train.ensemble}
@@ -84,14 +85,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Group:
-    """Cells that differ in nothing but their searcher, so that they may share trials.
+    """Cells that differ only in their searcher, so that they can share trials.
 
     Args:
         source: The data.
         model: A ready model of AutoRec, or the name of a baseline.
         space: One of `SPACES`, or `OUTSIDE`.
-        seed: Of split, search and training.
-        tuners: The searchers; empty outside.
+        seed: Seed of split, search and training.
+        tuners: The searchers; empty for a baseline.
     """
 
     source: Source
@@ -101,7 +102,7 @@ class Group:
     tuners: tuple[str, ...] = ()
 
     def names(self) -> Iterator[dict[str, Any]]:
-        """What the lines of these cells begin with: it tells each cell from all others."""
+        """Yields the first fields of each cell's line, which identify the cell."""
         for tuner in self.tuners or (None,):
             yield {
                 "dataset": self.source.dataset,
@@ -116,29 +117,32 @@ class Group:
 def find_data(
     params: Params, datasets: Sequence[str], files: Mapping[str, Path], most: int | None
 ) -> tuple[list[Source], list[str]]:
-    """The data sets that are there, and a sentence for each that is not.
+    """Finds the raw files of data sets on this machine.
 
-    A raw file is the one that is named, the one that the pipeline has fetched, or the one that lies
-    where params.yaml lets a user put it.
+    The raw file is the given file, else the file that the pipeline has fetched, else the user's own
+    file at the path in params.yaml.
 
     Args:
-        params: All data sets.
-        datasets: The names of those that are wanted.
-        files: Raw files by data set, where the caller names them.
-        most: The rows to take of each, at most.
+        params: Parameters with all data sets.
+        datasets: Names of the data sets.
+        files: Given raw files by data set.
+        most: Maximum number of rows of each.
+
+    Returns:
+        The data sets that were found, and a sentence for each that was not.
 
     Raises:
         ConfigError: A name is unknown.
-        DataError: A file that the caller names does not exist.
+        DataError: A given file does not exist.
     """
     found, missing = [], []
     for name in dict.fromkeys([*datasets, *files]):
         path = files.get(name) or _here(name, params.dataset(name))
         if path is None:
             missing.append(
-                f"{name} is not here: `autorec benchmark --file {name}=PATH` names a raw file of "
-                f"it, or a sample of one; `dvc repro fetch@{name}` fetches it once "
-                f"`pipeline.datasets` lists it."
+                f"{name} is not here. Name its raw file or a sample with `autorec benchmark --file "
+                f"{name}=PATH`, or add it to `pipeline.datasets` and fetch it with "
+                f"`dvc repro fetch@{name}`."
             )
             continue
         params.dataset(name)
@@ -177,22 +181,22 @@ def groups(
     seeds: Sequence[int],
     outside: bool,
 ) -> list[Group]:
-    """All cells that are asked for, those of one data set together, baselines first.
+    """Lists the cells to run, data set by data set, with baselines first.
 
     Args:
-        params: The data sets' tasks.
+        params: Parameters with the tasks of the data sets.
         sources: The data.
-        models: Ready models; none for those of the thesis' tables. "auto" is AutoRec for the task.
+        models: Ready models; empty for those of the thesis. "auto" is AutoRec for the task.
         tuners: Searchers.
         spaces: Some of `SPACES`.
-        seeds: Of splits, searches and training.
-        outside: Whether baselines run too.
+        seeds: Seeds of splits, searches and training.
+        outside: Whether to run baselines as well.
 
     Raises:
         ConfigError: A model, a searcher or a space is unknown.
     """
     _known(models, ["auto", *zoo.MODELS], "model")
-    _known(tuners, [*thesis.TUNERS, "hyperband"], "tuner")
+    _known(tuners, [*thesis.TUNERS, "hyperband", "halving"], "tuner")
     _known(spaces, SPACES, "space")
     found = []
     for source in sources:
@@ -211,10 +215,10 @@ def groups(
 
 
 def _models(task: str, models: Sequence[str]) -> list[str]:
-    """The models that fit a task: what other tasks' tables name is passed over."""
+    """Returns the models for a task. Models of other tasks in the thesis are left out."""
     others = {name for key, names in thesis.MODELS.items() if key != task for name in names}
-    mine = thesis.MODELS[task]
-    wanted = [mine[-1] if name == "auto" else name for name in models] or list(mine)
+    own = thesis.MODELS[task]
+    wanted = [own[-1] if name == "auto" else name for name in models] or list(own)
     return [name for name in dict.fromkeys(wanted) if name not in others]
 
 
@@ -225,7 +229,7 @@ def _known(names: Sequence[str], known: Sequence[str], what: str) -> None:
 
 
 def split_name(params: Params, source: Source, seed: int) -> str:
-    """The name of the folder of one split: another one where anything that decides it differs."""
+    """Returns the name of a split's folder, with a hash of everything the split depends on."""
     entry = params.dataset(source.dataset)
     decides = [entry.model_dump(), params.split.model_dump(), params.preprocess.model_dump()]
     text = json.dumps([decides, source.sha256, source.most, seed], sort_keys=True, default=str)
@@ -233,5 +237,5 @@ def split_name(params: Params, source: Source, seed: int) -> str:
 
 
 def is_whole(entry: DatasetParams, rows: int, source: Source) -> bool:
-    """Whether so many rows are what the whole data set gives, in the thesis' experiments too."""
+    """Returns whether this number of rows is the whole data set, as in the thesis."""
     return source.most is None and rows >= (entry.sample or entry.facts.min_rows)

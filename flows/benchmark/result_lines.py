@@ -1,4 +1,4 @@
-"""A benchmark's results on disk: one JSON line a finished cell, and two a run of the command."""
+"""A benchmark's results on disk: one JSON line per finished cell, and two per run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAMES = (
     "refit",
     "ensemble",
 )
-"""What tells a cell from all others; what a line lacks counts as None."""
+"""The fields that identify a cell. A field that a line lacks counts as None."""
 PACKAGES = (
     "autorec",
     "tensorflow",
@@ -44,14 +44,14 @@ Line = dict[str, Any]
 
 
 def key(line: Line) -> str:
-    """A cell's name, as one string."""
+    """Returns the key of a cell as one string."""
     return json.dumps([line.get(name) for name in NAMES], sort_keys=True)
 
 
 def read_lines(path: Path) -> list[Line]:
-    """The lines of a file; none where there is no file.
+    """Reads the lines of a file. Returns an empty list if there is no file.
 
-    The end of a line that a killed run has written half is passed over: its cell is run again.
+    Skips a line that a killed run has written only in part; its cell runs again.
 
     Raises:
         DataError: The file cannot be read.
@@ -70,7 +70,7 @@ def read_lines(path: Path) -> list[Line]:
 
 
 def append(path: Path, lines: Iterable[Line]) -> None:
-    """Adds lines to a file and sees them to the disk; what was there is not touched.
+    """Appends lines to a file and flushes them to disk. Never changes earlier lines.
 
     Raises:
         DataError: The file cannot be written.
@@ -80,7 +80,7 @@ def append(path: Path, lines: Iterable[Line]) -> None:
         with path.open("ab+") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
-                if file.read(1) != b"\n":  # half a line of a run that was killed
+                if file.read(1) != b"\n":  # an incomplete line of a killed run
                     file.write(b"\n")
             for line in lines:
                 text = json.dumps(line, sort_keys=True, ensure_ascii=False)
@@ -92,7 +92,7 @@ def append(path: Path, lines: Iterable[Line]) -> None:
 
 
 def machine() -> Line:
-    """What this machine is, as far as speed goes; no name and no place."""
+    """Describes the speed of this machine, without names or paths."""
     from autorec_core.search.workers import processors
 
     info = Path("/proc/cpuinfo")
@@ -115,7 +115,7 @@ def machine() -> Line:
 
 
 def versions() -> dict[str, str | None]:
-    """The versions of what decides figures; None for what is not installed."""
+    """Returns the versions of packages that affect results; None for a missing package."""
     found: dict[str, str | None] = {}
     for name in PACKAGES:
         try:
@@ -126,5 +126,5 @@ def versions() -> dict[str, str | None]:
 
 
 def now() -> str:
-    """The time, as text in UTC."""
+    """Returns the current time in UTC as text."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

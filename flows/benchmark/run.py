@@ -1,4 +1,4 @@
-"""Runs a benchmark's cells in worker processes, each finished one a line on disk."""
+"""Runs a benchmark's cells in worker processes, and writes one line per finished cell."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from flows.benchmark.result_lines import (
 from flows.config import Params
 
 SPLITS = Path("data") / "benchmark"
-"""Where encoded splits lie, so that a run that goes on need not make them again."""
+"""Folder of encoded splits, which later runs reuse."""
 GROUPS_A_PROCESS = 8
-"""A process that has built many models has grown; then a new one takes over."""
+"""Number of groups after which a process is replaced, because its memory grows."""
 TRIALS_A_PROCESS = 40
-"""The same, where a task is one trial."""
+"""Number of trials after which a process is replaced, if each task is one trial."""
 
 
 def run_cells(
@@ -50,22 +50,22 @@ def run_cells(
     command: str,
     processes: int | None = None,
 ) -> int:
-    """Runs what is not on disk yet, and writes a line as each cell ends.
+    """Runs the cells that are not on disk yet, and writes a line when a cell ends.
 
     Args:
-        params: Data sets and budgets.
+        params: Parameters with data sets and budgets.
         groups: The cells.
-        settings: What all of them share.
-        output: The folder of the two files of lines.
-        command: What the user has typed; it is kept.
-        processes: Groups at a time, each in a process and thread of its own; None for one a
+        settings: Settings of all cells.
+        output: The folder of the result files.
+        command: The command as typed, which is recorded.
+        processes: Groups at the same time, each in a process with one thread; None for one per
             processor.
 
     Returns:
-        How many cells were run.
+        Number of cells that were run.
 
     Raises:
-        SearchError: A worker process has died, or a search has failed; finished cells are kept.
+        SearchError: A worker process was killed, or a search failed. Finished cells are kept.
     """
     console = Console(highlight=False, markup=False)
     finished = read_lines(output / CELLS)
@@ -74,12 +74,12 @@ def run_cells(
     total = sum(len(group.tuners) or 1 for group in todo)
     size = min(processes or processors(), max(len(todo), 1))
     console.print(
-        f"{total} cell{'s' * (total != 1)} to run, {size} at a time; finished: {output / CELLS}"
+        f"{total} cell{'s' * (total != 1)} to run, {size} at a time. Results: {output / CELLS}"
     )
     if older := made_by_other_code(finished, read_lines(output / RUNS)):
         console.print(
-            f"{older} finished cells were made by other code than this (`code` in {RUNS}) and are "
-            "not run again; delete their lines where that matters."
+            f"{older} finished cells were made with different code (`code` in {RUNS}) and do not "
+            "run again. To run them again, delete their lines."
         )
     if not todo:
         return 0
@@ -92,7 +92,7 @@ def run_cells(
         for line in _lines(params, todo, settings, size):
             append(output / CELLS, [{**line, "run": run["run"]}])
             count += 1
-            console.print(f"{count:4d}/{total}  {_said(line)}")
+            console.print(f"{count:4d}/{total}  {_summary(line)}")
     finally:
         seconds = round(time.monotonic() - began, 1)
         end = {"run": run["run"], "ended": now(), "wall_seconds": seconds, "finished": count}
@@ -101,7 +101,7 @@ def run_cells(
 
 
 def made_by_other_code(cells: Sequence[Line], runs: Sequence[Line]) -> int:
-    """How many finished cells are not of the code that runs now.
+    """Counts the finished cells that were made with different code.
 
     Args:
         cells: The lines of cells.
@@ -113,12 +113,12 @@ def made_by_other_code(cells: Sequence[Line], runs: Sequence[Line]) -> int:
 
 
 def left(params: Params, group: Group, settings: Settings, done: set[str]) -> Group | None:
-    """The group without the cells that are on disk; None where nothing is left.
+    """Returns the group without its finished cells, or None if all are finished.
 
     Args:
-        params: Budgets.
+        params: Parameters with budgets.
         group: The cells.
-        settings: What all of them share.
+        settings: Settings of all cells.
         done: The keys of finished cells.
     """
     inside: Line = {}
@@ -131,7 +131,7 @@ def left(params: Params, group: Group, settings: Settings, done: set[str]) -> Gr
 
 
 def _lines(params: Params, todo: Sequence[Group], settings: Settings, size: int) -> Iterator[Line]:
-    """The lines of finished cells, as they come."""
+    """Runs the groups in processes. Yields the line of each finished cell."""
     waiting = iter(todo)
     manager = SyncManager(ctx=multiprocessing.get_context("spawn"))
     manager.start(_end_with_this_process)
@@ -149,24 +149,24 @@ def _lines(params: Params, todo: Sequence[Group], settings: Settings, size: int)
                 if not running:
                     return
                 over, running = wait(running, timeout=1, return_when=FIRST_COMPLETED)
-                yield from _come_in(lines)
+                yield from _received(lines)
                 for future in over:
                     future.result()
         except BrokenProcessPool as error:
             raise SearchError(
-                "A worker process has died; the system may have been out of memory. Finished "
-                "cells are kept: the same command goes on, with fewer --processes perhaps."
+                "A worker process was killed, maybe because memory was full. Finished cells are "
+                "kept. Run the same command again to continue, maybe with fewer --processes."
             ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
 def trial_processes(size: int, tasks: int = TRIALS_A_PROCESS) -> ProcessPoolExecutor:
-    """Processes in which trials can run, each with one thread.
+    """Creates a pool of processes for trials, each with one thread.
 
     Args:
-        size: How many.
-        tasks: After how many tasks a process is replaced.
+        size: Number of processes.
+        tasks: Number of tasks after which a process is replaced.
     """
     return ProcessPoolExecutor(
         size,
@@ -176,13 +176,13 @@ def trial_processes(size: int, tasks: int = TRIALS_A_PROCESS) -> ProcessPoolExec
     )
 
 
-def _come_in(lines: Any) -> Iterator[Line]:
+def _received(lines: Any) -> Iterator[Line]:
     while not lines.empty():
         yield lines.get()
 
 
 def _split(params: Params, group: Group) -> Path:
-    """The folder of a group's split, made if it is not there."""
+    """Returns the folder of a group's split, and creates it if it does not exist."""
     folder = SPLITS / split_name(params, group.source, group.seed)
     if not folder.exists():
         entry = params.dataset(group.source.dataset)
@@ -192,7 +192,7 @@ def _split(params: Params, group: Group) -> Path:
 
 
 def _start() -> None:
-    """Makes a new process fit for trials."""
+    """Prepares a new process for trials."""
     from autorec_core.search.processes import make_ready
 
     _end_with_this_process()
@@ -200,14 +200,14 @@ def _start() -> None:
 
 
 def _end_with_this_process() -> None:
-    """Lets a new process end when the one that has started it is gone."""
+    """Makes a new process end when its parent process is gone."""
     from autorec_core.search.processes import end_with_parent
 
     end_with_parent()
 
 
 def _work(params: Params, group: Group, settings: Settings, folder: Path, lines: Any) -> None:
-    """Runs a group in a worker process and sends its lines as they come."""
+    """Runs a group in a worker process and sends the line of each finished cell."""
     from flows.benchmark.cells import run_group
 
     for name, found in zip(group.names(), run_group(params, group, settings, folder), strict=True):
@@ -216,8 +216,8 @@ def _work(params: Params, group: Group, settings: Settings, folder: Path, lines:
         lines.put({**name, "title": entry.title, "whole": whole, **found})
 
 
-def _said(line: Line) -> str:
-    """A cell in one line of text."""
+def _summary(line: Line) -> str:
+    """Returns the result of a cell in one line of text."""
     metric = LOSSES[line["task"]]
     words = (line["dataset"], line["model"], line["space"], line["tuner"], f"seed {line['seed']}")
     named = " ".join(str(word) for word in words if word is not None)

@@ -1,17 +1,17 @@
-"""What the thesis reports: test losses on the full data sets, and the settings behind them."""
+"""Test losses that the thesis reports on the full data sets, and its settings."""
 
 from __future__ import annotations
 
 TUNERS = ("random", "greedy", "bayesian")
 EPOCHS, PATIENCE, TRIALS = 10, 1, 10
 BATCH_SIZES = {"netflix": 512_000}
-"""Of the full data sets where it is not 1,024."""
+"""Batch sizes of full data sets for which it is not 1,024."""
 
 MODELS = {
     "rating": ("mf", "mlp", "neumf", "autorec_rp"),
     "ctr": ("deepfm", "dlrm", "dcn", "autoint", "autorec_ctr"),
 }
-"""By task, the models of tables 5.3 (rating) and 5.4 (clicks)."""
+"""The models of tables 5.3 (ratings) and 5.4 (clicks), by task."""
 
 FIGURES: dict[str, dict[str, tuple[float, float, float]]] = {
     "netflix": {

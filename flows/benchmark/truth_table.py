@@ -1,4 +1,4 @@
-"""The known-truth benchmark's lines as a table."""
+"""Makes Markdown tables of the benchmark on made-up data."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from flows.benchmark.tables import markdown
 NAMES = {"fm": "pairs (FM-like)", "cross": "products of three (cross-like)", "mlp": "perceptron"}
 
 BRANCHES = (1, 2, 3)
-"""How many a candidate of AutoRec's space has."""
+"""Possible numbers of branches in AutoRec's space."""
 PLANTED = {"fm": "FMInteraction", "cross": "CrossNetInteraction", "mlp": "MLPInteraction"}
-"""The interactor that each structure is made like."""
+"""The interactor that each made-up structure imitates."""
 CROSSES = (
     "CrossNetV2Interaction",
     "GatedCrossInteraction",
@@ -25,29 +25,29 @@ KIN = {
     "cross": ("CrossNetInteraction", *CROSSES),
     "mlp": ("MLPInteraction", "TwoStreamInteraction"),
 }
-"""Those that can be it, given weights: theirs are all pairs' products with a weight each, products
-of three with enough layers, and rectified units."""
+"""The interactors that can represent each structure with suitable weights: weighted products of all
+pairs, products of three with enough layers, and rectified units."""
 
 
 def interactors(hyperparameters: Mapping[str, Any]) -> list[str]:
-    """The types of a candidate's branches, in their order."""
+    """Returns the types of a candidate's branches, in order."""
     names = sorted(name for name in hyperparameters if "/interactor_type_" in name)
     return [hyperparameters[name] for name in names]
 
 
 def chance(kinds: Sequence[str], choices: Sequence[str]) -> float:
-    """How often a random candidate has one of these interactors.
+    """Returns the probability that a random candidate has one of these interactors.
 
     Args:
         kinds: The interactors.
-        choices: All that a branch may be.
+        choices: All interactors that a branch can have.
     """
     share = sum(kind in kinds for kind in choices) / len(choices)
     return statistics.fmean(1 - (1 - share) ** count for count in BRANCHES)
 
 
 def truth_table(lines: Sequence[Line]) -> str:
-    """A row a structure and searcher: how near the floor, and what the winners are made of."""
+    """Returns a row per structure and searcher: test loss / floor and the winners' interactors."""
     header = [
         "planted",
         "searcher",
@@ -60,26 +60,26 @@ def truth_table(lines: Sequence[Line]) -> str:
         "by chance",
     ]
     table = [header]
-    cells = dict.fromkeys((one["structure"], one["tuner"], one["trials"]) for one in lines)
+    cells = dict.fromkeys((line["structure"], line["tuner"], line["trials"]) for line in lines)
     for structure, tuner, trials in cells:
-        mine = [
+        own_lines = [
             line
             for line in lines
             if (line["structure"], line["tuner"], line["trials"]) == (structure, tuner, trials)
         ]
-        choices = mine[0]["choices"]
-        exact = sum(PLANTED[structure] in line["interactors"] for line in mine)
-        kin = sum(bool(set(KIN[structure]) & set(line["interactors"])) for line in mine)
+        choices = own_lines[0]["choices"]
+        exact = sum(PLANTED[structure] in line["interactors"] for line in own_lines)
+        kin = sum(bool(set(KIN[structure]) & set(line["interactors"])) for line in own_lines)
         table.append(
             [
                 NAMES[structure],
                 tuner,
-                f"{len(mine)}, {trials}",
-                _ratio([line["ratio"] for line in mine]),
-                _ratio([line["others"]["biases"] for line in mine]),
-                _ratio([line["others"]["mean"] for line in mine]),
-                f"{exact} of {len(mine)}",
-                f"{kin} of {len(mine)}",
+                f"{len(own_lines)}, {trials}",
+                _ratio([line["ratio"] for line in own_lines]),
+                _ratio([line["others"]["biases"] for line in own_lines]),
+                _ratio([line["others"]["mean"] for line in own_lines]),
+                f"{exact} of {len(own_lines)}",
+                f"{kin} of {len(own_lines)}",
                 ", ".join(
                     f"{chance(kinds, choices):.2f}"
                     for kinds in ([PLANTED[structure]], KIN[structure])
@@ -90,7 +90,7 @@ def truth_table(lines: Sequence[Line]) -> str:
 
 
 def winners_table(lines: Sequence[Line]) -> str:
-    """Each search's winner, and the best trials with and without what can be the planted."""
+    """Returns each search's winner, and its best trials with and without a related interactor."""
     table = [
         [
             "planted",
@@ -106,10 +106,10 @@ def winners_table(lines: Sequence[Line]) -> str:
     for line in lines:
         kin = set(KIN[line["structure"]])
         scores: dict[bool, list[float]] = {True: [], False: []}
-        for one in line["tried"]:
-            if one["score"] is not None:
-                has_it = bool(kin & set(one["interactors"]))
-                scores[has_it].append(one["score"] / line["valid_floor"])
+        for trial in line["tried"]:
+            if trial["score"] is not None:
+                has_it = bool(kin & set(trial["interactors"]))
+                scores[has_it].append(trial["score"] / line["valid_floor"])
         table.append(
             [
                 NAMES[line["structure"]],
@@ -125,28 +125,28 @@ def winners_table(lines: Sequence[Line]) -> str:
 
 
 def alone_table(lines: Sequence[Line]) -> str:
-    """A row an interactor, a column a structure: how near the floor it comes by itself.
+    """Returns test loss / floor of each interactor by itself: one column per structure.
 
-    The planted structure's own interactor and its kin are set in bold.
+    The planted structure's interactor and related ones are in bold.
     """
     structures = [name for name in NAMES if any(line["structure"] == name for line in lines)]
     table = [["interactor", *(NAMES[structure] for structure in structures)]]
     for name in sorted({line["interactor"] for line in lines}):
         row = [_short(name)]
         for structure in structures:
-            mine = [
+            own_lines = [
                 line["ratio"]
                 for line in lines
                 if (line["structure"], line["interactor"]) == (structure, name)
             ]
-            text = _ratio(mine) if mine else "–"
-            row.append(f"**{text}**" if mine and name in KIN[structure] else text)
+            text = _ratio(own_lines) if own_lines else "–"
+            row.append(f"**{text}**" if own_lines and name in KIN[structure] else text)
         table.append(row)
     return "\n".join(markdown(table))
 
 
 def told_apart_table(lines: Sequence[Line]) -> str:
-    """A row a structure: whether the scores of interactors by themselves say what was planted."""
+    """Returns one row per structure: whether interactors' scores show what was planted."""
     header = [
         "planted",
         "trials each",
@@ -158,25 +158,27 @@ def told_apart_table(lines: Sequence[Line]) -> str:
     ]
     table = [header]
     for structure in NAMES:
-        mine = [line for line in lines if line["structure"] == structure]
-        if not mine:
+        own_lines = [line for line in lines if line["structure"] == structure]
+        if not own_lines:
             continue
         places, kin, rest = [], [], []
-        seeds = sorted({line["seed"] for line in mine})
+        seeds = sorted({line["seed"] for line in own_lines})
         for seed in seeds:
             scores = {
-                line["interactor"]: line["valid_ratio"] for line in mine if line["seed"] == seed
+                line["interactor"]: line["valid_ratio"]
+                for line in own_lines
+                if line["seed"] == seed
             }
             order = sorted(scores, key=scores.__getitem__)
             places.append(1 + order.index(PLANTED[structure]))
             kin.append(min(scores[name] for name in order if name in KIN[structure]))
             rest.append(min(scores[name] for name in order if name not in KIN[structure]))
-        tried = {line["interactor"] for line in mine}
-        found = sum(one < other for one, other in zip(kin, rest, strict=True))
+        tried = {line["interactor"] for line in own_lines}
+        found = sum(best < other for best, other in zip(kin, rest, strict=True))
         table.append(
             [
                 NAMES[structure],
-                str(mine[0]["trials"]),
+                str(own_lines[0]["trials"]),
                 f"{', '.join(map(str, places))} of {len(tried)}",
                 _ratio(kin),
                 _ratio(rest),

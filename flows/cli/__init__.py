@@ -1,4 +1,4 @@
-"""The command line: one file for the commands, one file for each thing they do."""
+"""The command line: `commands` declares the commands, the other files do their work."""
 
 from flows.cli.app import main
 

@@ -1,7 +1,7 @@
-"""Choosing a ready model from the command line: it becomes params.yaml's choice, said aloud.
+"""Writes the model chosen with `autorec run --model` into params.yaml.
 
-params.yaml is the record of what a run depends on, for DVC, for MLflow and for whoever repeats the
-run. So the choice is written there before anything starts, instead of travelling beside it.
+params.yaml records everything that a run depends on, for DVC, MLflow and for people who repeat the
+run. The choice is therefore written there before the run starts, and not passed on separately.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ KEY = "model.name"
 
 
 def choose_model(name: str, dataset: str, path: Path = PARAMS) -> str:
-    """Makes `name` the model that runs search, where it can work with this data set.
+    """Sets `model.name` in params.yaml if the model can work with this data set.
 
     Args:
         name: "auto" or a ready model's name.
@@ -26,11 +26,11 @@ def choose_model(name: str, dataset: str, path: Path = PARAMS) -> str:
         path: The params file.
 
     Returns:
-        One line for the user: what stands there now, and what stood there before.
+        One line for the user with the new and the previous value.
 
     Raises:
-        ConfigError: There is no such model, or it needs columns that the data set does not have;
-            the file is then left alone.
+        ConfigError: There is no such model, or it needs columns that the data set does not have.
+            The file is then not changed.
     """
     params = Params.load(path)
     zoo.build(name, _declared(params.dataset(dataset)), params.model.space)
@@ -41,7 +41,7 @@ def choose_model(name: str, dataset: str, path: Path = PARAMS) -> str:
 
 
 def _declared(entry: DatasetParams) -> Schema:
-    """The schema that the data set's entry promises, its vocabularies still empty."""
+    """Returns the schema of the data set's entry, with empty vocabularies."""
     return Schema(
         task=entry.task,
         label=entry.label,

@@ -1,4 +1,4 @@
-"""What `autorec doctor` looks at: environment, versions, services, disk, data, with remedies."""
+"""The checks of `autorec doctor`: environment, versions, services, disk and data, with remedies."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from flows.processes.services import running_services
 from flows.repository import fault_of_git
 from flows.workspace import Places, check_writable
 
-Health = Literal["well", "note", "mend"]
-STYLES: dict[Health, str] = {"well": "green", "note": "yellow", "mend": "bold red"}
+Health = Literal["ok", "note", "fix"]
+STYLES: dict[Health, str] = {"ok": "green", "note": "yellow", "fix": "bold red"}
 PYTHONS = ((3, 11), (3, 14))
 GIB = 1 << 30
 SCARCE, TIGHT = 1 * GIB, 5 * GIB
@@ -37,13 +37,13 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at.
+    """The result of one check.
 
     Args:
-        area: What it belongs to.
-        health: "well", "note" (worth knowing) or "mend" (something will not work).
+        area: What was checked, such as "git" or a data set's name.
+        health: "ok", "note" (worth knowing) or "fix" (something will not work).
         found: What was found.
-        remedy: What to do about it, else "".
+        remedy: What to do about it, or "".
     """
 
     area: str
@@ -53,7 +53,7 @@ class Finding:
 
 
 def examine(root: Path = Path()) -> Iterator[Finding]:
-    """Looks at everything a run in this workspace needs, one thing after the other."""
+    """Checks everything that a run in this workspace needs, one check after the other."""
     yield from _environment(root)
     yield from _proxies()
     yield from _versions(root / "requirements.lock")
@@ -62,29 +62,30 @@ def examine(root: Path = Path()) -> Iterator[Finding]:
     try:
         params = Params.load(root / "params.yaml")
     except AutoRecError as error:
-        remedy = "Mend the file, or go to the folder that holds dvc.yaml."
-        yield Finding("params", "mend", str(error), remedy)
+        remedy = "Fix the file, or go to the folder that contains dvc.yaml."
+        yield Finding("params", "fix", str(error), remedy)
         yield from _services(root, {})
         return
-    yield Finding("params", "well", f"params.yaml names {len(params.datasets)} data sets")
+    yield Finding("params", "ok", f"params.yaml names {len(params.datasets)} data sets")
     yield from _services(root, running_services(root))
     yield from _data(params, root)
 
 
 def show(findings: Iterable[Finding]) -> bool:
-    """Prints the findings; returns whether nothing needs mending."""
+    """Prints the findings. Returns True if nothing needs fixing."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("", "looked at", "found", "what to do"):
+    for column in ("", "checked", "found", "what to do"):
         table.add_column(column, overflow="fold")
-    mend = 0
-    for one in findings:
-        mend += one.health == "mend"
-        health = f"[{STYLES[one.health]}]{one.health}[/]"
-        table.add_row(health, *(escape(cell) for cell in (one.area, one.found, one.remedy)))
+    broken = 0
+    for finding in findings:
+        broken += finding.health == "fix"
+        health = f"[{STYLES[finding.health]}]{finding.health}[/]"
+        cells = (finding.area, finding.found, finding.remedy)
+        table.add_row(health, *(escape(cell) for cell in cells))
     console = Console(highlight=False)
     console.print(table)
-    console.print(f"To mend: {mend}." if mend else "Nothing needs mending.")
-    return mend == 0
+    console.print(f"To fix: {broken}." if broken else "Nothing needs fixing.")
+    return broken == 0
 
 
 def _environment(root: Path) -> Iterator[Finding]:
@@ -92,47 +93,81 @@ def _environment(root: Path) -> Iterator[Finding]:
     fits = PYTHONS[0] <= sys.version_info[:2] < PYTHONS[1]
     yield Finding(
         "python",
-        "well" if fits else "mend",
+        "ok" if fits else "fix",
         f"Python {version}, {sys.prefix}",
         "" if fits else "Use Python 3.11, 3.12 or 3.13: `make install PYTHON=/its/path`.",
     )
     if (fault := fault_of_git(root)) is None:
-        yield Finding("git", "well", "git repository")
+        yield Finding("git", "ok", "git repository")
     else:
-        yield Finding("git", "mend" if fault.stops else "note", fault.found, fault.remedy)
+        yield Finding("git", "fix" if fault.stops else "note", fault.found, fault.remedy)
     if (root / ".dvc").is_dir() and (root / "dvc.yaml").is_file():
-        yield Finding("dvc", "well", "DVC repository with a pipeline")
+        yield Finding("dvc", "ok", "DVC repository with a pipeline")
     else:
-        remedy = "Go to the folder of the project: it holds dvc.yaml and .dvc."
-        yield Finding("dvc", "mend", "no dvc.yaml and .dvc here", remedy)
+        remedy = "Go to the project's folder, which contains dvc.yaml and .dvc."
+        yield Finding("dvc", "fix", "no dvc.yaml and .dvc here", remedy)
 
 
 def _versions(lock: Path) -> Iterator[Finding]:
-    """Installed packages against the lock."""
+    """Compares the installed packages with the lock."""
     if not lock.is_file():
         yield Finding("packages", "note", f"no {lock.name} here to compare with", "")
         return
     wanted = dict(_locked(lock.read_text(encoding="utf-8")))
-    missing, other = [], []
+    missing: list[str] = []
+    spared: list[str] = []
+    other: list[str] = []
+    needed = _needed()
     for name, version in wanted.items():
         try:
             found = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            missing.append(name)
+            (missing if name in needed else spared).append(name)
             continue
         if found != version:
             other.append(f"{name} {found} (lock: {version})")
     if not missing and not other:
-        yield Finding("packages", "well", f"all {len(wanted)} as {lock.name} has them")
-    for what, names in (("missing", missing), ("another version", other)):
+        number = "all" if not spared else "the"
+        found = f"{number} {len(wanted) - len(spared)} packages match {lock.name}"
+        yield Finding("packages", "ok", found)
+    for problem, names in (("missing", missing), ("another version", other)):
         if names:
-            more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-            found = f"{what}: {listed(sorted(names)[:MOST_NAMED])}{more}"
-            yield Finding("packages", "mend", found, "`make install` installs the lock.")
+            found = f"{problem}: {_some(names)}"
+            yield Finding("packages", "fix", found, "`make install` installs the lock.")
+    if spared:
+        found = f"missing, only tests and documentation need them: {_some(spared)}"
+        remedy = "`make install` installs them; the image leaves them out."
+        yield Finding("packages", "note", found, remedy)
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return listed(sorted(names)[:MOST_NAMED]) + more
+
+
+def _needed() -> set[str]:
+    """The names of the packages that the installed AutoRec needs, directly or through others."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    known: set[tuple[str, str]] = set()
+    left = [("autorec", "")]
+    while left:
+        name, extra = left.pop()
+        known.add((name, extra))
+        try:
+            lines = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for wanted in map(Requirement, lines):
+            if wanted.marker is None or wanted.marker.evaluate({"extra": extra}):
+                package = canonicalize_name(wanted.name)
+                left += [one for e in ("", *wanted.extras) if (one := (package, e)) not in known]
+    return {name for name, _ in known}
 
 
 def _locked(text: str) -> Iterator[tuple[str, str]]:
-    """Name and version of each package that the lock wants on this machine."""
+    """Returns name and version of each package that the lock requires on this machine."""
     from packaging.requirements import InvalidRequirement, Requirement
 
     for line in text.splitlines():
@@ -147,23 +182,23 @@ def _locked(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _services(root: Path, started: Mapping[str, str]) -> Iterator[Finding]:
-    """MLflow and Prefect: the servers that the environment names, or those `make up` started."""
+    """Checks the MLflow and Prefect servers of the environment, or those that `make up` started."""
     addresses = {**started, **os.environ}
     tracking = addresses.get("MLFLOW_TRACKING_URI")
     if tracking and tracking.startswith("http"):
         yield _answers("mlflow", f"{tracking.rstrip('/')}/health", "MLFLOW_TRACKING_URI")
     else:
         store = without_password(tracking or "") or "a file of this workspace, mlflow.db"
-        known = "" if tracking or (root / "mlflow.db").exists() else " (the first run makes it)"
-        yield Finding("mlflow", "well", f"{store}{known}")
+        known = "" if tracking or (root / "mlflow.db").exists() else " (the first run creates it)"
+        yield Finding("mlflow", "ok", f"{store}{known}")
         if corrected := correct_places(root):
-            found = f"the workspace was moved; addresses in mlflow.db, now corrected: {corrected}"
+            found = f"the workspace was moved; corrected {corrected} URLs in mlflow.db"
             yield Finding("mlflow", "note", found)
     api = addresses.get("PREFECT_API_URL")
     if api:
         yield _answers("prefect", f"{api.rstrip('/')}/health", "PREFECT_API_URL")
     else:
-        yield Finding("prefect", "well", "no server: each run brings its own; `make up` starts one")
+        yield Finding("prefect", "ok", "no server; each run starts its own, `make up` starts one")
 
 
 def _answers(service: str, address: str, variable: str) -> Finding:
@@ -171,26 +206,26 @@ def _answers(service: str, address: str, variable: str) -> Finding:
 
     fault, shown = fault_of_server(address, PATIENCE), without_password(address)
     if fault is None:
-        return Finding(service, "well", f"{shown} answers")
+        return Finding(service, "ok", f"{shown} answers")
     return Finding(
         service,
-        "mend",
-        f"{shown} does not answer as {service} would: {fault}",
+        "fix",
+        f"{shown} does not answer like {service}: {fault}",
         f"Start it (`make up`), or unset {variable} to work without it.",
     )
 
 
 def _proxies() -> Iterator[Finding]:
-    """Proxies that the environment names, if it does."""
+    """Checks the proxies of the environment, if there are any."""
     names = listed(proxy_variables())
     try:
         check_proxies()
     except AutoRecError as error:
-        yield Finding("proxy", "mend", str(error), f"Correct or unset {names}.")
+        yield Finding("proxy", "fix", str(error), f"Correct or unset {names}.")
     else:
         if proxy_variables():
-            found = f"{names}; servers on this machine are reached without it"
-            yield Finding("proxy", "well", found)
+            found = f"{names}; not used for servers on this machine"
+            yield Finding("proxy", "ok", found)
 
 
 def _writable(root: Path) -> Finding:
@@ -198,32 +233,32 @@ def _writable(root: Path) -> Finding:
         check_writable(root)
     except AutoRecError as error:
         found, _, remedy = str(error).partition(": ")
-        return Finding("workspace", "mend", found, remedy[:1].upper() + remedy[1:])
-    return Finding("workspace", "well", "can be written")
+        return Finding("workspace", "fix", found, remedy[:1].upper() + remedy[1:])
+    return Finding("workspace", "ok", "writable")
 
 
 def _disk(root: Path) -> Finding:
     free = shutil.disk_usage(root).free
     found = f"{free / GIB:.1f} GiB free"
     if free < SCARCE:
-        return Finding("disk", "mend", found, "Free some space: `dvc gc -w` drops old versions.")
+        return Finding("disk", "fix", found, "Free some space: `dvc gc -w` deletes old versions.")
     if free < TIGHT:
-        return Finding("disk", "note", found, "Large data sets need more: `dvc gc -w` may help.")
-    return Finding("disk", "well", found)
+        return Finding("disk", "note", found, "Large data sets need more. `dvc gc -w` may help.")
+    return Finding("disk", "ok", found)
 
 
 def _data(params: Params, root: Path) -> Iterator[Finding]:
-    """Each data set: how far it has come, whether its checks passed, whether it is stale."""
+    """Checks each data set: progress, failed data checks, stale stages."""
     stale = _stale(root)
     for name in params.datasets:
         places = Places(name, root)
         failed = [path.stem for path in places.checks.glob("*.json") if not _passed(path)]
         if failed:
             pages = places.reports / failed[0] / "index.html"
-            yield Finding(name, "mend", f"data checks failed: {listed(failed)}", f"See {pages}.")
+            yield Finding(name, "fix", f"data checks failed: {listed(failed)}", f"See {pages}.")
         elif name not in params.pipeline.datasets:
             if places.raw.exists():
-                remedy = "`pipeline.datasets` in params.yaml has to name it before it is built."
+                remedy = "Add it to `pipeline.datasets` in params.yaml to build it."
                 yield Finding(name, "note", "fetched, but no stage builds it", remedy)
         elif not (places.evaluation / "metrics.json").exists():
             yield Finding(name, "note", f"{_reached(places)}", f"`autorec run {name}`")
@@ -233,20 +268,20 @@ def _data(params: Params, root: Path) -> Iterator[Finding]:
             stages = listed(stage.partition("@")[0] for stage in changed)
             yield Finding(name, "note", f"evaluated, but stale: {stages}", f"`autorec run {name}`")
         else:
-            yield Finding(name, "well", "evaluated and up to date")
+            yield Finding(name, "ok", "evaluated and up to date")
     others = [n for n in params.datasets if n not in params.pipeline.datasets]
     if others:
-        yield Finding("others", "well", f"known but not built: {listed(others)}")
+        yield Finding("others", "ok", f"known but not built: {listed(others)}")
 
 
 def _reached(places: Places) -> str:
-    """The furthest stage that left something."""
+    """Returns the last stage whose results are in the workspace, as text."""
     steps: tuple[tuple[str, Callable[[Places], Path]], ...] = (
         ("searched, not evaluated", lambda p: p.search / "winner"),
         ("prepared, not searched", lambda p: p.prepared),
         ("fetched, not prepared", lambda p: p.raw),
     )
-    return next((said for said, place in steps if place(places).exists()), "nothing here yet")
+    return next((text for text, path in steps if path(places).exists()), "nothing built yet")
 
 
 def _passed(path: Path) -> bool:
@@ -257,7 +292,7 @@ def _passed(path: Path) -> bool:
 
 
 def _stale(root: Path) -> dict[str, Any] | str:
-    """What `dvc status` says has changed, by stage; a sentence where it cannot say."""
+    """Returns the changed stages according to `dvc status`, or a sentence if it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "status", "--json"],
         cwd=root,
@@ -268,5 +303,5 @@ def _stale(root: Path) -> dict[str, Any] | str:
     try:
         return json.loads(done.stdout)
     except ValueError:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        return f"`dvc status` cannot tell whether it is up to date: {last}"
+        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        return f"`dvc status` failed, so it may be out of date: {last}"

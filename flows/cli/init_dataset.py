@@ -1,4 +1,4 @@
-"""`autorec init-dataset`: from a file to its entry in params.yaml."""
+"""Proposes an entry in params.yaml for a file, for `autorec init-dataset`."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def init_dataset(
     write: bool,
     chosen: Chosen | None = None,
 ) -> None:
-    """Looks at a file and proposes its entry; prints it, or adds it to params.yaml.
+    """Reads a file and proposes its entry. Prints the entry or adds it to params.yaml.
 
     Args:
-        file: A CSV, TSV or Parquet file, a folder of Parquet files, or a pattern for several.
-        name: What to call the data set; after the file if `None`.
-        label: The column to predict; found by its name or values if `None`.
-        write: Whether the entry is added to params.yaml.
-        chosen: What else the user says of the columns.
+        file: A CSV, TSV or Parquet file, a folder of Parquet files, or a pattern for several files.
+        name: Name of the data set; None for the name of the file.
+        label: The column to predict; None to find it by its name or values.
+        write: Whether to add the entry to params.yaml.
+        chosen: The user's other choices about columns.
 
     Raises:
-        DataError: The file is no table, or no column can be the label.
-        ConfigError: The name is taken, or params.yaml is not right.
+        DataError: The file is not a table, or no column can be the label.
+        ConfigError: The name is taken, or params.yaml is not valid.
     """
     proposal = propose(file, label, chosen)
-    called = name or _name(file)
+    dataset = name or _name(file)
     source = {"kind": "file", "path": file.as_posix()}
     head = ("title", "task", "file", "sha256")
     entry = {key: proposal.entry[key] for key in head}
@@ -52,32 +52,32 @@ def init_dataset(
         raise DataError(f"{file}: no entry can be proposed: {why}.") from error
     console = Console(soft_wrap=True, highlight=False, markup=False)
     if write:
-        add_dataset(called, entry)
+        add_dataset(dataset, entry)
         for note in proposal.notes:
             console.print(f"  {note}")
-        console.print(f"{called} stands in {PARAMS}; look it over, then: autorec run {called}")
+        console.print(f"Added {dataset} to {PARAMS}. Check it, then run: autorec run {dataset}")
         return
     for note in proposal.notes:
         console.print(f"  # {note}")
-    console.print(entry_text(called, entry), end="")
-    console.print(f"# Add it to {PARAMS} with: {_command(file, called, label, chosen)}")
+    console.print(entry_text(dataset, entry), end="")
+    console.print(f"# Add it to {PARAMS} with: {_command(file, dataset, label, chosen)}")
 
 
 def _command(file: Path, name: str, label: str | None, chosen: Chosen | None) -> str:
-    """The command that adds what was proposed, with all that the user said of the columns."""
+    """Returns the command that adds the proposed entry, with all options of the user."""
     words = ["autorec", "init-dataset", str(file), "--name", name]
-    said = {"label": label, **(asdict(chosen) if chosen else {})}
-    header = said.pop("header", None)
-    for key, value in said.items():
+    options = {"label": label, **(asdict(chosen) if chosen else {})}
+    header = options.pop("header", None)
+    for key, value in options.items():
         option = "--ignore" if key == "ignored" else f"--{key}"
-        for one in [value] if isinstance(value, str) else value or ():
-            words += [option, one]
+        for text in [value] if isinstance(value, str) else value or ():
+            words += [option, text]
     if header is not None:
         words.append("--header" if header else "--no-header")
     return shlex.join([*words, "--write"])
 
 
 def _name(file: Path) -> str:
-    """A data set's name after its file: small letters, digits, '-' and '_'."""
+    """Makes a data set's name from its file's name: lower-case letters, digits, '-' and '_'."""
     stem = PLAIN.sub("", (file.name or file.resolve().name).lower())
     return re.sub(r"[^a-z0-9_-]+", "-", stem).strip("-_")[:64] or "my-table"

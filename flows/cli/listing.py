@@ -1,4 +1,4 @@
-"""What `autorec datasets` and `autorec models` show."""
+"""Prints the tables of `autorec datasets` and `autorec models`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def show_datasets() -> None:
-    """Prints the data sets of params.yaml and how far this workspace has come with each."""
+    """Prints the data sets of params.yaml and how far each is built in this workspace."""
     params = Params.load()
     table = Table(title="Data sets", title_justify="left")
-    for column in ("name", "title", "task", "built by `dvc repro`", "here"):
+    for column in ("name", "title", "task", "built by `dvc repro`", "progress"):
         table.add_column(column)
     for name, entry in params.datasets.items():
         built = "yes" if name in params.pipeline.datasets else "no"
@@ -30,7 +30,7 @@ def show_datasets() -> None:
 
 
 def _progress(places: Places) -> str:
-    """The furthest stage whose result lies in the workspace."""
+    """Returns the last stage whose results are in the workspace, as text."""
     metrics = places.evaluation / "metrics.json"
     if metrics.exists():
         name, value = next(iter(test_figures(places)[MODEL].items()))
@@ -42,7 +42,7 @@ def _progress(places: Places) -> str:
 
 
 def show_models(dataset: str | None) -> None:
-    """Prints the registered versions of one data set, or of all.
+    """Prints the registered versions of one data set, or of all data sets if it is None.
 
     Raises:
         ConfigError: No data set has this name.
@@ -60,9 +60,9 @@ def show_models(dataset: str | None) -> None:
                 console.print(f"No model of {name} is registered yet: `autorec run {name}`.")
             continue
         table = Table(title=f"autorec-{name}", title_justify="left", show_lines=True)
-        for column in ("version", "test", "made from"):
+        for column in ("version", "test metrics", "created from"):
             table.add_column(column, no_wrap=True)
-        table.add_column("why", overflow="fold")
+        table.add_column("decision", overflow="fold")
         for version in versions:
             style = "bold" if LIVE in version.aliases else None
             table.add_row(*_version_row(version), style=style)
@@ -70,7 +70,7 @@ def show_models(dataset: str | None) -> None:
 
 
 def _version_row(version: Version) -> list[str]:
-    """Number and aliases, figures, data and commit, and what the gate said."""
+    """Returns the cells of a version: number and aliases, metrics, data and commit, decision."""
     made = datetime.fromtimestamp(version.created / 1000, UTC)
     commit = version.tags.get("git.commit", "?")[:8]
     changed = "+" if version.tags.get("git.dirty") == "True" else ""
@@ -79,5 +79,5 @@ def _version_row(version: Version) -> list[str]:
         "\n".join(f"{name.upper()} {value:.4f}" for name, value in version.figures.items()),
         f"{made:%Y-%m-%d %H:%M}\ndata {version.tags.get('dvc.prepared', '?')[:8]}\n"
         f"commit {commit}{changed}",
-        escape(version.tags.get("decision", "Not judged yet.")),
+        escape(version.tags.get("decision", "No decision yet.")),
     ]

@@ -1,4 +1,4 @@
-"""Changes params.yaml without touching anything else that stands in it, comments included."""
+"""Changes single values in params.yaml and keeps everything else, including comments."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ WIDTH = 100
 
 
 def build_too(name: str, path: Path = PARAMS) -> bool:
-    """Puts a data set on the list of those that `dvc repro` builds, where it is not on it yet.
+    """Adds a data set to `pipeline.datasets`, the list of data sets that `dvc repro` builds.
 
     Returns:
-        Whether it had to be put there.
+        Whether it was added; False if it was on the list already.
 
     Raises:
-        ConfigError: No data set has this name, or params.yaml is not right.
+        ConfigError: No data set has this name, or params.yaml is not valid.
     """
     params = Params.load(path)
     params.dataset(name)
@@ -33,13 +33,15 @@ def build_too(name: str, path: Path = PARAMS) -> bool:
 
 
 def add_dataset(name: str, entry: dict[str, Any], path: Path = PARAMS) -> None:
-    """Adds a data set's entry, and puts it on the list of those that `dvc repro` builds.
+    """Adds a data set's entry to params.yaml, and its name to `pipeline.datasets`.
 
     Raises:
-        ConfigError: The name is taken, or the entry or params.yaml is not right.
+        ConfigError: The name is taken, or the entry or params.yaml is not valid.
     """
     if name in Params.load(path).datasets:
-        raise ConfigError(f"{path} has a data set {name!r} already; choose another --name.")
+        raise ConfigError(
+            f"{path} already has a data set {name!r}. Choose another name with --name."
+        )
     text = path.read_text(encoding="utf-8")
     _write(path, _listed(_with_entry(text, name, entry), name))
 
@@ -48,12 +50,12 @@ def set_value(key: str, value: str, path: Path = PARAMS) -> None:
     """Replaces one value.
 
     Args:
-        key: Its dotted path, such as `model.name`.
-        value: What shall stand there, as YAML.
+        key: Dotted path of the value, such as `model.name`.
+        value: The new value, as YAML.
         path: The params file.
 
     Raises:
-        ConfigError: There is no such key, or params.yaml would not be valid any more.
+        ConfigError: The key is missing, or params.yaml would become invalid.
     """
     Params.load(path)
     text = path.read_text(encoding="utf-8")
@@ -65,7 +67,7 @@ def set_value(key: str, value: str, path: Path = PARAMS) -> None:
 
 
 def entry_text(name: str, entry: dict[str, Any]) -> str:
-    """An entry as it would stand under `datasets` in params.yaml."""
+    """Returns an entry as YAML text, indented as under `datasets` in params.yaml."""
     text = yaml.safe_dump(
         {name: entry}, sort_keys=False, default_flow_style=None, width=WIDTH, allow_unicode=True
     )
@@ -73,14 +75,14 @@ def entry_text(name: str, entry: dict[str, Any]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    Params.parse(text, path)  # what would not load is never written
+    Params.parse(text, path)  # never write a file that does not load
     write_text(path, text)
 
 
 def _with_entry(text: str, name: str, entry: dict[str, Any]) -> str:
     end = _node(text, "datasets").end_mark.index
     lines = text[:end].splitlines(keepends=True)
-    # What stands between two sections, blank lines and comments, belongs to the next.
+    # Blank lines and comments between two sections belong to the second one.
     while lines and (not lines[-1].strip() or lines[-1].startswith("#")):
         end -= len(lines.pop())
     head = text[:end] if text[:end].endswith("\n") else text[:end] + "\n"
@@ -100,7 +102,7 @@ def _listed(text: str, name: str) -> str:
 
 
 def _node(text: str, *keys: str) -> Any:
-    """The place in the text of what stands under some keys."""
+    """Returns the YAML node under a path of keys. It knows its position in the text."""
     node: Any = yaml.compose(text)
     for key in keys:
         node = next(value for found, value in node.value if found.value == key)

@@ -1,4 +1,4 @@
-"""`autorec run`: the training flow here and now, told in its own words and no more."""
+"""Runs the training flow for `autorec run`, with short terminal output."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from flows.stages.messages import ERROR_MARK
 from flows.workspace import Places
 
 STATE_MARKS = ("Finished in state", "Task run failed with state")
-"""How Prefect begins the lines about a step that failed, each with the whole message again."""
+"""Start of the lines in which Prefect repeats the message of a failed step."""
 
 
 def run_here(dataset: str) -> None:
-    """Runs the flow in this process, on the servers of `make up` where they run.
+    """Runs the flow in this process, with the servers of `make up` if they run.
 
     Args:
         dataset: A data set of `pipeline.datasets`.
 
     Raises:
-        AutoRecError: A step failed; the message is its own.
+        AutoRecError: A step failed. The message is that of the step.
     """
     check_git(Path())
     check_proxies()
@@ -51,7 +51,7 @@ def run_here(dataset: str) -> None:
     except httpx.HTTPError as error:  # only Prefect's client lets these through
         raise UnreachableError(
             f"The Prefect server does not answer any more: {str(error) or type(error).__name__}. "
-            "What has been built is kept; the same command goes on from there."
+            "Finished stages are kept. Run the same command again to continue."
         ) from error
     if state.name == LEFT:
         console.print(state.message, markup=False)
@@ -65,10 +65,10 @@ def run_here(dataset: str) -> None:
 
 
 def _plain_console() -> None:
-    """Shows what this project logs, line by line; of Prefect's own words only warnings.
+    """Shows the log lines of this project, and only warnings and errors of Prefect.
 
-    The server keeps them all. What went wrong is left out too, a stage's error and the state of the
-    step that it ended: the command says it itself.
+    The server keeps all log lines. Errors of stages and states of failed steps are not shown here,
+    because the command prints the error itself.
     """
     import prefect
     from prefect.logging.handlers import PrefectConsoleHandler

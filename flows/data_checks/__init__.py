@@ -1,1 +1,1 @@
-"""The data checks: Great Expectations suites on raw rows and splits, and their pages."""
+"""Data checks: Great Expectations suites on raw rows and splits, and their pages."""

@@ -1,7 +1,7 @@
-"""The data checks: suites written from a data set's entry, held against raw rows and splits.
+"""The data checks: builds suites from a data set's entry and checks raw rows and splits.
 
-Raw rows pass in chunks; what only all rows together can tell is counted meanwhile and checked at
-the end. The first failed expectation that is not a warning is what stops the pipeline.
+Raw rows are read in chunks. Figures of the whole data, such as the number of rows, are counted at
+the same time and checked at the end. A failed expectation that is not a warning stops the pipeline.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from autorec_core.config import DatasetParams, Facts
-from autorec_core.data.compute import Here, ahead
+from autorec_core.data.compute import LocalThreads, run_ahead
 from autorec_core.data.preparing.split import PARTS
 from autorec_core.data.preparing.store import ROW_NUMBER, load_schema, read_tables
 from autorec_core.data.preparing.tally import Counted, Drift, RawTally, count, drifts
@@ -37,10 +37,10 @@ from flows.data_checks.labels import label_notes, label_shares
 
 CHUNK_ROWS = 500_000
 WIDE = 200
-"""Where columns are more, Great Expectations looks at all of them as one table: it takes long for
-each expectation, and all the longer the more there are."""
+"""With more columns than this, one expectation checks all columns as the rows of one table. Great
+Expectations is slow per expectation, and slower the more expectations there are."""
 EDGES_BYTES = 4 << 20
-"""The rows in about so many bytes say where the bins of a column of numbers end."""
+"""About this many bytes of rows are read to choose the bins of numeric columns."""
 
 
 def check_raw(
@@ -51,15 +51,15 @@ def check_raw(
     docs: Path,
     previous: Mapping[str, Any] | None = None,
 ) -> list[str]:
-    """Checks the raw rows: columns, types, ranges, gaps, duplicates, size, drift.
+    """Checks the raw rows: columns, types, ranges, missing values, duplicates, size, drift.
 
     Args:
-        name: The data set's name.
+        name: Name of the data set.
         entry: Its entry in params.yaml.
         raw: The raw file.
-        results: The JSON file to appear.
-        docs: The folder of the Data Docs page to appear.
-        previous: The tally of the previous version of the data, where there is one.
+        results: The JSON file to write.
+        docs: The folder to create for the Data Docs pages.
+        previous: The tally of the previous version of the data, or None.
 
     Returns:
         A sentence for each warning.
@@ -68,15 +68,15 @@ def check_raw(
         DataError: The file is malformed, or an expectation failed.
     """
     tally = RawTally(entry, previous)
-    of_values = value_suite(entry)
-    looked_at = list(dict.fromkeys(one.settings["column"] for one in of_values))
+    suite = value_suite(entry)
+    checked = list(dict.fromkeys(expectation.settings["column"] for expectation in suite))
     rows: Counter[pa.Schema] = Counter()
     seen: list[pa.Schema] = []
-    frames = _frames(entry, raw, tally, rows, looked_at)
-    with ahead(frames) as next_frames, validator(name, docs) as validating:
+    frames = _frames(entry, raw, tally, rows, checked)
+    with run_ahead(frames) as next_frames, validator(name, docs) as validating:
         for frame in next_frames:
-            validating.validate("raw rows", frame, of_values)
-            for schema in [one for one in list(rows) if one not in seen]:
+            validating.validate("raw rows", frame, suite)
+            for schema in [schema for schema in list(rows) if schema not in seen]:
                 seen.append(schema)
                 _check_columns(validating, entry, schema, rows)
         found = tally.finish()
@@ -87,16 +87,16 @@ def check_raw(
 def check_splits(
     name: str, entry: DatasetParams, prepared: Path, results: Path, docs: Path
 ) -> list[str]:
-    """Checks the splits: no row in two, labels in equal shares, ids inside their vocabularies.
+    """Checks the splits: no row in two splits, equal shares of labels, ids in their vocabularies.
 
-    Labels that are too rare to be measured, and columns that give them away, are warned of.
+    Warns if a label is too rare for an AUC, or if a column predicts the label almost perfectly.
 
     Args:
-        name: The data set's name.
+        name: Name of the data set.
         entry: Its entry in params.yaml.
         prepared: The folder that `prepare` wrote.
-        results: The JSON file to appear.
-        docs: The folder of the Data Docs page to appear.
+        results: The JSON file to write.
+        docs: The folder to create for the Data Docs pages.
 
     Returns:
         A sentence for each warning.
@@ -118,9 +118,9 @@ def check_splits(
 
 
 def column_suite(entry: DatasetParams) -> list[Expectation]:
-    """What must hold of the columns of raw rows, whatever stands in them.
+    """Returns the expectations on names and types of the raw columns.
 
-    The types of more than `WIDE` columns are checked by `_wrong_types`, all at once.
+    If there are more than `WIDE` columns, `_check_columns` checks the types of all at once.
     """
     kinds = _kinds(entry)
     named = Expectation("ExpectTableColumnsToMatchSet", {"column_set": list(kinds)})
@@ -129,13 +129,13 @@ def column_suite(entry: DatasetParams) -> list[Expectation]:
 
 
 def _kinds(entry: DatasetParams) -> dict[str, str]:
-    """The types that the columns of raw rows must have."""
+    """Returns the type that each column of the raw rows must have."""
     text = {*entry.categorical, *entry.multi_valued, *entry.key_only}
     return {name: "str" if name in text else "float64" for name in used_columns(entry)}
 
 
 def value_suite(entry: DatasetParams) -> list[Expectation]:
-    """What must hold of each chunk of raw rows."""
+    """Returns the expectations on the values in each chunk of raw rows."""
     facts = entry.facts
     suite = [Expectation("ExpectColumnValuesToNotBeNull", {"column": entry.label})]
     if facts.label_values is not None:
@@ -156,16 +156,16 @@ def _frames(
     rows: Counter[pa.Schema],
     columns: Sequence[str],
 ) -> Generator[pd.DataFrame]:
-    """Some columns of the raw rows, about `CHUNK_ROWS` at a time.
+    """Reads some columns of the raw rows, about `CHUNK_ROWS` rows at a time.
 
     Args:
         entry: The data set's entry in params.yaml.
         raw: The raw file.
-        tally: Takes in all rows.
-        rows: Takes in how many rows come with which columns.
-        columns: The columns to be given.
+        tally: Counts all rows. Changed here.
+        rows: Counts the rows with each schema. Changed here.
+        columns: The columns to return.
     """
-    # Where bad rows are set aside, a label that is not allowed makes a row bad.
+    # With quarantine, a row whose label is not allowed is a bad row.
     quarantine = entry.on_bad_rows == "quarantine"
     _learn_edges(entry, raw, tally, check_labels=quarantine)
     found = map_chunks(
@@ -190,14 +190,14 @@ def _frames(
 
 
 def _learn_edges(entry: DatasetParams, raw: Path, tally: RawTally, *, check_labels: bool) -> None:
-    """Has the tally learn its edges from the first rows, and more while any column shows none."""
+    """Chooses the tally's bin edges from the first rows, or more if a column is empty in them."""
     chunks = read_chunks(
         entry,
         raw,
         bad=bad_rows_of(entry),
         check_labels=check_labels,
         block_bytes=EDGES_BYTES,
-        compute=Here(1),
+        compute=LocalThreads(1),
     )
     with closing(chunks):
         while not tally.has_edges and (chunk := next(chunks, None)) is not None:
@@ -210,17 +210,17 @@ def _counted(
     edges: Mapping[str, Sequence[float]],
     rows: RawRows,
 ) -> tuple[pa.Table, pa.Schema, Counted]:
-    """The columns asked for, without dictionaries; the types of all; the rows' tally."""
+    """Returns the given columns without dictionaries, the types of all columns, and the tally."""
     table = rows.table
-    fields = [(one.name, getattr(one.type, "value_type", one.type)) for one in table.schema]
-    looked_at = pa.table({name: plain(table[name]) for name in columns})
-    return looked_at, pa.schema(fields), count(entry, edges, table)
+    fields = [(field.name, getattr(field.type, "value_type", field.type)) for field in table.schema]
+    chosen = pa.table({name: plain(table[name]) for name in columns})
+    return chosen, pa.schema(fields), count(entry, edges, table)
 
 
 def _check_columns(
     validating: Validator, entry: DatasetParams, schema: pa.Schema, rows: Counter[pa.Schema]
 ) -> None:
-    """Checks the columns: an Arrow column has one type, so what holds of it holds of all rows."""
+    """Checks names and types of the columns. An Arrow column has the same type in all rows."""
     empty = schema.empty_table().to_pandas()
     validating.validate("raw columns", empty, column_suite(entry), rows=lambda: rows[schema])
     if len(kinds := _kinds(entry)) > WIDE:
@@ -239,7 +239,7 @@ def _check_whole(
     tally: Mapping[str, Any],
     previous: Mapping[str, Any] | None,
 ) -> None:
-    """Checks what only all rows together can tell."""
+    """Checks figures of the whole data: rows, mean label, duplicates, drift."""
     facts = entry.facts
     whole = pd.DataFrame([{key: tally[key] for key in ("rows", "label_mean", "duplicates")}])
     suite = [_between("rows", facts.min_rows, None, warn="min_rows" in facts.warn_only)]
@@ -255,10 +255,10 @@ def _check_whole(
 
 
 def _check_drift(validating: Validator, facts: Facts, drift: Mapping[str, Drift]) -> None:
-    """Checks each column's drift: an expectation a column, or one for all where they are many."""
+    """Checks each column's drift: one expectation per column, or one for all if there are many."""
     warn = "max_psi" in facts.warn_only
-    table = "drift against the previous version"
-    beyond = {name: one.beyond_chance for name, one in drift.items()}
+    table = "drift from the previous version"
+    beyond = {name: value.beyond_chance for name, value in drift.items()}
     if len(beyond) <= WIDE:
         suite = [_between(column, None, facts.max_psi, warn=warn) for column in beyond]
         validating.validate(table, pd.DataFrame([beyond]), suite)
@@ -285,7 +285,7 @@ def _filled(column: str) -> Expectation:
 
 
 def _row_numbers(prepared: Path) -> pd.DataFrame:
-    """How many rows the splits have, and how many of them stand in two."""
+    """Counts the rows of the splits, and the rows that are in two splits."""
     numbers = [
         table[ROW_NUMBER].to_numpy()
         for part in PARTS
@@ -299,19 +299,19 @@ def _row_numbers(prepared: Path) -> pd.DataFrame:
 def _conclude(
     name: str, validating: Validator, results: Path, docs: Path, more: Mapping[str, Any]
 ) -> list[str]:
-    """Writes the results, raises what failed, returns what is only to be reported."""
+    """Writes the results. Raises failed expectations as DataError, returns warnings."""
     outcomes = validating.outcomes()
     errors, warnings = (
-        [one for one in outcomes if not one.success and one.severity == severity]
+        [result for result in outcomes if not result.success and result.severity == severity]
         for severity in ("error", "warning")
     )
     content = {"success": not errors, "checked": len(outcomes), "warnings": len(warnings)}
-    write_json(results, {**content, "expectations": [vars(one) for one in outcomes], **more})
+    write_json(results, {**content, "expectations": [vars(result) for result in outcomes], **more})
     if errors:
-        raise DataError("\n".join(_said(name, one, docs) for one in errors))
+        raise DataError("\n".join(_sentence(name, error, docs) for error in errors))
     notes = [f"{name}: {note}." for note in more.get("notes", ())]
-    return [*(_said(name, one, docs) for one in warnings), *notes]
+    return [*(_sentence(name, warning, docs) for warning in warnings), *notes]
 
 
-def _said(name: str, outcome: Outcome, docs: Path) -> str:
+def _sentence(name: str, outcome: Outcome, docs: Path) -> str:
     return f"{name}, {outcome.sentence(docs)}."

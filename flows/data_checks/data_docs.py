@@ -1,6 +1,6 @@
-"""Great Expectations' own views of Data Docs, with templates that are compiled once a process.
+"""Great Expectations' views of Data Docs, with templates that are compiled once per process.
 
-Each of its views compiles the same fifty templates anew, which takes longer than to fill them.
+Without this, every view compiles the same fifty templates again, which takes longer than rendering.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _COMPILED = _Compiled()
 
 
 class PageView(DefaultJinjaPageView):
-    """The view of a suite or of what came of it."""
+    """The view of a suite or of its results."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
@@ -39,7 +39,7 @@ class PageView(DefaultJinjaPageView):
 
 
 class IndexView(DefaultJinjaIndexPageView):
-    """The view of the first page."""
+    """The view of the index page."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)

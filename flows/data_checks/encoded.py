@@ -1,4 +1,4 @@
-"""What can be wrong with the encoded columns of a split, counted."""
+"""Counts faults in the encoded columns of a split: missing values, wrong ids, wrong types."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from autorec_core.data.compute import HERE
+from autorec_core.data.compute import LOCAL
 from autorec_core.data.preparing.store import opened
 from autorec_core.data.schema import Schema
 from autorec_core.errors import listed
@@ -19,22 +19,32 @@ FAULTS = ["missing", "below", "above", "wrong_type"]
 
 
 def title(encoded: pd.DataFrame) -> str:
-    """What to call the encoded columns: with the names of those in which anything is wrong."""
+    """Returns the table's title, with the names of the encoded columns that have faults."""
     named = encoded.assign(column=encoded["column"] + " of " + encoded["split"])
     return naming("encoded columns", named, (encoded[FAULTS] > 0).any(axis=1))
 
 
 def naming(title: str, table: pd.DataFrame, wrong: pd.Series) -> str:
-    """A title with the names of those rows' columns in which anything is wrong."""
+    """Adds the names of the faulty columns to a title.
+
+    Args:
+        title: The title.
+        table: One row per column, with its name in `column`.
+        wrong: Which rows are faulty, bool.
+    """
     names = table["column"][wrong].tolist()
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"{title} ({listed(names[:NAMED])}{more})" if names else title
 
 
 def encoded_columns(prepared: Path, part: str, schema: Schema) -> pd.DataFrame:
-    """A row a column of an encoded split: its rows, gaps, and ids outside its vocabulary."""
+    """Counts, for each column of a split: rows, missing values, wrong ids, wrong type.
+
+    Returns:
+        One row per column.
+    """
     sizes = [field.vocabulary_size for field in schema.categorical]
-    sizes += [one.vocabulary_size for one in schema.lists for _ in range(one.length)]
+    sizes += [field.vocabulary_size for field in schema.lists for _ in range(field.length)]
     size_of = dict(zip(schema.id_columns, sizes, strict=True))
     names = [*schema.id_columns, *schema.numeric, schema.label]
     path = prepared / f"{part}.parquet"
@@ -42,7 +52,7 @@ def encoded_columns(prepared: Path, part: str, schema: Schema) -> pd.DataFrame:
         groups = file.num_row_groups
     counts = {name: dict.fromkeys(_COUNTED, 0) for name in names}
     calls = ((path, size_of, names, group) for group in range(groups))
-    for found in HERE.map(_count_group, calls):
+    for found in LOCAL.map(_count_group, calls):
         for name, of_group in found.items():
             for key, number in of_group.items():
                 counts[name][key] += number
@@ -53,7 +63,7 @@ def encoded_columns(prepared: Path, part: str, schema: Schema) -> pd.DataFrame:
 def _count_group(
     path: Path, size_of: Mapping[str, int], names: Sequence[str], group: int
 ) -> dict[str, dict[str, int]]:
-    """What `encoded_columns` counts, in one row group."""
+    """Returns the counts of `encoded_columns` for one row group."""
     with opened(path) as file:
         table = file.read_row_group(group)
     counts = {name: dict.fromkeys(_COUNTED, 0) for name in names}
@@ -75,7 +85,7 @@ _COUNTED = ("rows", *FAULTS)
 
 
 def _is_inside(ids: pa.ChunkedArray, size: int) -> bool:
-    """Whether all ids are of a vocabulary: the quick answer, which it nearly always is."""
+    """Returns whether all ids are in the vocabulary: a fast check that nearly always succeeds."""
     ends = pc.min_max(ids).as_py()
     return bool(ends["min"] is None or (ends["min"] >= 0 and ends["max"] < size))
 

@@ -1,6 +1,6 @@
-"""Runs Great Expectations; no file imports it but this one, and `docs_view` for its pages.
+"""Runs Great Expectations. Only this file and `data_docs` import it.
 
-Results keep counts, never values: neither JSON nor Data Docs carry an id.
+Results contain counts and no values, so neither the JSON files nor the Data Docs contain an id.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from autorec_core.files import whole_folder
 RESULT_FORMAT = {"result_format": "SUMMARY", "partial_unexpected_count": 0}
 SITE = "checks"
 MOST_PAGES = 20
-"""Chunks of one table that get a page: the first, and the first that fail."""
+"""Maximum number of pages for the failed chunks of one table. The first chunk also has a page."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Expectation:
     """One expectation, as data.
 
     Args:
-        kind: Its class in Great Expectations.
-        settings: The class' arguments.
-        warn: Whether its failure is reported but stops nothing.
+        kind: Name of the class in Great Expectations.
+        settings: Arguments of the class.
+        warn: Whether a failure is only a warning.
     """
 
     kind: str
@@ -40,18 +40,18 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one expectation over all chunks of its table.
+    """The result of one expectation over all chunks of its table.
 
     Args:
-        table: The table's title.
-        expectation: The expectation's type.
-        column: The column, or columns, it is about; empty for the whole table.
+        table: Title of the table.
+        expectation: Type of the expectation.
+        column: Its column or columns; empty for the whole table.
         settings: Its other settings.
         severity: "error" or "warning".
-        success: Whether it held in every chunk.
-        rows: Rows looked at.
-        unexpected: Rows that are not as expected.
-        raised: Whether it could not be computed.
+        success: Whether it passed in every chunk.
+        rows: Number of checked rows.
+        unexpected: Number of rows that failed.
+        raised: Whether computing it raised an exception.
     """
 
     table: str
@@ -65,7 +65,7 @@ class Outcome:
     raised: bool
 
     def sentence(self, docs: Path) -> str:
-        """What failed, in a sentence."""
+        """Returns a sentence about the failure."""
         where = f" of column {self.column}" if self.column else ""
         settings = ", ".join(f"{key} {value}" for key, value in self.settings.items())
         count = f": {self.unexpected:,} of {self.rows:,} rows" if where and self.rows > 1 else ""
@@ -76,11 +76,11 @@ class Outcome:
 
 
 class Validator:
-    """Validates tables, each in one piece or chunk by chunk.
+    """Validates tables, whole or chunk by chunk.
 
     Args:
         context: An ephemeral context of Great Expectations.
-        name: The data set's name.
+        name: Name of the data set.
     """
 
     def __init__(self, context: Any, name: str) -> None:
@@ -99,26 +99,27 @@ class Validator:
         *,
         rows: Callable[[], int] | None = None,
     ) -> None:
-        """Holds one table, or its next chunk, against its suite.
+        """Validates one table, or its next chunk.
 
         Args:
-            title: The table's title.
+            title: Title of the table.
             table: The rows.
-            suite: What is expected of them.
-            rows: How many rows the table speaks for, where these are not its own; asked at the end.
+            suite: The expectations.
+            rows: Returns the number of rows that the table stands for, if it differs from its own
+                number of rows. Called at the end.
         """
         if title not in self._checkpoints:
             self._checkpoints[title] = self._prepared(title, suite)
         result = self._checkpoints[title].run(batch_parameters={"dataframe": table})
-        ((page, of_suite),) = result.run_results.items()
-        found = [_outcome(title, one, len(table)) for one in of_suite.results]
-        shown = self._shown.setdefault(title, [])
-        if not shown or (len(shown) <= MOST_PAGES and not all(one.success for one in found)):
-            shown.append(page)
-        self._chunks.setdefault(title, []).append((found, rows))
+        ((page, suite_result),) = result.run_results.items()
+        outcomes = [_outcome(title, single, len(table)) for single in suite_result.results]
+        pages = self._shown.setdefault(title, [])
+        if not pages or (len(pages) <= MOST_PAGES and not all(one.success for one in outcomes)):
+            pages.append(page)
+        self._chunks.setdefault(title, []).append((outcomes, rows))
 
     def show(self) -> None:
-        """Writes the pages: all at once, since the templates are compiled at each call."""
+        """Writes all pages in one call, because each call compiles the templates."""
         pages = [page for shown in self._shown.values() for page in shown]
         suites = dict.fromkeys(page.expectation_suite_identifier for page in pages)
         self._context.build_data_docs(
@@ -126,7 +127,7 @@ class Validator:
         )
 
     def outcomes(self) -> list[Outcome]:
-        """The outcome of each expectation over all chunks."""
+        """Returns the result of each expectation over all chunks."""
         same: dict[tuple[str, ...], list[Outcome]] = {}
         for chunks in self._chunks.values():
             for one in (one for chunk in chunks for one in _counted(*chunk)):
@@ -135,7 +136,7 @@ class Validator:
         return [_together(ones) for ones in same.values()]
 
     def _prepared(self, title: str, suite: Sequence[Expectation]) -> Any:
-        """A checkpoint for a suite."""
+        """Creates the checkpoint of a suite."""
         import great_expectations as gx
         from great_expectations import expectations as gxe
 
@@ -163,13 +164,15 @@ class Validator:
 
 @contextmanager
 def validator(name: str, docs: Path) -> Iterator[Validator]:
-    """A validator whose Data Docs appear in `docs`, whole or not at all."""
+    """Yields a validator. Its Data Docs are written to `docs` at the end, all or none."""
     import great_expectations as gx
 
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     with warnings.catch_warnings(), whole_folder(docs) as pages:
         warnings.simplefilter("ignore")
-        context: Any = gx.get_context(mode="ephemeral")  # its own types know only what it returns
+        context: Any = gx.get_context(
+            mode="ephemeral"
+        )  # Any: GX's type hints lack what is used here
         context.variables.progress_bars = {"globally": False}
         for site in list(context.get_site_names()):
             context.delete_data_docs_site(site)
@@ -197,12 +200,12 @@ def _site(folder: Path) -> dict[str, Any]:
 
 
 def _counted(outcomes: list[Outcome], rows: Callable[[], int] | None) -> list[Outcome]:
-    """The outcomes with the number of rows that they speak for."""
+    """Replaces the number of rows in the outcomes, if `rows` is given."""
     return outcomes if rows is None else [replace(one, rows=rows()) for one in outcomes]
 
 
 def _outcome(table: str, result: Any, rows: int) -> Outcome:
-    """One result of Great Expectations without any value of the data."""
+    """Converts one result of Great Expectations, without any value of the data."""
     config = result.expectation_config
     settings = dict(config.kwargs)
     settings.pop("batch_id", None)
@@ -223,13 +226,13 @@ def _outcome(table: str, result: Any, rows: int) -> Outcome:
 
 
 def _raised(info: Mapping[str, Any]) -> bool:
-    """Whether computing an expectation, or one of its metrics, raised."""
-    each = [info] if "raised_exception" in info else list(info.values())
-    return any(bool(one.get("raised_exception")) for one in each)
+    """Returns whether computing an expectation, or one of its metrics, raised an exception."""
+    parts = [info] if "raised_exception" in info else list(info.values())
+    return any(bool(part.get("raised_exception")) for part in parts)
 
 
 def _together(same: Sequence[Outcome]) -> Outcome:
-    """The outcome of one expectation over several chunks."""
+    """Combines the results of one expectation over several chunks."""
     first = same[0]
     return Outcome(
         first.table,

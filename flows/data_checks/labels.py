@@ -1,4 +1,4 @@
-"""The labels of the splits: their shares, how rare they are, and columns that give them away."""
+"""Checks the labels of the splits: shares, rare labels, columns that predict them alone."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ import pyarrow as pa
 from autorec_core.data.preparing.split import PARTS
 from autorec_core.data.preparing.store import opened, read_tables
 from autorec_core.data.schema import Examples, Schema
-from autorec_core.evaluation.telling import telling_columns
+from autorec_core.evaluation.telling import find_telling_columns
 
 FEW = 10
-"""With fewer clicks, or fewer rows without one, an AUC is mostly chance."""
+"""With fewer rows of either label, an AUC is mostly chance."""
 LOOKED_AT = 200_000
-"""Rows that are looked at, at most, to find columns that give the label away."""
+"""Maximum number of rows used to find columns that predict the label alone."""
 CELLS = 40_000_000
 NAMED = 5
 
 
 def label_shares(prepared: Path, label: str) -> pd.DataFrame | None:
-    """For each split and stratum, how many rows it has beyond its share of that stratum's rows.
+    """Counts how many rows each split has beyond its share of each stratum.
 
-    A stratum is a label, or a bin of like ones, up to the greatest label that stands beside it.
+    A stratum is one label or a bin of similar labels. It is named after its greatest label.
 
     Args:
         prepared: The folder that `prepare` wrote.
-        label: The label's column.
+        label: The label column.
 
     Returns:
-        A row a split and stratum; None where the splits were not made to have equal shares.
+        One row per split and stratum, or None if the split is not stratified.
     """
     profile = json.loads((prepared / "profile.json").read_text(encoding="utf-8"))["split"]
     if profile["strategy"] != "stratified":
@@ -43,13 +43,13 @@ def label_shares(prepared: Path, label: str) -> pd.DataFrame | None:
     counts = pd.DataFrame(counted, index=pd.Index(profile["strata"], name="label"))
     share = counts.sum() / counts.to_numpy().sum()
     excess = counts - np.outer(counts.sum(axis=1), share)
-    # Rounding in every stratum adds up in a split's share; half a row a stratum is not a fault.
+    # Half a row per stratum is allowed: the rounding of all strata adds up in a split's share.
     slack = np.maximum(np.abs(excess) - 0.5 * len(counts) * share, 0) * np.sign(excess)
     return slack.reset_index().melt("label", var_name="split", value_name="excess")
 
 
 def _counts(prepared: Path, part: str, label: str, ends: np.ndarray) -> np.ndarray:
-    """The rows of each stratum in one split; labels beyond the last are counted in it."""
+    """Counts the rows of each stratum in one split. Greater labels count in the last stratum."""
     counts = np.zeros(len(ends), dtype=np.int64)
     for table in read_tables(prepared / f"{part}.parquet", columns=[label]):
         places = np.searchsorted(ends, table[label].to_numpy())
@@ -58,12 +58,12 @@ def _counts(prepared: Path, part: str, label: str, ends: np.ndarray) -> np.ndarr
 
 
 def label_notes(prepared: Path, schema: Schema) -> list[str]:
-    """What must be known of the labels before anyone trusts a figure, in sentences."""
-    return [*_rare_labels(prepared, schema), *_told_by(prepared, schema)]
+    """Returns warnings about the labels that readers need to judge the figures, as sentences."""
+    return [*_rare_labels(prepared, schema), *_predicting_columns(prepared, schema)]
 
 
 def _rare_labels(prepared: Path, schema: Schema) -> Iterator[str]:
-    """Splits of clicks in which a label is so rare that an AUC is chance, or none at all."""
+    """Yields a warning for each split of clicks in which a label is missing or too rare."""
     if schema.task != "ctr":
         return
     for part in PARTS:
@@ -73,31 +73,31 @@ def _rare_labels(prepared: Path, schema: Schema) -> Iterator[str]:
             count = int((labels == value).sum())
             if not count:
                 yield (
-                    f"No row of {part} has {schema.label} {value}: an AUC cannot be computed there"
+                    f"No row of {part} has {schema.label} {value}: an AUC cannot be computed for it"
                 )
             elif count < FEW:
                 yield (
                     f"Only {count} of the {len(labels):,} rows of {part} ha"
-                    f"{'s' if count == 1 else 've'} {schema.label} {value}: an AUC on them is "
+                    f"{'s' if count == 1 else 've'} {schema.label} {value}: its AUC is "
                     "mostly chance"
                 )
 
 
-def _told_by(prepared: Path, schema: Schema) -> Iterator[str]:
-    """Columns that alone predict the label almost perfectly; test rows are not asked."""
-    found = telling_columns(_some_rows(prepared, schema), schema)
+def _predicting_columns(prepared: Path, schema: Schema) -> Iterator[str]:
+    """Yields a warning for each column that alone predicts the label. Test rows are not used."""
+    found = find_telling_columns(_some_rows(prepared, schema), schema)
     by = "AUC" if schema.task == "ctr" else "share of the variance explained"
-    for one in found[:NAMED]:
+    for column in found[:NAMED]:
         yield (
-            f"The column {one.name} alone predicts {schema.label} almost perfectly ({by} "
-            f"{one.power:.4f}): if it is not known before {schema.label} is, list it as `ignored`"
+            f"The column {column.name} alone predicts {schema.label} almost perfectly ({by} "
+            f"{column.power:.4f}): if it is not known before {schema.label}, list it as `ignored`"
         )
     if len(found) > NAMED:
-        yield f"So do {len(found) - NAMED} more columns"
+        yield f"{len(found) - NAMED} more columns also predict {schema.label} almost perfectly"
 
 
 def _some_rows(prepared: Path, schema: Schema) -> Examples:
-    """Encoded rows of train and valid, from places all over their files."""
+    """Reads encoded rows of train and valid, spread over their whole files."""
     columns = [*schema.id_columns, *schema.numeric, schema.label]
     most = max(min(LOOKED_AT, CELLS // len(columns)), 1000)
     tables = []

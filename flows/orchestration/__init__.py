@@ -1,1 +1,1 @@
-"""What Prefect runs: flows, notifications, the DVC client that builds stages."""
+"""Prefect flows, notifications, and the DVC client that builds stages."""

@@ -1,4 +1,4 @@
-"""The batch-scoring flow: a file of raw rows becomes a Parquet file of scores that says whose."""
+"""The batch-scoring flow: scores a file of raw rows with the champion."""
 
 from __future__ import annotations
 
@@ -9,36 +9,38 @@ from prefect import flow, get_run_logger
 from prefect.states import Completed, Failed, State
 
 from autorec_core.errors import AutoRecError, DataError
-from flows.orchestration.hooks import tell
+from flows.orchestration.hooks import notify_about
 
 
 @flow(
     name="autorec-batch-score",
     flow_run_name="{dataset}",
     persist_result=False,
-    on_failure=[tell],
-    on_crashed=[tell],
+    on_failure=[notify_about],
+    on_crashed=[notify_about],
 )
 def batch_score(
     dataset: str, source: str, target: str, root: str = ".", allow_unknown: bool = False
 ) -> State[Any]:
-    """Scores a file with the champion.
+    """Scores a file with the champion and writes the scores as Parquet.
 
     Args:
         dataset: A data set of params.yaml.
-        source: The file of raw rows: CSV, TSV, Parquet, or in the format of the data set's entry.
-        target: The Parquet file to appear. Its metadata names model, version, commit and the hash
-            of the data the model learned from.
-        root: The workspace: the folder that holds params.yaml.
-        allow_unknown: Whether rows are scored even where not one id of a column is known.
+        source: File of raw rows: CSV, TSV, Parquet, or in the format of the data set's entry.
+        target: The Parquet file to write. Its metadata contains model, version, commit and the hash
+            of the training data.
+        root: The workspace: the folder that contains params.yaml.
+        allow_unknown: Whether to score even if the model knows no id of one of the columns.
     """
     from flows.serving.score_files import score_file
 
     if not Path(source).exists():
-        return Completed(name="NothingToScore", message=f"{source} is not there: nothing to score.")
+        return Completed(
+            name="NothingToScore", message=f"{source} does not exist: nothing to score."
+        )
     try:
         if Path(target).suffix != ".parquet":
-            raise DataError(f"{target}: batch scores are written as .parquet.")
+            raise DataError(f"{target}: the name must end in .parquet.")
         version = score_file(
             dataset,
             Path(source),
@@ -49,6 +51,6 @@ def batch_score(
         )
     except AutoRecError as error:
         return Failed(message=str(error))
-    said = f"{target}: scored by version {version.number}"
-    get_run_logger().info(said)
-    return Completed(message=said)
+    message = f"{target}: scored by version {version.number}"
+    get_run_logger().info(message)
+    return Completed(message=message)

@@ -1,7 +1,7 @@
-"""Runs whose process is gone without a word: marked as crashed, so that none is Running for ever.
+"""Marks killed runs as crashed, so that Prefect does not show them as running for ever.
 
-Under a worker Prefect does this itself. A run that was started by hand and killed has nobody left
-to speak for it; the next run of its workspace does.
+Prefect does this itself for runs of a worker. If a run that was started by hand is killed, the next
+run of the workspace marks it.
 """
 
 from __future__ import annotations
@@ -15,38 +15,38 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed, State
 
-from flows.orchestration.hooks import tell
-from flows.processes.locks import Presence, take_leave_of_the_dead
+from flows.orchestration.hooks import notify_about
+from flows.processes.locks import RunProcess, find_dead_runs
 
 
-def mark_crashed(root: Path) -> list[Presence]:
-    """Marks the runs of a workspace as crashed whose process is gone.
+def mark_crashed(root: Path) -> list[RunProcess]:
+    """Marks the runs of a workspace whose process was killed as crashed.
 
     Args:
         root: The workspace.
 
     Returns:
-        Those that were marked.
+        The runs that were marked.
     """
-    marked: list[Presence] = []
+    marked: list[RunProcess] = []
 
-    def mark(dead: Presence) -> bool:
+    def mark(dead: RunProcess) -> bool:
         with get_client(sync_client=True) as client:
             try:
                 run = client.read_flow_run(UUID(dead.run))
             except ObjectNotFound:
-                return False  # another server knows it; a run there will find it
+                return False  # the run belongs to another server; a run on that server marks it
             if run.state is None or not run.state.is_final():
-                state: State[Any] = Crashed(message=f"The process of {dead} is gone.")
+                state: State[Any] = Crashed(message=f"The process of {dead} was killed.")
                 client.set_flow_run_state(run.id, state, force=True)
                 for task in client.read_task_runs(
                     flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
                 ):
                     if task.state is None or not task.state.is_final():
                         client.set_task_run_state(task.id, state, force=True)
-                tell(None, run, state)
+                notify_about(None, run, state)
                 marked.append(dead)
         return True
 
-    take_leave_of_the_dead(root, mark)
+    find_dead_runs(root, mark)
     return marked

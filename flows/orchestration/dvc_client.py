@@ -1,4 +1,4 @@
-"""Builds stages of dvc.yaml: the one way flows and commands build data sets."""
+"""Builds stages of dvc.yaml through a DVC process. Flows and commands build only through this."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ GRACE_SECONDS = 10.0
 
 
 class StageError(AutoRecError):
-    """A stage of the pipeline failed; the message is what the stage itself said."""
+    """A stage of the pipeline failed. The message is that of the stage."""
 
 
 class Builder:
-    """Runs DVC in a process of its own, loaded once for as many stages as a run has.
+    """Runs DVC in a separate process, which loads DVC once for all stages of a run.
 
-    The process leads its own session. Interrupted, its stages are asked to end; when this process
-    dies, however suddenly, it and all its stages die too.
+    The DVC process leads its own session. On an interrupt it asks its stage to end. If this process
+    ends or is killed, the DVC process and its stages end too.
 
     Args:
         root: The workspace.
-        busy_wait: Seconds to wait while another process is building the same stage.
+        busy_wait: Maximum seconds to wait while another process builds the same stage.
     """
 
     def __init__(self, root: Path, *, busy_wait: float = 600.0) -> None:
@@ -55,10 +55,11 @@ class Builder:
         self._stop()
 
     def start(self, *, logged: bool) -> None:
-        """Begins to load DVC in the background.
+        """Starts the DVC process, which loads DVC in the background.
 
         Args:
-            logged: Whether `build` will be given a `log`: then all output comes here.
+            logged: Whether `build` will be called with a `log`. If True, all output of the stages
+                comes to this process.
         """
         if self._process is not None and self._process.poll() is None and logged == self._logged:
             return
@@ -85,33 +86,33 @@ class Builder:
         force: bool = False,
         log: Callable[[str], None] | None = None,
     ) -> None:
-        """Brings one stage of one data set, and all before it, up to date as `dvc repro` does.
+        """Builds one stage of a data set and all stages before it, as `dvc repro` does.
 
         Args:
-            stage: A stage's name in dvc.yaml.
+            stage: Name of a stage in dvc.yaml.
             dataset: A data set of `pipeline.datasets`.
-            force: Run this stage even where nothing has changed, and none before it.
-            log: Receives each line the stages print; without it they print to this terminal, and
-                can draw their progress there.
+            force: Run this stage even if nothing has changed, and no stage before it.
+            log: Called with each line that the stages print. If None, they print to this terminal
+                and can show progress bars.
 
         Raises:
-            StageError: The stage, or one before it, failed.
-            UnreachableError: It failed because something outside did not answer.
+            StageError: The stage, or a stage before it, failed.
+            UnreachableError: The stage failed because a server did not answer.
         """
         request: dict[str, Any] = {"target": f"{stage}@{dataset}", "force": force}
         deadline = time.monotonic() + self._busy_wait
         while True:
-            answer, said = self._ask(request, log)
+            answer, lines = self._ask(request, log)
             if answer["ok"]:
                 return
             if not answer["busy"] or time.monotonic() > deadline:
-                raise _failure(answer, said, request["target"])
+                raise _failure(answer, lines, request["target"])
             time.sleep(2)
 
     def _ask(
         self, request: dict[str, Any], log: Callable[[str], None] | None
     ) -> tuple[dict[str, Any], list[str]]:
-        """Sends a request; returns the answer and the last lines that came before it."""
+        """Sends a request. Returns the answer and the last 200 lines printed before it."""
         self.start(logged=log is not None)
         process = self._process
         assert process is not None
@@ -134,13 +135,13 @@ class Builder:
             self._stop()
             raise
         code = process.wait()
-        _kill_group(process)  # a stage may have survived it
+        _kill_group(process)  # a stage may still be running
         self._working = False
-        said = f"DVC's process ended with code {code}: {kept[-1] if kept else 'it said nothing'}"
-        return {"ok": False, "busy": False, "said": said}, list(kept)
+        reason = f"DVC's process ended with code {code}: {kept[-1] if kept else 'no output'}"
+        return {"ok": False, "busy": False, "reason": reason}, list(kept)
 
     def _stop(self) -> None:
-        """Ends the process; a stage that is running is asked to end first."""
+        """Ends the process. Asks a running stage to end first."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -162,7 +163,7 @@ class Builder:
 
 
 def _kill_group(process: subprocess.Popen[str]) -> None:
-    """Kills what is left of the session that a process leads or has led."""
+    """Kills all remaining processes of the session that this process leads or led."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
@@ -173,10 +174,10 @@ def _output(process: subprocess.Popen[str]) -> IO[str]:
     return stream
 
 
-def _failure(answer: dict[str, Any], said: list[str], target: str) -> AutoRecError:
-    """The error that a failed stage itself told of, without what DVC says about it."""
-    lines = [line for line in said if line.startswith(ERROR_MARK)]
-    message = "\n".join(line.removeprefix(ERROR_MARK) for line in lines)
-    if f"exited with {UNREACHABLE_CODE}" in answer["said"]:
+def _failure(answer: dict[str, Any], lines: list[str], target: str) -> AutoRecError:
+    """Returns the error that the failed stage printed, without DVC's own message."""
+    errors = [line.removeprefix(ERROR_MARK) for line in lines if line.startswith(ERROR_MARK)]
+    message = "\n".join(errors)
+    if f"exited with {UNREACHABLE_CODE}" in answer["reason"]:
         return UnreachableError(message)
-    return StageError(message or f"{target}: {answer['said']}.")
+    return StageError(message or f"{target}: {answer['reason']}.")

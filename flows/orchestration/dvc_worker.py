@@ -1,8 +1,8 @@
-"""The process in which DVC runs: `python -m flows.orchestration.dvc_worker`; see `dvc_client`.
+"""The process in which `dvc_client` runs DVC: `python -m flows.orchestration.dvc_worker`.
 
-It reads one request a line on stdin, and answers each with one marked line on stderr, after
-everything its stages have printed. When stdin ends, whoever asked is done or dead, and nobody would
-read another answer: then this process and all it has started end at once.
+It reads requests from stdin, one per line. It answers each with one marked line on stderr, after
+the output of the stages. When stdin is closed, the client has finished or was killed. This process
+and all processes that it started then end at once.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from typing import Any
 from flows.environment import prepare_environment
 
 ANSWER_MARK = "\x1e"
-"""Opens the line that answers a request; no stage prints this character."""
+"""First character of a line that answers a request. No stage prints this character."""
 BUSY_TEXT = "is busy"
 
 
 def main() -> None:
-    """Serves requests until stdin ends."""
+    """Serves requests until stdin is closed."""
     prepare_environment()
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
-    # Loaded before the first request: the flow is still busy with its own start.
+    # Imported before the first request, while the flow is still starting.
     from dvc.repo import Repo
 
-    _speak_plainly()
+    _shorten_output()
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: _interrupt_stages(ending))
     while not ending.is_set():
@@ -42,32 +42,32 @@ def main() -> None:
 
 
 def _interrupt_stages(ending: threading.Event) -> None:
-    """Asks the running stage to end, as Ctrl-C would; this process follows it."""
+    """Asks the running stage to end, as Ctrl-C does. This process ends after it."""
     ending.set()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.killpg(0, signal.SIGINT)
 
 
 def _listen(requests: queue.SimpleQueue[bytes]) -> None:
-    """Collects requests; when there will be no more, ends this process and all it has started."""
-    # Not sys.stdin: its lock, held by this thread, would abort an ordinary end of the process.
+    """Collects requests. When stdin is closed, kills this process and all that it started."""
+    # Not sys.stdin: Python aborts at exit if a thread still holds the lock of sys.stdin.
     with open(0, "rb", buffering=0, closefd=False) as stdin:
         for line in stdin:
             requests.put(line)
-    # Without waiting for a stage, an import or the flow's word: whoever asked is done or dead.
+    # At once, even during a stage or an import: the client has finished or was killed.
     os.killpg(0, signal.SIGKILL)
 
 
 def _reproduce(repository: Any, target: str, force: bool) -> dict[str, Any]:
-    """Brings a stage up to date, with `force` that stage alone; says how it went."""
+    """Builds a stage and those before it; with `force` only that stage. Returns the answer."""
     try:
         with repository() as repo:
             repo.reproduce(targets=[target], force=force, single_item=force)
-    except Exception as error:  # whatever DVC raises is told, and the next request is served
+    except Exception as error:  # report every error of DVC, then serve the next request
         causes = list(_causes(error))
         return {
             "ok": False,
-            "said": str(causes[-1]),
+            "reason": str(causes[-1]),
             "busy": any(BUSY_TEXT in str(cause) for cause in causes),
         }
     return {"ok": True}
@@ -79,9 +79,9 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
-def _speak_plainly() -> None:
-    """Of DVC's own words, which stage runs and what it warns of."""
-    # That it drops a killed run's locks, once a file; of the killed run its successor has told.
+def _shorten_output() -> None:
+    """Reduces DVC's output to the names of the stages that run, warnings and errors."""
+    # Hides one message per lock that DVC removes after a killed run. The flow reports killed runs.
     logging.getLogger("dvc.rwlock").setLevel(logging.ERROR)
     handler = logging.StreamHandler(sys.stdout)
     handler.addFilter(lambda record: record.levelno >= logging.WARNING or _is_start(record))

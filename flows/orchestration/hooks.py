@@ -1,4 +1,4 @@
-"""What Prefect calls when a run has failed, crashed or was cancelled."""
+"""The hook that Prefect calls when a run failed, crashed or was cancelled."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from flows.orchestration.notify import Message, notify
 logger = logging.getLogger(__name__)
 
 
-def tell(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:
-    """Tells those whom `notify` in the workspace's params.yaml names how a run ended."""
+def notify_about(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:
+    """Sends the notifications of the `notify` section in params.yaml about the end of a run."""
     root = Path(flow_run.parameters.get("root", "."))
     try:
         params = Params.load(root / "params.yaml").notify
     except ConfigError as error:
-        logger.warning("Nobody was told of the end of %s: %s", flow_run.name, error)
+        logger.warning("No notification about run %s was sent: %s", flow_run.name, error)
         return
     notify(
         Message(

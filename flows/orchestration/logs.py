@@ -1,4 +1,4 @@
-"""What Prefect's log says of a failed step: its message, without a traceback that there is not."""
+"""A log filter that removes empty tracebacks from Prefect's log of failed steps."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ STEPS = "prefect.task_runs"
 
 
 def without_empty_traceback(record: logging.LogRecord) -> bool:
-    """Drops the traceback of a record that was logged outside any exception.
+    """Removes the traceback from a record that was logged outside an exception handler.
 
-    A step that returns a failed state raises nothing, and Prefect asks for a traceback all the
-    same: "NoneType: None" would stand below the message.
+    A step that returns a failed state raises no exception, but Prefect logs a traceback anyway.
+    Without this filter "NoneType: None" appears below the message.
 
     Returns:
-        True: the record itself is kept.
+        True, which keeps the record itself.
     """
     if record.exc_info and record.exc_info[0] is None:
         record.exc_info = None
@@ -22,5 +22,5 @@ def without_empty_traceback(record: logging.LogRecord) -> bool:
 
 
 def leave_out_empty_tracebacks() -> None:
-    """Has the log of steps leave out tracebacks that are none, for all who read it."""
+    """Adds the filter to Prefect's log of steps."""
     logging.getLogger(STEPS).addFilter(without_empty_traceback)

@@ -1,7 +1,7 @@
-"""Tells people that a run failed, crashed or was cancelled: webhook, e-mail, command.
+"""Notifies people by webhook, e-mail or command that a run failed, crashed or was cancelled.
 
-Which of them, params.yaml says; addresses and passwords that must stay secret stand in environment
-variables that it names. A message that cannot be delivered is logged and stops nothing.
+params.yaml chooses the channels. Secret URLs and passwords are read from the environment variables
+that it names. A message that cannot be delivered is logged as a warning.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Message:
-    """What happened to a run.
+    """A notification about a run.
 
     Args:
-        flow: The flow's name.
-        dataset: The data set it worked on.
-        run: The run's id.
-        name: The run's name.
-        state: How it ended, such as "Failed".
-        reason: Why.
-        link: The run's page, where a server has one.
+        flow: Name of the flow.
+        dataset: Data set of the run.
+        run: Id of the run.
+        name: Name of the run.
+        state: Final state, such as "Failed".
+        reason: Message of that state.
+        link: URL of the run's page, or None if the server has no pages.
     """
 
     flow: str
@@ -50,31 +50,33 @@ class Message:
 
     @property
     def subject(self) -> str:
-        """One line for a subject or a chat."""
+        """One line, for the subject of an e-mail or for a chat."""
         return f"AutoRec {self.dataset}: {self.flow} {self.state.lower()}"
 
     @property
     def text(self) -> str:
-        """The whole of it, to be read."""
+        """The whole message for people."""
         lines = [self.subject, self.reason, f"run {self.name} ({self.run})", self.link]
         return "\n".join(line for line in lines if line)
 
 
 def notify(message: Message, params: NotifyParams) -> None:
-    """Sends a message by every way that params name."""
-    ways: list[tuple[str, Callable[[], None]]] = []
+    """Sends a message through every configured channel."""
+    channels: list[tuple[str, Callable[[], None]]] = []
     if (webhook := params.webhook) is not None:
-        ways.append(("webhook", lambda: _post(message, webhook)))
+        channels.append(("webhook", lambda: _post(message, webhook)))
     if (email := params.email) is not None:
-        ways.append(("e-mail", lambda: _mail(message, email)))
+        channels.append(("e-mail", lambda: _mail(message, email)))
     if (command := params.command) is not None:
-        ways.append(("command", lambda: _run(message, command)))
-    for way, send in ways:
+        channels.append(("command", lambda: _run(message, command)))
+    for channel, send in channels:
         try:
             send()
         except (ConfigError, httpx.HTTPError, httpx.InvalidURL, OSError, smtplib.SMTPException,
                 subprocess.SubprocessError) as error:  # fmt: skip
-            logger.warning("The %s about %s was not sent: %s", way, message.name, _safe(error))
+            logger.warning(
+                "The %s about %s was not sent: %s", channel, message.name, _safe_text(error)
+            )
 
 
 def _post(message: Message, params: WebhookParams) -> None:
@@ -110,12 +112,12 @@ def _run(message: Message, command: list[str]) -> None:
 def _secret(variable: str) -> str:
     value = os.environ.get(variable)
     if not value:
-        raise ConfigError(f"the environment has no {variable}, which params.yaml names")
+        raise ConfigError(f"the environment variable {variable} of params.yaml is not set")
     return value
 
 
-def _safe(error: Exception) -> str:
-    """What is known of an error without a web address: that of a webhook is a secret."""
+def _safe_text(error: Exception) -> str:
+    """Returns the text of an error without URLs, because the URL of a webhook is secret."""
     if isinstance(error, httpx.HTTPStatusError):
         return f"the receiver answered {error.response.status_code}"
     if isinstance(error, httpx.HTTPError | httpx.InvalidURL):

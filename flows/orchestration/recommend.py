@@ -9,7 +9,7 @@ from prefect import flow, get_run_logger
 from prefect.states import Completed, Failed, State
 
 from autorec_core.errors import AutoRecError, ConfigError, DataError
-from flows.orchestration.hooks import tell
+from flows.orchestration.hooks import notify_about
 from flows.serving.wanted import SEEN, TOP, Wanted
 
 
@@ -17,8 +17,8 @@ from flows.serving.wanted import SEEN, TOP, Wanted
     name="autorec-recommend",
     flow_run_name="{dataset}",
     persist_result=False,
-    on_failure=[tell],
-    on_crashed=[tell],
+    on_failure=[notify_about],
+    on_crashed=[notify_about],
 )
 def recommend(
     dataset: str,

@@ -1,4 +1,4 @@
-"""Registers what the pipeline made: the scorer with its lineage, then the gate."""
+"""Registers the pipeline's scorer with its lineage, then runs the gate."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from autorec_core.files import write_text
 from autorec_core.scorer import Scorer
 from flows.config import Params
 from flows.registry.decision import Decision
-from flows.registry.lineage import binding_checks, in_brief, lineage
+from flows.registry.lineage import lineage, lineage_tags, required_checks
 from flows.registry.register import EXAMPLE_ROWS, register
-from flows.registry.run_gate import Evidence, hold_gate
+from flows.registry.run_gate import Evidence, apply_gate
 from flows.registry.versions import list_versions
 from flows.results import test_figures
 from flows.tracking import mlflow_runs, outbox
@@ -26,21 +26,21 @@ from flows.workspace import Places
 
 @mlflow_runs.answered()
 def register_winner(params: Params, places: Places) -> Decision:
-    """Registers the evaluated scorer and holds it against the champion.
+    """Registers the evaluated scorer and compares it with the champion.
 
-    A scorer that is registered already is not registered again.
+    A scorer that is already registered is not registered again.
 
     Returns:
-        The decision, which is also noted on the version and in `Places.decision`.
+        The gate's decision. It is also written to the version's tags and to `Places.decision`.
 
     Raises:
         DataError: The pipeline has not evaluated a model yet.
-        RegistryError: The new version does not pass its smoke test.
+        RegistryError: The new version fails its smoke test.
         UnreachableError: MLflow does not answer.
     """
-    told = outbox.settle(places)  # what waits since a server was away: now it is needed anyway
+    delivered = outbox.settle(places)  # the version belongs to the run of the search
     document = lineage(params, places)
-    tags = in_brief(document)
+    tags = lineage_tags(document)
     preprocessor = Preprocessor.load(places.prepared)
     schema = preprocessor.schema
     rows = load_rows(places.prepared, "test")
@@ -51,9 +51,9 @@ def register_winner(params: Params, places: Places) -> Decision:
             places.dataset,
             places.model,
             features,
-            # In so few rows, many unknown ids are no news.
+            # With so few rows, a high share of unknown ids means nothing, so no warning.
             scorer.score(features, scorer.unknown_ids()),
-            run=mlflow_runs.search_run(places) if told else None,
+            run=mlflow_runs.search_run(places) if delivered else None,
             tags=tags,
             lineage=document,
             metrics=test_figures(places)["model"],
@@ -67,11 +67,11 @@ def register_winner(params: Params, places: Places) -> Decision:
         schema,
         rows,
         segments(preprocessor, ids, min_rows=params.registry.min_segment_rows),
-        binding_checks(document),
+        required_checks(document),
         tags["dvc.prepared"],
         _mean_label(places),
     )
-    decision = hold_gate(
+    decision = apply_gate(
         places.dataset, number, evidence, params.registry, seed=params.seed, root=places.root
     )
     write_text(places.decision, decision.to_json() + "\n")
@@ -79,7 +79,7 @@ def register_winner(params: Params, places: Places) -> Decision:
 
 
 def learned_from(places: Places) -> list[Path]:
-    """The files of the raw rows that the winner was trained on."""
+    """Returns the files with the raw rows that the winner was trained on."""
     return [places.prepared / f"rows_{part}.parquet" for part in _parts_learned_from(places)]
 
 
@@ -89,7 +89,7 @@ def _parts_learned_from(places: Places) -> tuple[str, ...]:
 
 
 def _mean_label(places: Places) -> float:
-    """The mean label of the rows that the winner was trained on."""
+    """Returns the mean label of the rows that the winner was trained on."""
     splits = json.loads((places.prepared / "profile.json").read_text(encoding="utf-8"))["splits"]
     parts = [splits[name] for name in _parts_learned_from(places)]
     return float(
@@ -98,7 +98,7 @@ def _mean_label(places: Places) -> float:
 
 
 def _registered(places: Places, model_hash: str) -> int | None:
-    """The version that holds this very scorer, if there is one."""
+    """Returns the number of the version with exactly this scorer, or None."""
     for version in list_versions(places.dataset, places.root):
         if version.tags.get("dvc.model") == model_hash:
             return version.number

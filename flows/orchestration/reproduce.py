@@ -1,4 +1,4 @@
-"""Builds a registered version again from its lineage alone, and holds the figures side by side."""
+"""Rebuilds a registered version from its lineage and compares the test metrics."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ FIRST = "fetch"
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """A version's test figures, as registered and as built again.
+    """The test metrics of a version, as registered and as rebuilt.
 
     Args:
-        recorded: By metric, as registered.
-        found: By metric, of the model built again.
-        differences: What is otherwise than when it was registered, such as a package.
+        recorded: Registered value by metric.
+        found: Value of the rebuilt model by metric.
+        differences: Differences between the environments then and now, such as package versions.
     """
 
     recorded: Mapping[str, float]
@@ -47,27 +47,27 @@ class Rebuilt:
 
     @property
     def equal(self) -> bool:
-        """Whether every figure is the same to the last digit."""
-        # A metric may be NaN, such as the AUC of a single label: that is the same NaN again.
+        """Whether every metric is equal to the last digit."""
+        # Compares texts, so that NaN equals NaN: the AUC of a single label is NaN.
         return {k: repr(v) for k, v in self.recorded.items()} == {
             k: repr(v) for k, v in self.found.items()
         }
 
 
 def reproduce(dataset: str, number: int, root: Path = Path()) -> None:
-    """Rebuilds a version and prints its figures beside those registered.
+    """Rebuilds a version and prints its metrics next to the registered ones.
 
     Raises:
         ConfigError: There is no such version.
-        DataError: Its commit or its raw data are not to be had, or its code was never committed.
-        AutoRecError: A figure differs.
+        DataError: Its commit or raw data is missing, or its code was never committed.
+        AutoRecError: A metric differs.
     """
     console = Console(highlight=False, markup=False)
     with fetched(get_version(dataset, number, root), root) as folder:
         document = json.loads((folder / "artifacts" / LINEAGE).read_text(encoding="utf-8"))
     console.print(
         f"Rebuilding version {number} of {model_name(dataset)} from commit "
-        f"{document['git'].get('commit', '?')[:8]}; nothing made before is used but the raw file."
+        f"{document['git'].get('commit', '?')[:8]}. Only the raw file is taken from the DVC cache."
     )
     rebuilt = rebuild(document, root)
     table = Table(title=f"{model_name(dataset)}, version {number}", title_justify="left")
@@ -77,23 +77,25 @@ def reproduce(dataset: str, number: int, root: Path = Path()) -> None:
         table.add_row(name.upper(), f"{value!r}", f"{rebuilt.found.get(name)!r}")
     console.print(table)
     for difference in rebuilt.differences:
-        console.print(f"Otherwise than then: {difference}")
+        console.print(f"Environment changed: {difference}")
     if not rebuilt.equal:
-        raise AutoRecError(f"Version {number} of {model_name(dataset)} came out differently.")
+        raise AutoRecError(
+            f"The rebuilt version {number} of {model_name(dataset)} has different test metrics."
+        )
     console.print("Equal to the last digit.")
 
 
 def rebuild(document: Mapping[str, Any], root: Path) -> Rebuilt:
-    """Runs a version's pipeline again in a work tree of its commit.
+    """Runs a version's pipeline again in a git work tree of its commit.
 
-    The raw file comes from the DVC cache; every later stage runs anew, without the cache of runs.
+    The raw file comes from the DVC cache. Every later stage runs again, without DVC's run cache.
 
     Args:
         document: The version's lineage.
-        root: A workspace whose git history and DVC cache hold commit and raw file.
+        root: A workspace whose git repository has the commit and whose DVC cache has the raw file.
 
     Raises:
-        DataError: Commit or raw file are not to be had, or the code was never committed.
+        DataError: The commit or the raw file is missing, or the code was never committed.
         StageError: A stage failed.
     """
     dataset, commit = document["dataset"], _commit(document)
@@ -105,11 +107,11 @@ def rebuild(document: Mapping[str, Any], root: Path) -> Rebuilt:
         write_text(tree / "dvc.lock", yaml.safe_dump(lock, sort_keys=False))
         _share_cache(root, tree)
         raw = f"data/raw/{dataset}"
-        _dvc(tree, "checkout", raw, otherwise=f"The DVC cache lacks {raw} of that version.")
+        _dvc(tree, "checkout", raw, failure=f"The DVC cache lacks {raw} of that version.")
         _dvc(
             tree,
             *("repro", "--quiet", "--no-run-cache", f"evaluate@{dataset}"),
-            otherwise="The pipeline did not come to its end.",
+            failure="The pipeline failed.",
         )
         metrics = json.loads((places.evaluation / "metrics.json").read_text(encoding="utf-8"))
         recorded = document["metrics"]
@@ -120,28 +122,28 @@ def rebuild(document: Mapping[str, Any], root: Path) -> Rebuilt:
 def _commit(document: Mapping[str, Any]) -> str:
     state = document["git"]
     if "commit" not in state:
-        raise DataError("That version was made outside a git repository; its code is not known.")
+        raise DataError("That version was made outside a git repository, so its code is unknown.")
     if state["dirty"]:
         raise DataError(
-            f"That version was made with changes that commit {state['commit'][:8]} does not have; "
-            "its code was never committed."
+            f"That version was made with uncommitted changes on top of commit "
+            f"{state['commit'][:8]}, so its code is unknown."
         )
     return state["commit"]
 
 
 @contextmanager
 def _work_tree(root: Path, commit: str) -> Iterator[Path]:
-    """The workspace's folder as it was at a commit, beside the workspace; gone afterwards."""
+    """Checks out the workspace's folder at a commit in a temporary work tree."""
     top = git(root, "rev-parse", "--show-toplevel")
     if top is None:
-        raise DataError(f"git does not give the code of that version. {fault_of_git(root)}")
+        raise DataError(f"git cannot check out the code of that version. {fault_of_git(root)}")
     if git(root, "cat-file", "-e", f"{commit}^{{commit}}") is None:
         raise DataError(f"This git repository does not have the commit {commit}: fetch it first.")
     inside = root.resolve().relative_to(Path(top).resolve())
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder).resolve() / "tree"
         if git(root, "worktree", "add", "--quiet", "--detach", str(tree), commit) is None:
-            raise DataError(f"git could not make a work tree of {commit}.")
+            raise DataError(f"git could not create a work tree of {commit}.")
         try:
             yield tree / inside
         finally:
@@ -156,20 +158,24 @@ def _share_cache(root: Path, tree: Path) -> None:
         text=True,
         check=False,
     ).stdout.strip()
-    # DVC writes nothing but ASCII to its configuration, and the cache may lie anywhere.
+    # A link, because DVC writes only ASCII to its configuration and the cache may have any path.
     shared = Path(".dvc") / "shared-cache"
     (tree / shared).symlink_to((root / cache).resolve())
     _dvc(
         tree,
         *("config", "--local", "cache.dir", str(shared)),
-        otherwise="DVC could not be told where its cache lies.",
+        failure="DVC's cache could not be configured.",
     )
 
 
-def _dvc(tree: Path, *arguments: str, otherwise: str) -> None:
-    """Runs DVC in the work tree, whose own code and store the stages use, and nobody else's.
+def _dvc(tree: Path, *arguments: str, failure: str) -> None:
+    """Runs DVC in the work tree. The stages use the code and the MLflow store of the work tree.
 
-    It ends with this process, and so do its stages. The watchdog is ours, not the work tree's.
+    DVC and its stages end with this process. The watchdog is that of this code, not of the work
+    tree's code.
+
+    Raises:
+        StageError: DVC failed. The message is `failure` and DVC's last error.
     """
     environ = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     with subprocess.Popen(
@@ -182,23 +188,23 @@ def _dvc(tree: Path, *arguments: str, otherwise: str) -> None:
         start_new_session=True,
     ) as process:
         assert process.stderr is not None
-        said = process.stderr.read()
+        output = process.stderr.read()
         code = process.wait()
     if code != 0:
-        lines = said.strip().splitlines() or ["nothing"]
+        lines = output.strip().splitlines() or ["no output"]
         errors = [line for line in lines if line.startswith("ERROR: ")]
         last = (errors or lines)[-1].removeprefix("ERROR: ")
-        raise StageError(f"{otherwise} DVC says: {last}")
+        raise StageError(f"{failure} DVC says: {last}")
 
 
 def _differences(recorded: Mapping[str, Any], tree: Path) -> Iterator[str]:
-    """What of the environment is not as it was."""
+    """Returns a text for each difference between the recorded and the current environment."""
     now = environment(tree)
     for name in ("python", "platform"):
         if recorded[name] != now[name]:
-            yield f"{name} {now[name]}, then {recorded[name]}"
+            yield f"{name} is {now[name]}, was {recorded[name]}"
     packages = {**recorded["packages"], **now["packages"]}
     for name in sorted(packages):
         then, found = recorded["packages"].get(name), now["packages"].get(name)
         if then != found:
-            yield f"{name} {found or 'absent'}, then {then or 'absent'}"
+            yield f"{name} is {found or 'not installed'}, was {then or 'not installed'}"

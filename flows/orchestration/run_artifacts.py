@@ -1,4 +1,4 @@
-"""What a run shows on its Prefect page: data checks, trials, gate, result, links to more."""
+"""Publishes a run's data checks, trials, gate and result on its Prefect page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from flows.workspace import Places
 
 
 def publish_checks(places: Places) -> None:
-    """Shows what the data checks found, as far as they came."""
+    """Publishes the results of the data checks that have run."""
     rows = [
         row
         for stage in ("raw", "splits")
@@ -35,10 +35,10 @@ def publish_checks(places: Places) -> None:
 
 
 def check_rows(stage: str, found: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row a checked table: how many expectations there were, which failed, which only warn."""
+    """Returns one row per checked table: number of expectations, failures, warnings."""
     tables: dict[str, list[dict[str, Any]]] = {}
-    for one in found["expectations"]:
-        tables.setdefault(one["table"], []).append(one)
+    for expectation in found["expectations"]:
+        tables.setdefault(expectation["table"], []).append(expectation)
     return [
         {
             "stage": stage,
@@ -61,7 +61,7 @@ def _unmet(expectations: list[dict[str, Any]], severity: str) -> str:
 
 
 def publish_trials(places: Places) -> None:
-    """Shows the trials of the search, best first."""
+    """Publishes the trials of the search, best first."""
     create_table_artifact(
         key=_key(places, "leaderboard"),
         table=leaderboard_rows(places),
@@ -70,15 +70,15 @@ def publish_trials(places: Places) -> None:
 
 
 def publish_result(places: Places, decision: Decision) -> None:
-    """Shows the gate's table, the test figures with the decision, and links to more.
+    """Publishes the gate's table, the test metrics with the decision, and links.
 
     Args:
-        places: Where the data set's results lie.
-        decision: What became of the model.
+        places: Paths of the data set's results.
+        decision: The gate's decision on the model.
     """
     create_table_artifact(
         key=_key(places, "gate"),
-        table=decision.rows() or [{"check": "none was needed", "detail": str(decision)}],
+        table=decision.rows() or [{"check": "no check was needed", "detail": str(decision)}],
         description=str(decision),
     )
     run = mlflow_runs.attempt(lambda: mlflow_runs.run_address(places))
@@ -87,12 +87,12 @@ def publish_result(places: Places, decision: Decision) -> None:
             link=run,
             link_text=f"MLflow run of the search on {places.dataset}",
             key=_key(places, "mlflow-run"),
-            description="Parameters, trials, curves and test figures",
+            description="Parameters, trials, curves and test metrics",
         )
     create_markdown_artifact(
         key=_key(places, "result"),
         markdown=result_markdown(places, decision=str(decision)) + _links(places, run),
-        description=f"Test figures of {places.dataset} and what became of the model",
+        description=f"Test metrics of {places.dataset} and the gate's decision",
     )
 
 
@@ -108,7 +108,7 @@ def _links(places: Places, run: str | None) -> str:
 
 
 def _key(places: Places, what: str) -> str:
-    """An artifact's key: Prefect allows no underscore in it."""
+    """Returns an artifact's key. Prefect allows no underscore in it."""
     return f"{places.dataset.replace('_', '-')}-{what}"
 
 
@@ -117,7 +117,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def result_markdown(places: Places, *, decision: str) -> str:
-    """A run's result as Markdown: test figures beside the baselines, winner, decision."""
+    """Returns a run's result as Markdown: test metrics of model and baselines, winner, decision."""
     figures = test_figures(places)
     winner = json.loads((places.search / "winner" / "result.json").read_text("utf-8"))
     metrics = list(figures[MODEL])

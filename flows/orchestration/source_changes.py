@@ -1,4 +1,4 @@
-"""Whether a data set's source has something else than the raw file in the workspace."""
+"""Checks whether the source of a data set has other data than the raw file in the workspace."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from flows.stages.fetch import fetch
 from flows.workspace import Places
 
 
-def own_file_moved(entry: DatasetParams, places: Places) -> bool:
-    """Whether a file that the user has put in place differs from the raw file made of it.
+def own_file_changed(entry: DatasetParams, places: Places) -> bool:
+    """Returns whether the user's own file differs from the raw file that was copied from it.
 
-    Costs a reading of both; a raw file that params.yaml pins by its hash is never replaced.
+    Reads both files. Always False if params.yaml pins the raw file's hash.
     """
-    own = next((one for one in entry.sources if isinstance(one, FileSource)), None)
+    own = next((source for source in entry.sources if isinstance(source, FileSource)), None)
     if own is None or entry.sha256 is not None or not places.raw.exists():
         return False
     try:
@@ -28,12 +28,13 @@ def own_file_moved(entry: DatasetParams, places: Places) -> bool:
     return _hashes(names) != fingerprint(places.raw)
 
 
-def source_moved(entry: DatasetParams, places: Places) -> str | None:
-    """Whether the source now has other raw data than the workspace; fetches it to find out.
+def source_changed(entry: DatasetParams, places: Places) -> str | None:
+    """Fetches the data from its source and compares it with the raw data of the workspace.
+
+    A raw file whose hash params.yaml pins is not fetched if the workspace has it.
 
     Returns:
-        What names that other data, or None where the workspace has what the source has. A raw file
-        that params.yaml pins by its hash does not move.
+        A hash of the new data, or None if the workspace has the same data.
 
     Raises:
         UnreachableError: No source could be reached.
@@ -51,7 +52,7 @@ def source_moved(entry: DatasetParams, places: Places) -> str | None:
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file of a folder, by its path inside it."""
+    """Returns the SHA-256 of each file in a folder, by its relative path."""
     files = (file for file in folder.rglob("*") if file.is_file())
     return _hashes({file.relative_to(folder).as_posix(): file for file in files})
 

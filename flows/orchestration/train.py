@@ -1,7 +1,7 @@
 """The training flow: preprocess, search, evaluate, register.
 
-The first three bring stages of dvc.yaml up to date, so a scheduled run did by construction what
-`dvc repro` rebuilds. Registering is not a function of its inputs alone and happens here.
+The first three steps build stages of dvc.yaml, so a scheduled run does the same as `dvc repro`.
+Registering also depends on the champion, so it is not a stage but a step of this flow.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from autorec_core.errors import AutoRecError, UnreachableError
 from flows.config import Params
 from flows.orchestration.crashed_runs import mark_crashed
 from flows.orchestration.dvc_client import Builder
-from flows.orchestration.hooks import tell
+from flows.orchestration.hooks import notify_about
 from flows.orchestration.logs import leave_out_empty_tracebacks
 from flows.orchestration.run_artifacts import publish_checks, publish_result, publish_trials
-from flows.orchestration.source_changes import own_file_moved
-from flows.processes.locks import OccupiedError, Presence, at_work, exclusive
+from flows.orchestration.source_changes import own_file_changed
+from flows.processes.locks import DataSetBusyError, RunProcess, exclusive, hold_run_lock
 from flows.report.build import report_run
 from flows.repository import check_git
 from flows.workspace import Places, check_writable
@@ -34,11 +34,11 @@ leave_out_empty_tracebacks()
 HOUR = 3600
 OUT_OF_REACH = "OutOfReach"
 LEFT = "Left"
-"""The state of a run that left the data set to another one."""
+"""State of a run that stopped because another run builds the data set."""
 
 
 def out_of_reach(_task: Any, _run: Any, state: State[Any]) -> bool:
-    """Whether a retry can help: something outside did not answer; all else would fail again."""
+    """Returns whether a retry can help: only if a server did not answer."""
     return state.name == OUT_OF_REACH
 
 
@@ -52,7 +52,7 @@ STEP: dict[str, Any] = {
 
 
 def to_state(act: Callable[[], str]) -> State[Any]:
-    """Does a step's work; what went wrong becomes the state's message, not a traceback."""
+    """Runs a step. An error becomes the message of a failed state, without a traceback."""
     try:
         return Completed(message=act())
     except UnreachableError as error:
@@ -62,7 +62,7 @@ def to_state(act: Callable[[], str]) -> State[Any]:
 
 
 def bring_up_to_date(builder: Builder, stage: str, places: Places, *, force: bool = False) -> str:
-    """Builds one stage; its lines go to the run's log, or it draws on this terminal."""
+    """Builds one stage. Its output goes to this terminal, or to the run's log if there is none."""
     log = None if sys.stdout.isatty() else get_run_logger().info
     builder.build(stage, places.dataset, force=force, log=log)
     return f"{stage}@{places.dataset} is up to date"
@@ -70,10 +70,10 @@ def bring_up_to_date(builder: Builder, stage: str, places: Places, *, force: boo
 
 @task(name="preprocess", **STEP, timeout_seconds=6 * HOUR)
 def preprocess(builder: Builder, params: Params, places: Places, refetch: bool) -> State[Any]:
-    """Fetch, check, split and encode; the data checks stop what must not pass."""
+    """Fetch, check, split and encode. A failed data check stops the run."""
 
     def act() -> str:
-        if refetch or own_file_moved(params.dataset(places.dataset), places):
+        if refetch or own_file_changed(params.dataset(places.dataset), places):
             bring_up_to_date(builder, "fetch", places, force=True)
         return bring_up_to_date(builder, "check_splits", places)
 
@@ -84,7 +84,7 @@ def preprocess(builder: Builder, params: Params, places: Places, refetch: bool) 
 
 @task(name="search", **STEP, timeout_seconds=48 * HOUR)
 def search(builder: Builder, places: Places) -> State[Any]:
-    """Search for the best recommender; finished trials survive a crash."""
+    """Search for the best recommender. Finished trials survive a crash."""
     state = to_state(lambda: bring_up_to_date(builder, "search", places))
     if state.is_completed():
         publish_trials(places)
@@ -93,13 +93,13 @@ def search(builder: Builder, places: Places) -> State[Any]:
 
 @task(name="evaluate", **STEP, timeout_seconds=6 * HOUR)
 def evaluate(builder: Builder, places: Places) -> State[Any]:
-    """Score the untouched test rows once, beside the baselines."""
+    """Score the untouched test rows once, and compare with the baselines."""
     return to_state(lambda: bring_up_to_date(builder, "evaluate", places))
 
 
 @task(name="register", **STEP, timeout_seconds=HOUR)
 def register(params: Params, places: Places) -> State[Any]:
-    """Register the winner, compare it with the champion, move the alias if it has won."""
+    """Register the winner and compare it with the champion. Move the alias if it is better."""
     from flows.orchestration.register_winner import register_winner
 
     def act() -> str:
@@ -115,29 +115,29 @@ def register(params: Params, places: Places) -> State[Any]:
     name="autorec",
     flow_run_name="{dataset}",
     persist_result=False,
-    on_failure=[tell],
-    on_crashed=[tell],
-    on_cancellation=[tell],
+    on_failure=[notify_about],
+    on_crashed=[notify_about],
+    on_cancellation=[notify_about],
 )
 def autorec(dataset: str, root: str = ".", refetch: bool = False) -> State[Any]:
-    """Searches, evaluates, registers and, if it has won, promotes a model of one data set.
+    """Searches, evaluates and registers a model of one data set, and promotes it if it is better.
 
     Args:
         dataset: A data set of `pipeline.datasets` in params.yaml.
-        root: The workspace: the folder that holds dvc.yaml.
-        refetch: Fetch the raw data again even where its source has not visibly moved.
+        root: The workspace: the folder that contains dvc.yaml.
+        refetch: Fetch the raw data again even if no change of its source is visible.
     """
     places, logger = Places(dataset, Path(root)), get_run_logger()
-    me = Presence.here(str(flow_run.id), str(flow_run.name))
+    me = RunProcess.current(str(flow_run.id), str(flow_run.name))
     try:
         params = Params.load(places.root / "params.yaml")
         params.buildable(dataset)
         check_writable(places.root)
         if (fault := check_git(places.root)) is not None:
             logger.warning("%s", fault)
-        with at_work(places.root, me):
+        with hold_run_lock(places.root, me):
             for dead in mark_crashed(places.root):
-                logger.warning("Marked as crashed: %s is gone.", dead)
+                logger.warning("Marked as crashed: %s was killed.", dead)
             on_busy = params.pipeline.on_busy
             with (
                 exclusive(places.root, dataset, me, on_busy=on_busy, say=logger.info),
@@ -145,15 +145,15 @@ def autorec(dataset: str, root: str = ".", refetch: bool = False) -> State[Any]:
             ):
                 builder.start(logged=not sys.stdout.isatty())
                 return _steps(builder, params, places, refetch)
-    except OccupiedError as occupied:
-        logger.info("%s", occupied)
-        return Completed(name=LEFT, message=str(occupied))
+    except DataSetBusyError as busy:
+        logger.info("%s", busy)
+        return Completed(name=LEFT, message=str(busy))
     except AutoRecError as error:
         return Failed(message=str(error))
 
 
 def _steps(builder: Builder, params: Params, places: Places, refetch: bool) -> State[Any]:
-    """The four steps in order; the first that does not complete ends the run."""
+    """Runs the four steps in order. The first step that does not complete ends the run."""
     for step, arguments in (
         (preprocess, (builder, params, places, refetch)),
         (search, (builder, places)),

@@ -1,4 +1,4 @@
-"""The data-change check: looks at a data set's source, and has it trained when that has moved."""
+"""The data-change check: starts training when the source of a data set has new data."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from prefect.states import Completed, Failed, State
 
 from autorec_core.errors import AutoRecError
 from flows.config import Params
-from flows.orchestration.hooks import tell
-from flows.orchestration.source_changes import source_moved
+from flows.orchestration.hooks import notify_about
+from flows.orchestration.source_changes import source_changed
 from flows.workspace import Places
 
 
@@ -20,34 +20,34 @@ from flows.workspace import Places
     name="data-check",
     flow_run_name="{dataset}",
     persist_result=False,
-    on_failure=[tell],
-    on_crashed=[tell],
+    on_failure=[notify_about],
+    on_crashed=[notify_about],
 )
 def data_check(dataset: str, root: str = ".") -> State[Any]:
-    """Starts the training deployment of a data set if its raw data's hash has moved.
+    """Starts the training deployment of a data set if the hash of its raw data has changed.
 
     Args:
         dataset: A data set of `pipeline.datasets` in params.yaml.
-        root: The workspace: the folder that holds dvc.yaml.
+        root: The workspace: the folder that contains dvc.yaml.
     """
     places, logger = Places(dataset, Path(root)), get_run_logger()
     try:
         entry = Params.load(places.root / "params.yaml").buildable(dataset)
-        moved = source_moved(entry, places)
+        new_hash = source_changed(entry, places)
     except AutoRecError as error:
         return Failed(message=str(error))
-    if moved is None:
-        said = f"The raw data of {dataset} has not moved; nothing to do."
-        logger.info(said)
-        return Completed(name="Unmoved", message=said)
-    # The same data is trained on once, however often the check meets it before training is done.
+    if new_hash is None:
+        message = f"The raw data of {dataset} has not changed; nothing to do."
+        logger.info(message)
+        return Completed(name="Unchanged", message=message)
+    # The key starts one training per new data, even if this check runs again before it has ended.
     training: Any = run_deployment(
         f"autorec/{dataset}",
         parameters={"dataset": dataset, "root": root, "refetch": True},
-        idempotency_key=f"{dataset}-{moved}",
+        idempotency_key=f"{dataset}-{new_hash}",
         timeout=0,
         as_subflow=False,
     )
-    said = f"The raw data of {dataset} has moved: training started, run {training.id}."
-    logger.info(said)
-    return Completed(message=said)
+    message = f"The raw data of {dataset} has changed: training started, run {training.id}."
+    logger.info(message)
+    return Completed(message=message)

@@ -1,4 +1,4 @@
-"""Whether a server answers as it should."""
+"""Health checks of the MLflow and Prefect servers."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ SECONDS = 5.0
 
 
 def fault_of_server(address: str, seconds: float = SECONDS) -> str | None:
-    """What is wrong with a server.
+    """Asks a server for its health and returns what is wrong with it.
 
     Args:
-        address: The page that tells its health. On this machine it is asked without any proxy.
-        seconds: How long it may take to answer.
+        address: URL of the server's health page. A server on this machine is asked without a proxy.
+        seconds: Timeout in seconds.
 
     Returns:
-        The fault in a few words; None where the server is well.
+        The fault in a few words, or None if the server is healthy.
     """
     try:
         proxies = not is_loopback(host_of(address))
@@ -29,15 +29,15 @@ def fault_of_server(address: str, seconds: float = SECONDS) -> str | None:
 
 
 def check_prefect(address: str) -> None:
-    """Makes sure that the Prefect server which a run is to use answers.
+    """Checks that the Prefect server of PREFECT_API_URL answers.
 
-    It is asked as Prefect itself will ask it, with its certificates and passwords.
+    Uses Prefect's own client, so that its settings for certificates and passwords apply.
 
     Args:
         address: The value of PREFECT_API_URL.
 
     Raises:
-        UnreachableError: It does not answer, or is something else.
+        UnreachableError: The server does not answer, or it is not a Prefect server.
     """
     try:
         from prefect.client.orchestration import get_client
@@ -53,12 +53,12 @@ def check_prefect(address: str) -> None:
     if fault is not None:
         raise UnreachableError(
             f"No Prefect server answers at {without_password(address)} (PREFECT_API_URL): "
-            f"{_in_short(fault)}. "
+            f"{_short_text(fault)}. "
             "Start it (`make up`), or unset PREFECT_API_URL to run without it."
         )
 
 
-def _in_short(fault: Exception) -> str:
+def _short_text(fault: Exception) -> str:
     if isinstance(fault, httpx.HTTPStatusError):
         return f"HTTP {fault.response.status_code}"
     lines = str(fault).splitlines() or [type(fault).__name__]

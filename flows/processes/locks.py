@@ -1,8 +1,8 @@
-"""Which runs are at work in a workspace, known by locks that the system frees when they die.
+"""Locks that show which runs are active in a workspace.
 
-A run holds a lock on a file of its own for as long as its process lives, and one on its data set
-while it builds. Locks of `flock` end with the process, however it ends; what is written in the
-files only tells the others who it was.
+A run holds two locks: one on its own file as long as its process lives, and one on its data set
+while it builds. The operating system releases a `flock` lock when the process ends, even if it was
+killed. The text in the files only tells other runs who holds the lock.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from typing import IO, Literal, Self
 from autorec_core.errors import AutoRecError
 
 FOLDER = ".autorec"
-"""What a workspace's running processes note of themselves; git and DVC ignore it."""
+"""Folder for the notes of running processes. git and DVC ignore it."""
 POLL_SECONDS = 1.0
 
 
-class OccupiedError(AutoRecError):
-    """Another run is at work on the data set, and this one is not to wait."""
+class DataSetBusyError(AutoRecError):
+    """Another run is building the data set, and this run must not wait."""
 
 
 @dataclass(frozen=True)
-class Presence:
-    """A run at work.
+class RunProcess:
+    """The process of a run.
 
     Args:
-        run: Its Prefect run's id.
-        name: Its name.
-        host: The machine.
-        pid: The process.
-        since: When it began, as people write it.
+        run: Id of the Prefect flow run.
+        name: Name of the run.
+        host: Host name of the machine.
+        pid: Process id.
+        since: Start time, as text for people.
     """
 
     run: str
@@ -50,8 +50,8 @@ class Presence:
     since: str
 
     @classmethod
-    def here(cls, run: str, name: str) -> Self:
-        """This process."""
+    def current(cls, run: str, name: str) -> Self:
+        """Returns a note about this process."""
         since = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z}"
         return cls(run, name, socket.gethostname(), os.getpid(), since)
 
@@ -60,13 +60,13 @@ class Presence:
 
 
 @contextmanager
-def at_work(root: Path, me: Presence) -> Iterator[None]:
-    """Shows others that this run's process is alive, until it ends."""
+def hold_run_lock(root: Path, me: RunProcess) -> Iterator[None]:
+    """Holds the lock of this run, which shows other runs that its process is alive."""
     folder = root / FOLDER / "runs"
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / f"{me.run}.json"
     with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as file:
-        # The lock comes before the name: a file that can be seen is held by a living process.
+        # Lock first, rename second: other runs never see the file without its lock.
         fcntl.flock(file, fcntl.LOCK_EX)
         _write(file, me)
         Path(file.name).replace(place)
@@ -76,12 +76,12 @@ def at_work(root: Path, me: Presence) -> Iterator[None]:
             place.unlink(missing_ok=True)
 
 
-def take_leave_of_the_dead(root: Path, tell: Callable[[Presence], bool]) -> None:
-    """Finds the runs of this workspace whose process ended without a word.
+def find_dead_runs(root: Path, handle: Callable[[RunProcess], bool]) -> None:
+    """Finds the runs of this workspace whose process ended without removing its file.
 
     Args:
         root: The workspace.
-        tell: Receives each; where it returns True the run is forgotten.
+        handle: Called with each dead run. If it returns True, the run's file is deleted.
     """
     for place in sorted((root / FOLDER / "runs").glob("*.json")):
         try:
@@ -89,7 +89,7 @@ def take_leave_of_the_dead(root: Path, tell: Callable[[Presence], bool]) -> None
         except FileNotFoundError:
             continue
         with file:
-            if _locked(file) and (dead := _read(file)) is not None and tell(dead):
+            if _locked(file) and (dead := _read(file)) is not None and handle(dead):
                 place.unlink(missing_ok=True)
 
 
@@ -97,36 +97,36 @@ def take_leave_of_the_dead(root: Path, tell: Callable[[Presence], bool]) -> None
 def exclusive(
     root: Path,
     dataset: str,
-    me: Presence,
+    me: RunProcess,
     *,
     on_busy: Literal["wait", "leave"],
     say: Callable[[str], None],
 ) -> Iterator[None]:
-    """Lets one run at a time work on a data set of this workspace.
+    """Holds the lock of a data set, so that only one run at a time builds it.
 
     Args:
         root: The workspace.
         dataset: The data set.
-        me: Who asks; the others are told.
-        on_busy: What to do where another run is at work: "wait" for its end, or "leave".
-        say: Hears, once, that and for whom this run waits.
+        me: The process of this run, shown to other runs.
+        on_busy: What to do if another run builds the data set: "wait" until it ends, or "leave".
+        say: Called once with a message if this run has to wait.
 
     Raises:
-        OccupiedError: Another run is at work, and `on_busy` is "leave".
+        DataSetBusyError: Another run builds the data set, and `on_busy` is "leave".
     """
     place = root / FOLDER / "locks" / f"{dataset}.json"
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.open("a+", encoding="utf-8") as file:
-        said = False
+        announced = False
         while not _locked(file):
             other = _read(file) or "another run"
             if on_busy == "leave":
-                raise OccupiedError(
-                    f"{other} is at work on {dataset}; this one leaves (pipeline.on_busy)."
+                raise DataSetBusyError(
+                    f"{other} is building {dataset}, so this run stops (pipeline.on_busy is leave)."
                 )
-            if not said:
-                say(f"Waiting: {other} is at work on {dataset}.")
-                said = True
+            if not announced:
+                say(f"Waiting: {other} is building {dataset}.")
+                announced = True
             time.sleep(POLL_SECONDS)
         _write(file, me)
         yield
@@ -140,16 +140,16 @@ def _locked(file: IO[str]) -> bool:
     return True
 
 
-def _write(file: IO[str], presence: Presence) -> None:
+def _write(file: IO[str], process: RunProcess) -> None:
     file.truncate(0)
-    file.write(json.dumps(asdict(presence)))
+    file.write(json.dumps(asdict(process)))
     file.flush()
 
 
-def _read(file: IO[str]) -> Presence | None:
-    """Who is written there; None in the instant before that is written."""
+def _read(file: IO[str]) -> RunProcess | None:
+    """Reads who holds the lock. Returns None if the holder has not written it yet."""
     file.seek(0)
     try:
-        return Presence(**json.loads(file.read()))
+        return RunProcess(**json.loads(file.read()))
     except (ValueError, TypeError):
         return None

@@ -1,7 +1,7 @@
-"""The workspace's own MLflow store: a SQLite file, and a folder of artifacts beside it.
+"""The workspace's own MLflow store: a SQLite file and a folder of artifacts next to it.
 
-MLflow writes down where artifacts lie as absolute addresses. Those are wrong once the workspace has
-been moved or copied, so they are corrected before the store is used.
+MLflow stores the locations of artifacts as absolute URLs. These are wrong after the workspace was
+moved or copied, so they are corrected before the store is used.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ PLACES = (
     ("model_versions", "source"),
     ("model_versions", "storage_location"),
 )
-"""Tables and columns of MLflow's store that hold addresses of artifacts."""
+"""Tables and columns of MLflow's store that hold URLs of artifacts."""
 
 
 def prepare_store(root: Path) -> Path:
-    """The workspace's store: made where there is none yet, corrected where it was moved.
+    """Creates the workspace's store, or corrects its URLs if the workspace was moved.
 
     Args:
         root: The workspace.
@@ -46,13 +46,13 @@ def prepare_store(root: Path) -> Path:
 
 
 def correct_places(root: Path) -> int:
-    """Corrects where the workspace's store expects its artifacts, if the workspace was moved.
+    """Corrects the artifact URLs in the workspace's store if the workspace was moved.
 
     Args:
         root: The workspace.
 
     Returns:
-        How many addresses were wrong.
+        Number of URLs that were wrong.
     """
     database = (root / STORE).resolve()
     if not database.exists():
@@ -63,7 +63,7 @@ def correct_places(root: Path) -> int:
 
 @contextmanager
 def _locked(database: Path) -> Iterator[None]:
-    """Two processes that find an empty store and fill it together would break it."""
+    """Holds the store's lock, since two processes that create tables at once would break it."""
     lock = database.with_suffix(".lock")
     try:
         file = lock.open("w")
@@ -102,21 +102,21 @@ def _correct(database: Path) -> int:
                 )
         except sqlite3.DatabaseError as error:
             raise DataError(
-                f"{database} says that its artifacts are at {listed(former)}. They are at {here}, "
+                f"{database} expects its artifacts at {listed(former)}. They are at {here}, "
                 f"but the file cannot be corrected: {error}."
             ) from error
 
 
 def _former_places(connection: sqlite3.Connection, here: Path) -> list[str]:
-    """The addresses of folders that this store had its artifacts in before it was moved here.
+    """Returns the URLs of the artifact folders that this store used before it was moved here.
 
-    An artifact folder that somebody has put elsewhere on purpose is left alone: it still exists,
-    and there is none of its name here.
+    An artifact folder that a user put elsewhere on purpose is not among them: it still exists, and
+    there is no folder of the same name here.
     """
     try:
         experiments = connection.execute("select name, artifact_location from experiments")
         rows = experiments.fetchall()
-    except sqlite3.OperationalError:  # not a store of MLflow
+    except sqlite3.OperationalError:  # not an MLflow store
         return []
     found: dict[str, None] = {}
     for name, location in rows:
@@ -132,8 +132,8 @@ def _former_places(connection: sqlite3.Connection, here: Path) -> list[str]:
 
 
 def _replace(connection: sqlite3.Connection, table: str, column: str, old: str, new: str) -> int:
-    """Replaces the beginning of the addresses in a column; returns how many there were."""
-    # The names are from `PLACES`; the values are bound.
+    """Replaces the start of the URLs in a column. Returns the number of changed rows."""
+    # Safe from SQL injection: the names come from `PLACES`, and the values are bound.
     changed = connection.execute(
         f"update {table} set {column} = ? || substr({column}, ?) where substr({column}, 1, ?) = ?",
         (new, len(old) + 1, len(old) + 1, f"{old}/"),

@@ -1,11 +1,11 @@
-"""A registered model at work in a clean process of its own: `python -I host.py ...`.
+"""Runs a registered model in a clean process of its own: `python -I model_process.py ...`.
 
-It runs as a program of its own, so that a model made by an earlier AutoRec runs on the code that
-travels with it, and nothing of the asking process leaks in. The environment names MLflow's store.
+A model that an earlier version of AutoRec made runs on the code that was registered with it, and
+nothing of the calling process leaks in. The environment names MLflow's store.
 
-It is asked on stdin and answers on stdout, in frames: a byte for the kind, eight for the length,
-so many bytes of content. Rows and scores are Arrow streams, the rest is JSON or text. It ends when
-stdin does, and at any other moment when its starter is gone, so it cannot outlive that.
+The caller writes requests to stdin and reads answers from stdout. Both are frames: one byte for the
+kind, eight bytes for the length, then the content. Rows and scores are Arrow streams, the rest is
+JSON or text. The process ends when stdin is closed or when the caller's process ends.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-# Asked for: scores of rows, their unknown ids, its own example, the time of one row, an export.
+# Requests: scores of rows, unknown ids of rows, the model's example, time per row, an export.
 SCORE, UNKNOWN, EXAMPLE, TIME, EXPORT = b"s", b"u", b"e", b"t", b"x"
-# Answered: what the model is, scores, anything else as JSON; wrong rows; whatever else went wrong.
+# Answers: a description of the model, scores, other results as JSON, wrong rows, other errors.
 READY, SCORES, DONE, WRONG_ROWS, FAILED = b"R", b"S", b"J", b"D", b"E"
 JSON_COLUMN = b"json"
-"""In the metadata of a column of mixed types, whose values are written as JSON."""
+"""Metadata key of a column with mixed types. Its values are written as JSON."""
 CODE = ("code", "autorec_core")
 POLL_SECONDS = 0.5
-# What MLflow and Python themselves put beside a model's files.
+# Files and folders that MLflow and Python add to a model's files.
 FOREIGN = ("registered_model_meta", "__pycache__")
 _HEAD = struct.Struct("<cQ")
 
 
 def fingerprint(folder: Path) -> str:
-    """One SHA-256 over the names and contents of a model's files."""
+    """Returns one SHA-256 over the names and contents of a model's files."""
     digest = hashlib.sha256()
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
     for name, path in sorted(files.items()):
@@ -49,10 +49,10 @@ def fingerprint(folder: Path) -> str:
 
 
 def fetch(uri: str, folder: Path, expected: str) -> Path:
-    """Copies a model's files into `folder`, held against the hash it was registered with.
+    """Copies a model's files into `folder` and compares them with their registered hash.
 
     Raises:
-        ValueError: They are not there, or not the files that were registered.
+        ValueError: The files are missing, or they are not the files that were registered.
     """
     import mlflow
 
@@ -63,7 +63,7 @@ def fetch(uri: str, folder: Path, expected: str) -> Path:
         place = ModelsArtifactRepository.get_underlying_uri(uri)
         raise ValueError(f"its files are not where the registry has them, at {place}")
     for compiled in list(got.rglob("__pycache__")):
-        shutil.rmtree(compiled)  # bytecode is run in place of the source, and has no hash
+        shutil.rmtree(compiled)  # Python would run this bytecode, which the hash does not cover
     if fingerprint(got) != expected:
         raise ValueError("its files are not those that were registered: the SHA-256 differs")
     return got
@@ -77,7 +77,7 @@ def send(file: IO[bytes], kind: bytes, content: bytes | memoryview) -> None:
 
 
 def receive(file: IO[bytes]) -> tuple[bytes, bytes] | None:
-    """Reads a frame: its kind and content; None where the other side has ended."""
+    """Reads a frame. Returns its kind and content, or None if the other side has ended."""
     head = file.read(_HEAD.size)
     if len(head) < _HEAD.size:
         return None
@@ -87,30 +87,38 @@ def receive(file: IO[bytes]) -> tuple[bytes, bytes] | None:
 
 
 def main(uri: str, expected: str, starter: str, place: str) -> None:
-    """Loads a model into the folder `place`, says what it is, and answers until stdin ends."""
+    """Loads a model, describes it, and answers requests until stdin is closed.
+
+    Args:
+        uri: The model's URI in MLflow.
+        expected: SHA-256 of the registered files.
+        starter: Process id of the caller.
+        place: Folder to copy the model's files to. It is deleted at the end.
+    """
     threading.Thread(target=_end_with, args=(int(starter), Path(place)), daemon=True).start()
-    for number in (signal.SIGINT, signal.SIGTERM):  # sent to a whole group, which waits for answers
+    # These signals go to the whole process group, but the caller still waits for its answers.
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     asked, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library or the model prints is no answer
+    os.dup2(2, 1)  # send what libraries print to stderr: it must not mix with the answers
     try:
         try:
             model, content = _load(uri, expected, Path(place))
             send(answers, READY, content)
-        except Exception as error:  # whatever it is, it is the answer
-            send(answers, FAILED, _said(error))
+        except Exception as error:  # the caller gets every error as an answer
+            send(answers, FAILED, _error_text(error))
             return
         while (frame := receive(asked)) is not None:
             send(answers, *_answer(model, *frame))
     except BrokenPipeError:
-        pass  # nobody is there to be answered
+        pass  # the caller is gone
     finally:
-        # Whoever started this does it too, unless it was killed.
+        # The caller deletes it too, unless it was killed.
         shutil.rmtree(place, ignore_errors=True)
 
 
 def _end_with(starter: int, place: Path) -> None:
-    """Ends this process when its starter is gone, in the middle of loading or scoring too."""
+    """Ends this process when the caller is gone, even while the model loads or scores."""
     while os.getppid() == starter:
         time.sleep(POLL_SECONDS)
     shutil.rmtree(place, ignore_errors=True)
@@ -135,7 +143,7 @@ def _load(uri: str, expected: str, folder: Path) -> tuple[Any, bytes]:
 def _answer(model: Any, kind: bytes, content: bytes) -> tuple[bytes, bytes | memoryview]:
     try:
         if kind == SCORE:
-            # Past MLflow's look at every value, which takes four times as long as the scores.
+            # Skips MLflow's check of every value, which takes four times as long as scoring.
             return SCORES, _scores(model.unwrap_python_model().predict(None, _frame(content)))
         if kind == UNKNOWN:
             return DONE, json.dumps(_unknown(model, _frame(content))).encode()
@@ -147,17 +155,17 @@ def _answer(model: Any, kind: bytes, content: bytes) -> tuple[bytes, bytes | mem
 
         export_scorer(model.unwrap_python_model().scorer, Path(json.loads(content)))
         return DONE, b"null"
-    except Exception as error:  # whatever it is, it is the answer
-        kinds = {one.__name__ for one in type(error).__mro__}
-        return WRONG_ROWS if "DataError" in kinds else FAILED, _said(error)
+    except Exception as error:  # the caller gets every error as an answer
+        kinds = {kind.__name__ for kind in type(error).__mro__}
+        return WRONG_ROWS if "DataError" in kinds else FAILED, _error_text(error)
 
 
-def _said(error: Exception) -> bytes:
+def _error_text(error: Exception) -> bytes:
     return (" ".join(str(error).split()) or type(error).__name__).encode()
 
 
 def _frame(content: bytes) -> Any:
-    """The rows as a frame, as the model's `predict` takes them."""
+    """Decodes rows into the data frame that the model's `predict` takes."""
     import pandas as pd
     import pyarrow as pa
 
@@ -172,7 +180,7 @@ def _frame(content: bytes) -> Any:
 
 
 def _unknown(model: Any, rows: Any) -> dict[str, tuple[int, int]]:
-    """How many ids of each column of one category a row are unknown, and how many there are."""
+    """Counts unknown ids. Returns, by column with one category per row: (unknown, all rows)."""
     preprocessor = model.unwrap_python_model().scorer.preprocessor
     ids = preprocessor.encode(rows).categorical
     names = [field.name for field in preprocessor.schema.categorical]
@@ -187,7 +195,7 @@ def _scores(found: Any) -> memoryview:
 
 
 def stream_of(table: Any) -> memoryview:
-    """An Arrow table as the content of a frame."""
+    """Encodes an Arrow table as the content of a frame."""
     import pyarrow as pa
 
     sink = pa.BufferOutputStream()
@@ -197,7 +205,7 @@ def stream_of(table: Any) -> memoryview:
 
 
 def _example(model: Any) -> dict[str, Any]:
-    """What MLflow gives for the model's example, and what was recorded."""
+    """Scores the model's example through MLflow. Returns these and the recorded scores."""
     import numpy as np
 
     rows, recorded = _example_rows(model)
@@ -206,7 +214,7 @@ def _example(model: Any) -> dict[str, Any]:
 
 
 def _milliseconds(model: Any, calls: int) -> float:
-    """The median time that scoring one row of the example takes."""
+    """Returns the median time in milliseconds of `calls` calls that each score one row."""
     row, seconds = _example_rows(model)[0].head(1), []
     for _ in range(calls):
         started = time.perf_counter()
@@ -216,12 +224,12 @@ def _milliseconds(model: Any, calls: int) -> float:
 
 
 def _example_rows(model: Any) -> tuple[Any, list[float]]:
-    """The rows of the model's example, and the scores it was registered with."""
+    """Returns the rows of the model's example, and the scores recorded at registration."""
     import pandas as pd
 
     example = (model.metadata.metadata or {}).get("example")
     if example is None:
-        raise ValueError("it has no example to be tried with")
+        raise ValueError("it has no example to test it with")
     return pd.DataFrame(example["rows"]), example["scores"]
 
 

@@ -1,8 +1,8 @@
-"""`make up` and `make down`: Prefect server, MLflow server and a worker, all on loopback.
+"""`make up` and `make down`: a Prefect server, an MLflow server and a worker on this machine.
 
-Each is started in a session of its own and noted with its process and that process's start, so that
-`down` ends exactly these, a worker before the servers, and never a stranger with the same number.
-Where PREFECT_API_URL or MLFLOW_TRACKING_URI is set already, that server is used and none started.
+Each one runs in its own session. `up` records its process id and start time, so that `down` ends
+exactly these processes (the worker first) and never another process with a reused id. If
+PREFECT_API_URL or MLFLOW_TRACKING_URI is set, that server is used and none is started.
 """
 
 from __future__ import annotations
@@ -46,10 +46,13 @@ POOL = "autorec"
 _PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 START_SECONDS = 180.0
 RUN_SECONDS = 45.0
-"""How long runs in progress may take to end when `work` is told to. With the worker's own time in
-`STOP_SECONDS` it must stay below `stop_grace_period` in compose.yaml."""
+"""How long `work` waits for running runs when it is told to stop. The sum of this,
+`REPORT_SECONDS` and the worker's time in `STOP_SECONDS` must stay below `stop_grace_period` in
+compose.yaml."""
+REPORT_SECONDS = 15.0
+"""How long a run that is stopped may take to tell the Prefect server that it did not complete."""
 STOP_SECONDS = {WORKER: 40.0, MLFLOW: 15.0, PREFECT: 15.0}
-"""How long each may take to end by itself, in the order they are ended."""
+"""How long each service may take to end before it is killed, in the order of stopping."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,11 @@ class Service:
     """A process that `up` started.
 
     Args:
-        name: Which of the three.
-        pid: Its process, the leader of its session.
-        born: When that process began; with `pid` it names one process for ever.
-        address: Where it answers, if it is a server.
+        name: "prefect", "mlflow" or "worker".
+        pid: Process id; the process leads its session.
+        born: Start time of the process in seconds since 1970. With `pid` it identifies the process
+            even if the system uses the id again.
+        address: URL of the server; None for the worker.
     """
 
     name: str
@@ -69,7 +73,7 @@ class Service:
     address: str | None = None
 
     def process(self) -> psutil.Process | None:
-        """The process, if it still runs."""
+        """Returns the process, or None if it has ended."""
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.born) < 1
@@ -79,7 +83,7 @@ class Service:
 
 
 def addresses(params: ServicesParams) -> dict[str, str]:
-    """Where the servers are: what the environment says, else what `up` starts."""
+    """Returns the URLs of the servers: from the environment, else those that `up` starts."""
     own = {
         "PREFECT_API_URL": f"http://{params.host}:{params.prefect_port}/api",
         "MLFLOW_TRACKING_URI": f"http://{params.host}:{params.mlflow_port}",
@@ -88,13 +92,13 @@ def addresses(params: ServicesParams) -> dict[str, str]:
 
 
 def running_services(root: Path) -> dict[str, str]:
-    """The servers that `up` has started in a workspace and that run now.
+    """Returns the servers that `up` started in a workspace and that still run.
 
     Args:
         root: The workspace.
 
     Returns:
-        Their addresses, by the names of the environment's variables for them.
+        The URL of each server by its environment variable.
     """
     names = {PREFECT: "PREFECT_API_URL", MLFLOW: "MLFLOW_TRACKING_URI"}
     return {
@@ -105,10 +109,10 @@ def running_services(root: Path) -> dict[str, str]:
 
 
 def prefect_database(root: Path) -> dict[str, str]:
-    """The variable that says where a workspace's Prefect server keeps deployments and runs.
+    """Returns the environment variable that sets the database of a workspace's Prefect server.
 
-    Prefect's own place is the user's home: workspaces would see each other's deployments there, and
-    wait for each other's writes.
+    By default Prefect uses a database in the user's home. Workspaces would then see each other's
+    deployments and wait for each other's writes.
 
     Args:
         root: The workspace.
@@ -120,10 +124,10 @@ def prefect_database(root: Path) -> dict[str, str]:
 
 
 def up(root: Path) -> None:
-    """Starts what does not run yet, deploys prefect.yaml, and starts a worker.
+    """Starts the servers that do not run yet, deploys prefect.yaml, and starts a worker.
 
     Raises:
-        UnreachableError: A server does not come up; its log is named.
+        UnreachableError: A server did not start. The message names its log.
     """
     check_writable(root)
     check_proxies()
@@ -138,7 +142,7 @@ def up(root: Path) -> None:
     )
     for name, variable, command in servers:
         if os.environ.get(variable):
-            print(f"{name}: {variable} is set, that server is used")
+            print(f"{name}: using the server of {variable}")
         elif not _runs(root, name):
             _must_be_free(name, variable, where[variable])
             _start(root, name, command, environment, where[variable])
@@ -148,25 +152,25 @@ def up(root: Path) -> None:
     deploy(root, environment)
     if not _runs(root, WORKER):
         _start(root, WORKER, _worker(), environment)
-    print(f"worker: waits for runs; logs of all in {root / FOLDER / 'log'}")
+    print(f"worker: waiting for runs; all logs are in {root / FOLDER / 'log'}")
 
 
 def work(root: Path) -> None:
-    """Deploys prefect.yaml on servers that run elsewhere, then works for them.
+    """Deploys prefect.yaml to the server of PREFECT_API_URL, then runs a worker for it.
 
-    Told to end (SIGTERM, Ctrl-C), it lets the runs in progress end if they do so within
-    `RUN_SECONDS`. Those that are left are stopped, and the next run goes on where they were.
+    On SIGTERM or Ctrl-C it waits up to `RUN_SECONDS` for running runs, then stops them and marks
+    them as crashed. The next run continues where they stopped.
 
     Raises:
-        ConfigError: No address of a Prefect server is given, a proxy cannot be used, or the
-            workspace cannot be written.
+        ConfigError: PREFECT_API_URL is not set, a proxy cannot be used, or the workspace cannot be
+            written.
         UnreachableError: The Prefect server does not answer.
     """
     check_writable(root)
     check_proxies()
     api = os.environ.get("PREFECT_API_URL")
     if not api:
-        raise ConfigError("Set PREFECT_API_URL to the server that this worker is to work for.")
+        raise ConfigError("PREFECT_API_URL is not set. Set it to the server of this worker.")
     check_prefect(api)
     os.chdir(root)
     deploy(root, dict(os.environ))
@@ -180,6 +184,7 @@ def work(root: Path) -> None:
     while worker.poll() is None:
         if asked.wait(1):
             wait_for_runs(worker.pid, RUN_SECONDS)
+            stop_runs(worker.pid, REPORT_SECONDS)
             worker.terminate()
             worker.wait()
             return
@@ -187,7 +192,7 @@ def work(root: Path) -> None:
 
 
 def wait_for_runs(worker: int, seconds: float) -> None:
-    """Waits until a worker has no run in progress, and no longer than it may."""
+    """Waits until a worker has no running run, at most `seconds` seconds."""
     deadline = time.monotonic() + seconds
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(worker)
@@ -195,11 +200,23 @@ def wait_for_runs(worker: int, seconds: float) -> None:
             time.sleep(0.2)
 
 
+def stop_runs(worker: int, seconds: float) -> None:
+    """Tells the runs of a worker to end, and gives them time to report that they crashed.
+
+    Otherwise they would stay "Running" and keep the next run of their deployment waiting.
+    """
+    with suppress(psutil.NoSuchProcess):
+        for run in psutil.Process(worker).children():
+            with suppress(psutil.NoSuchProcess):
+                run.terminate()
+    wait_for_runs(worker, seconds)
+
+
 def deploy(root: Path, environment: dict[str, str]) -> None:
-    """Makes the work pool, and the deployments of prefect.yaml.
+    """Creates the work pool and the deployments of prefect.yaml.
 
     Raises:
-        AutoRecError: Prefect refuses; its words are repeated.
+        AutoRecError: Prefect failed. The message contains Prefect's output.
     """
     pool = ["work-pool", "create", POOL, "--type", "process", "--overwrite"]
     for arguments in (pool, ["deploy", "--all"]):
@@ -212,17 +229,17 @@ def deploy(root: Path, environment: dict[str, str]) -> None:
             check=False,
         )
         if done.returncode != 0:
-            words = (done.stdout + done.stderr).strip()
-            raise AutoRecError(f"`prefect {' '.join(arguments)}` failed:\n{words}")
+            output = (done.stdout + done.stderr).strip()
+            raise AutoRecError(f"`prefect {' '.join(arguments)}` failed:\n{output}")
 
 
 def down(root: Path) -> None:
-    """Ends what `up` has started: the worker first, then the servers."""
+    """Stops the services that `up` started: the worker first, then the servers."""
     services = {service.name: service for service in _noted(root)}
     for name, seconds in STOP_SECONDS.items():
         service = services.get(name)
         if service is None or service.process() is None:
-            print(f"{name}: does not run")
+            print(f"{name}: not running")
         else:
             print(f"{name}: {_stop(service, seconds)}")
         _place(root, name).unlink(missing_ok=True)
@@ -256,7 +273,7 @@ def _start(
     environment: dict[str, str],
     address: str | None = None,
 ) -> None:
-    """Starts a service in a session of its own, with a log."""
+    """Starts a service in its own session, with a log file."""
     log = root / FOLDER / "log" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as output:
@@ -274,32 +291,32 @@ def _start(
 
 
 def _runs(root: Path, name: str) -> bool:
-    return any(one.name == name and one.process() is not None for one in _noted(root))
+    return any(service.name == name and service.process() is not None for service in _noted(root))
 
 
 def _must_be_free(name: str, variable: str, address: str) -> None:
-    """Whoever answers on that port already would be taken for the server that could not start.
+    """Checks that a port is free, so that another program is not mistaken for our server.
 
     Raises:
-        ConfigError: Something listens there.
+        ConfigError: Another program listens on the port.
     """
     where = urlsplit(address)
     with socket.socket() as probe:
         if probe.connect_ex((where.hostname or "", where.port or 0)) == 0:
             raise ConfigError(
-                f"Something else listens on {where.netloc}: set `services.{name}_port` in "
-                f"params.yaml, or {variable} to use a server that runs there."
+                f"Something else listens on {where.netloc}. Choose another `services.{name}_port` "
+                f"in params.yaml, or set {variable} to use the server that runs there."
             )
 
 
 def _await(root: Path, name: str, variable: str, health: str) -> None:
-    """Waits until a server that `up` has started answers; one of somebody else must do so now."""
+    """Waits until a server that `up` started answers. Any other server must answer at once."""
     own = next((service for service in _noted(root) if service.name == name), None)
     if os.environ.get(variable) or own is None:
         if (fault := fault_of_server(health)) is not None:
             raise UnreachableError(
                 f"{name} does not answer at {without_password(health)}: {fault}. Start that "
-                f"server, or unset {variable} to have one started here."
+                f"server, or unset {variable}, and one is started here."
             )
         return
     deadline = time.monotonic() + START_SECONDS
@@ -313,15 +330,15 @@ def _await(root: Path, name: str, variable: str, health: str) -> None:
 
 
 def _stop(service: Service, seconds: float) -> str:
-    """Asks a service to end, then kills its whole session; says how it went."""
+    """Asks a service to end, and kills it after `seconds`. Returns how it ended, as text."""
     process = service.process()
     assert process is not None
     family = [process, *process.children(recursive=True)]
     process.terminate()
     _, left = psutil.wait_procs(family, seconds)
-    for one in left:
+    for survivor in left:
         with suppress(psutil.NoSuchProcess):
-            one.kill()
+            survivor.kill()
     psutil.wait_procs(left, 5)
     return "stopped" if process not in left else f"killed after {seconds:.0f} seconds"
 
@@ -339,7 +356,7 @@ def _place(root: Path, name: str) -> Path:
 
 
 def main() -> None:
-    """Starts or ends the services of the current folder's workspace, or works for others."""
+    """Starts (up) or stops (down) the services of this workspace, or runs only a worker (work)."""
     prepare_environment()
     parser = argparse.ArgumentParser(
         prog="python -m flows.processes.services", description=main.__doc__

@@ -1,8 +1,8 @@
-"""A Prefect server for one run, where none is running.
+"""A temporary Prefect server for one run, used if no server is running.
 
-Prefect would start one by itself, but only once it is needed, with two lines of log, and a run that
-is killed leaves it behind for ever. This one starts while Prefect is still being imported, is not
-waited for at the end, and cannot outlive the run.
+Prefect can start such a server itself, but later, with two lines of log, and a killed run leaves it
+running for ever. This one starts while Prefect is still being imported, the run does not wait for
+its end, and it cannot outlive the run.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _ENVIRONMENT = {
 
 
 def start_temporary_server(root: Path) -> None:
-    """Starts a server on loopback and points Prefect at it; to be called before Prefect's import.
+    """Starts a server on this machine and sets PREFECT_API_URL. Call it before importing Prefect.
 
-    It ends after this process has sent its last logs, and with this process however that ends.
+    The server ends after this process has sent its last logs, or when this process is killed.
 
     Args:
-        root: The workspace, which keeps what the server knows.
+        root: The workspace, which holds the server's database.
 
     Raises:
-        UnreachableError: The server does not come up.
+        UnreachableError: The server did not start.
     """
     port = _free_port()
     spec = find_spec("prefect")
@@ -49,10 +49,10 @@ def start_temporary_server(root: Path) -> None:
     environment = {**os.environ, **prefect_database(root), **_ENVIRONMENT}
     process = watchdog.start("uvicorn", arguments, environment=environment)
     assert process.stdin is not None
-    # Prefect sends its last logs before this: Python ends threads first.
+    # Prefect's thread has sent the last logs by then: Python ends threads before atexit functions.
     atexit.register(process.stdin.close)
     os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
-    import prefect  # noqa: F401  takes a while, and so does the server
+    import prefect  # noqa: F401  slow, so it runs while the server starts
 
     _await(process, os.environ["PREFECT_API_URL"])
 
@@ -63,7 +63,7 @@ def _await(process: subprocess.Popen[bytes], api: str) -> None:
         if fault_of_server(f"{api}/health") is None:
             return
         time.sleep(0.1)
-    raise UnreachableError(f"The temporary Prefect server did not come up on {api}.")
+    raise UnreachableError(f"The temporary Prefect server did not start at {api}.")
 
 
 def _free_port() -> int:

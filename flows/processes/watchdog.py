@@ -1,8 +1,8 @@
 """Runs a module in a process that ends when the process that started it ends.
 
-Usage: `python -m flows.processes.watchdog SECONDS MODULE ...`, where stdin is a pipe. The starter
-keeps the other end. When it closes that end or dies, however suddenly, a thread of this process
-ends the process and all that it has started. Works on Linux and macOS.
+Usage: `python -m flows.processes.watchdog SECONDS MODULE ...`. stdin is a pipe whose other end the
+starter holds. When the starter closes that end, ends or is killed, a thread of this process ends
+this process and all processes that it started. Works on Linux and macOS.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 
 POLL_SECONDS = 0.5
 GRACE_SECONDS = 3.0
-"""How long a server may take for an orderly end, with nobody left to wait for it."""
+"""How long a server may take to shut down before it is killed."""
 
 
 def start(
@@ -33,9 +33,9 @@ def start(
 
     Args:
         module: The module to run.
-        arguments: Its arguments.
-        environment: Its environment.
-        grace_seconds: How long it may take to end by itself; with 0 it is killed at once.
+        arguments: Arguments of the module.
+        environment: Environment variables of the process.
+        grace_seconds: Seconds between SIGTERM and SIGKILL; with 0 it is killed at once.
 
     Returns:
         The process. Closing its `stdin` ends it.
@@ -44,12 +44,12 @@ def start(
         [sys.executable, "-m", "flows.processes.watchdog", str(grace_seconds), module, *arguments],
         env=dict(environment),
         stdin=subprocess.PIPE,
-        start_new_session=True,  # what kills the starter's whole group must not stop the watching
+        start_new_session=True,  # a signal to the starter's group must not kill the watchdog
     )
 
 
 def main(grace_seconds: float, module: str, arguments: Sequence[str]) -> None:
-    """Runs a module in this process, which ends when the starter is gone."""
+    """Runs a module in this process, and ends the process when the starter is gone."""
     watch = threading.Thread(target=_end_with, args=(os.getppid(), grace_seconds), daemon=True)
     watch.start()
     sys.argv = [module, *arguments]
@@ -58,7 +58,7 @@ def main(grace_seconds: float, module: str, arguments: Sequence[str]) -> None:
 
 def _end_with(starter: int, grace_seconds: float) -> None:
     """Waits until the starter has closed stdin or is gone, then ends this process."""
-    while os.getppid() == starter:  # a copy of the pipe may be open in another process for longer
+    while os.getppid() == starter:  # another process may keep a copy of the pipe open for longer
         readable, _, _ = select.select([0], [], [], POLL_SECONDS)
         if readable and not os.read(0, 1024):
             break

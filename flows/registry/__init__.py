@@ -1,4 +1,4 @@
-"""The model registry: versions that carry their lineage, a gate before the alias moves.
+"""The model registry: versions with their lineage, and the gate that moves the champion alias.
 
-With tracking, the only importer of MLflow.
+Only this room and tracking import MLflow.
 """

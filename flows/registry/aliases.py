@@ -1,7 +1,8 @@
-"""Moves the champion alias under the lock: forward, by hand, and back.
+"""Moves the champion alias under the lock: by the gate, by hand, and back.
 
-A version's tag `state` is "promoting" only under the lock, so whoever holds it knows a version in
-that state for one that was cut off: the alias it was to get still stands where it stood.
+A version's tag `state` is "promoting" only while a process holds the lock. If another process holds
+the lock and finds a version in this state, the process that promoted it was killed before the alias
+moved.
 """
 
 from __future__ import annotations
@@ -34,11 +35,14 @@ ROLLED_BACK, CUT_OFF = "rolled back", "cut off"
 
 @mlflow_runs.answered()
 def promote_by_hand(dataset: str, number: int, root: Path = Path()) -> str:
-    """Makes a version the champion because somebody says so, once it passes its smoke test.
+    """Makes a version the champion on a user's request, if it passes its smoke test.
+
+    Returns:
+        A sentence about what was done.
 
     Raises:
         ConfigError: There is no such version.
-        RegistryError: It does not pass its smoke test; the champion stays.
+        RegistryError: It fails its smoke test. The champion stays.
         UnreachableError: MLflow does not answer.
     """
     registry = client(root)
@@ -46,27 +50,30 @@ def promote_by_hand(dataset: str, number: int, root: Path = Path()) -> str:
     with exclusive(registry, model_name(dataset)) as lease:
         champion = alias_of(registry, dataset, LIVE)
         if champion == number:
-            return f"Version {number} is the champion already."
+            return f"Version {number} is already the champion."
         over = f" in place of version {champion}" if champion else ""
-        said = f"Version {number} was made champion by hand{over}."
+        decision = f"Version {number} was made champion by hand{over}."
         clean_up(registry, dataset, number, champion, root)
-        set_tags(registry, dataset, number, {"state": PROMOTING, "decision": said})
+        set_tags(registry, dataset, number, {"state": PROMOTING, "decision": decision})
         move(registry, dataset, champion, number, lease)
-    return said
+    return decision
 
 
 @mlflow_runs.answered()
 def roll_back(dataset: str, reason: str, root: Path = Path()) -> str:
-    """Makes the champion before this one live again, once it passes its smoke test.
+    """Makes the previous champion live again, if it passes its smoke test.
 
     Args:
         dataset: The data set.
-        reason: Why; it is kept on the version that is taken back.
+        reason: Why. It is recorded in the tags of the version that is rolled back.
         root: The workspace.
 
+    Returns:
+        A sentence about what was done.
+
     Raises:
-        ConfigError: There is no champion, or none before it.
-        RegistryError: The one before does not pass its smoke test; the champion stays.
+        ConfigError: There is no champion, or no previous champion.
+        RegistryError: The previous champion fails its smoke test. The champion stays.
         UnreachableError: MLflow does not answer.
     """
     registry = client(root)
@@ -75,10 +82,10 @@ def roll_back(dataset: str, reason: str, root: Path = Path()) -> str:
     with exclusive(registry, model_name(dataset)) as lease:
         if _last_two(registry, dataset, root) != (champion, before):
             raise RegistryError(
-                f"The champion of {dataset} changed meanwhile; nothing was rolled back."
+                f"The champion of {dataset} has just changed, so nothing was rolled back."
             )
-        said = f"Rolled back to version {before}: {reason}"
-        tags = {"rollback.reason": reason, "rollback.at": _now(), "decision": said}
+        decision = f"Rolled back to version {before}: {reason}"
+        tags = {"rollback.reason": reason, "rollback.at": _now(), "decision": decision}
         set_tags(registry, dataset, champion, {**tags, "state": ROLLED_BACK})
         lease.assure()
         registry.set_registered_model_alias(model_name(dataset), LIVE, str(before))
@@ -91,7 +98,7 @@ def roll_back(dataset: str, reason: str, root: Path = Path()) -> str:
 
 
 def move(registry: Any, dataset: str, champion: int | None, number: int, lease: Lease) -> None:
-    """Moves the alias; the former champion stays reachable as `previous`."""
+    """Moves the alias. The former champion gets the alias `previous`."""
     lease.assure()
     over = "" if champion is None else str(champion)
     set_tags(registry, dataset, number, {"promoted.over": over, "promoted.at": _now()})
@@ -104,43 +111,43 @@ def move(registry: Any, dataset: str, champion: int | None, number: int, lease: 
 
 
 def clean_up(registry: Any, dataset: str, number: int, champion: int | None, root: Path) -> None:
-    """Says of versions whose run was cut off what became of them; only ever under the lock."""
+    """Corrects the states of versions whose run was killed. Call it only under the lock."""
     for version in list_versions(dataset, root):
         if version.number == number:
             continue
         if version.state == PROMOTING and version.number == champion:
             set_tags(registry, dataset, version.number, {"state": PROMOTED})
         elif version.state == PROMOTING:
-            had_said = version.tags.get("decision")
-            said = f"Its run was cut off before the alias moved. It had said: {had_said}"
-            set_tags(registry, dataset, version.number, {"state": CUT_OFF, "decision": said})
+            earlier = version.tags.get("decision")
+            decision = f"Its run was killed before the alias moved. The decision was: {earlier}"
+            set_tags(registry, dataset, version.number, {"state": CUT_OFF, "decision": decision})
         elif version.state is None and version.number < number:
-            # If its run is alive after all, it overwrites this with its own decision.
-            said = f"Its run ended before the gate; version {number} was judged since."
-            set_tags(registry, dataset, version.number, {"state": CUT_OFF, "decision": said})
+            # If its run is still alive, it overwrites this with its own decision.
+            decision = f"Its run ended before the gate. The gate has since judged version {number}."
+            set_tags(registry, dataset, version.number, {"state": CUT_OFF, "decision": decision})
 
 
 def _tags(registry: Any, dataset: str, number: int) -> Mapping[str, str]:
-    """A version's tags as they are now."""
+    """Returns the current tags of a version."""
     return registry.get_model_version(model_name(dataset), str(number)).tags
 
 
 def _last_two(registry: Any, dataset: str, root: Path) -> tuple[int, int]:
-    """The champion and the champion before it."""
+    """Returns the numbers of the champion and the previous champion."""
     champion = alias_of(registry, dataset, LIVE)
     if champion is None:
         raise ConfigError(f"{model_name(dataset)} has no champion to roll back from.")
     before = _over(get_version(dataset, champion, root))
     if before is None:
         raise ConfigError(
-            f"Version {champion} is the first champion of {dataset}: there is none before it."
+            f"Version {champion} is the first champion of {dataset}: there is no previous one."
         )
     get_version(dataset, before, root)
     return champion, before
 
 
 def _over(version: Version) -> int | None:
-    """The champion that this one replaced."""
+    """Returns the number of the champion that this version replaced, or None."""
     over = version.tags.get("promoted.over")
     return int(over) if over else None
 

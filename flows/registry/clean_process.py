@@ -1,4 +1,4 @@
-"""Starts a registered version in a clean process, on the code that travels with it, and asks it."""
+"""Runs a registered version in a clean process, on the code that was registered with it."""
 
 from __future__ import annotations
 
@@ -31,30 +31,32 @@ class EndedError(RegistryError):
 
 
 def fingerprint_of(version: Version) -> str:
-    """The hash that a version was registered with.
+    """Returns the hash that a version was registered with.
 
     Raises:
-        RegistryError: It has none, so nothing of it can be trusted.
+        RegistryError: It has no hash, so its files cannot be trusted.
     """
     if "sha256" not in version.tags:
         uri = model_uri(version.dataset, version.number)
-        raise RegistryError(f"{uri} was registered without a hash of its files; it is not loaded.")
+        raise RegistryError(
+            f"{uri} was registered without a hash of its files, so it is not loaded."
+        )
     return version.tags["sha256"]
 
 
 class CleanProcess:
-    """A version that waits in a process of its own for rows to score.
+    """A version that scores rows in a separate process.
 
-    The process fetches the version's files by its URI and holds them against their hash before it
-    runs any of them. It ends when this object is closed or nobody holds it any more, and with this
-    process however that ends.
+    The process downloads the version's files and compares them with their hash before it runs any
+    code of them. It ends when this object is closed or garbage collected, or when this process ends
+    or is killed.
 
     Args:
         version: The version.
         root: The workspace.
 
     Raises:
-        RegistryError: It cannot be loaded, or is not what was registered.
+        RegistryError: It cannot be loaded, or its files are not those registered.
     """
 
     def __init__(self, version: Version, root: Path = Path()) -> None:
@@ -67,7 +69,7 @@ class CleanProcess:
             env=_environment(root),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # what there is to say comes as an answer
+            stderr=subprocess.DEVNULL,  # errors come as answers
         )
         self.close = weakref.finalize(self, _end, self._process, place)
         try:
@@ -81,10 +83,10 @@ class CleanProcess:
         self.unknown_rate: Mapping[str, float] = about["unknown_rate"]
 
     def score(self, rows: pa.Table) -> np.ndarray:
-        """Scores raw rows; as the model gives them, shape (rows,).
+        """Scores raw rows. Returns scores with the model's dtype, shape (rows,).
 
         Raises:
-            DataError: A number is no number.
+            DataError: A numeric column has a value that is not a number.
             RegistryError: The model fails, or its process has ended.
         """
         with pa.ipc.open_stream(
@@ -96,26 +98,26 @@ class CleanProcess:
         return scores
 
     def count_unknown(self, rows: pa.Table) -> Mapping[str, tuple[int, int]]:
-        """How many ids of each column the version does not know, and how many there are."""
+        """Counts unknown ids. Returns (unknown, all) by column."""
         content = model_process.stream_of(rows)
         return json.loads(self._ask(model_process.UNKNOWN, content, model_process.DONE))
 
     def example(self) -> Mapping[str, Any]:
-        """What it makes of its own example.
+        """Scores the version's own example.
 
         Returns:
-            `scores`, as MLflow's `predict` gives them, and `recorded`, those of its registration.
+            `scores`, from MLflow's `predict`, and `recorded`, the scores at registration.
         """
         return json.loads(self._ask(model_process.EXAMPLE, b"", model_process.DONE))
 
     def milliseconds(self, calls: int) -> float:
-        """The median time of scoring one row, without the way to the process and back."""
+        """Returns the median time to score one row in milliseconds, without communication."""
         return json.loads(
             self._ask(model_process.TIME, json.dumps(calls).encode(), model_process.DONE)
         )
 
     def export(self, folder: Path) -> None:
-        """Has it write itself for Keras and TensorFlow Serving; see `export_scorer`."""
+        """Exports the version for Keras and TensorFlow Serving; see `export_scorer`."""
         self._ask(
             model_process.EXPORT, json.dumps(str(folder.resolve())).encode(), model_process.DONE
         )
@@ -123,7 +125,7 @@ class CleanProcess:
     def _ask(self, kind: bytes, content: bytes | memoryview, wanted: bytes) -> bytes:
         assert self._process.stdin is not None
         with self._lock:
-            # Where the process has ended, the answer that does not come says so.
+            # If the process has ended, `_answer` raises EndedError.
             with suppress(BrokenPipeError, ValueError):
                 model_process.send(self._process.stdin, kind, content)
             return self._answer(wanted)
@@ -132,7 +134,7 @@ class CleanProcess:
         assert self._process.stdout is not None
         frame = model_process.receive(self._process.stdout)
         if frame is None:
-            raise EndedError(f"{self.uri}: {_last_word(self._process)}")
+            raise EndedError(f"{self.uri}: {_end_text(self._process)}")
         kind, content = frame
         if kind == model_process.WRONG_ROWS:
             raise DataError(content.decode())
@@ -143,7 +145,7 @@ class CleanProcess:
 
 @contextmanager
 def clean_process(version: Version, root: Path = Path()) -> Iterator[CleanProcess]:
-    """A version in a process of its own, which ends with the block."""
+    """Yields a version in a separate process, which ends with the block."""
     process = CleanProcess(version, root)
     try:
         yield process
@@ -152,9 +154,10 @@ def clean_process(version: Version, root: Path = Path()) -> Iterator[CleanProces
 
 
 def _environment(root: Path) -> dict[str, str]:
-    """The environment of such a process.
+    """Returns the environment of the process.
 
-    Anybody on the machine sees a process's arguments; the store's address may be secret.
+    The store's URL may be secret. It is not an argument, because all users of the machine can see
+    the arguments of a process.
     """
     import mlflow
 
@@ -167,14 +170,15 @@ def _environment(root: Path) -> dict[str, str]:
     }
 
 
-def _last_word(process: subprocess.Popen[bytes]) -> str:
+def _end_text(process: subprocess.Popen[bytes]) -> str:
     code = process.wait()
-    how = f"of signal {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
-    return f"its process has ended {how}"
+    if code < 0:
+        return f"its process was killed by {signal.Signals(-code).name}"
+    return f"its process ended with code {code}"
 
 
 def _end(process: subprocess.Popen[bytes], place: str) -> None:
-    """Ends a process at once: it holds nothing that must be kept."""
+    """Kills the process. It has nothing to save."""
     process.kill()
     process.wait()
     for pipe in (process.stdin, process.stdout):

@@ -1,4 +1,4 @@
-"""What the gate decided and why: as a sentence, as a table, as data that a version keeps."""
+"""The gate's decision with its reasons: as a sentence, as a table, and as JSON for a tag."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 
 FIGURES = ("champion", "challenger", "allowed")
 TEST_ROWS = "test rows"
-"""The name of the check that says which test rows counted, where not simply all of them did."""
+"""Name of the check that says which test rows were used. Present only if it is not simply all."""
 COLUMNS = ("check", *FIGURES, "passed", "detail")
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing the gate asks of a challenger.
+    """One check of the gate.
 
     Args:
-        name: What is looked at.
-        champion: The champion's figure, where there is one.
-        challenger: The challenger's.
-        limit: The most it may be (of checks passed: the least).
-        passed: Whether it holds.
-        detail: What else must be known.
+        name: What is checked.
+        champion: The champion's figure, or None.
+        challenger: The challenger's figure, or None.
+        limit: The highest allowed figure (the lowest, if rows or data checks are counted).
+        passed: Whether the challenger passed.
+        detail: Further explanation.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Check:
     detail: str = ""
 
     def cells(self) -> list[str]:
-        """This check as a row of a table; see `COLUMNS`."""
+        """Returns this check as a table row with the columns of `COLUMNS`."""
         figures = (self.champion, self.challenger, self.limit)
         return [
             self.name,
@@ -46,11 +46,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Grounds:
-    """Who was held against whom.
+    """The two versions that were compared.
 
     Args:
         challenger: The new version.
-        champion: The live one; None where there was none.
+        champion: The live version; None if there was none.
     """
 
     challenger: int
@@ -62,11 +62,11 @@ class Decision:
     """The gate's decision on one version.
 
     Args:
-        grounds: Which version was held against which.
-        checks: All that was asked, in order.
+        grounds: The two versions that were compared.
+        checks: All checks, in order.
         why: The comparison in words.
-        mode: `registry.mode` as it was: anything but "auto" leaves the alias where it is.
-        said: The sentence, where something other than the checks decided.
+        mode: `registry.mode` at the time. The alias moves only with "auto".
+        said: The whole sentence, if something other than the checks decided; else None.
     """
 
     grounds: Grounds
@@ -82,7 +82,7 @@ class Decision:
 
     @property
     def promotes(self) -> bool:
-        """Whether the alias is to be moved."""
+        """Whether the alias must be moved to the challenger."""
         return self.passed and self.said is None and self.mode == "auto"
 
     def __str__(self) -> str:
@@ -106,7 +106,7 @@ class Decision:
         )
 
     def _detail(self, check: Check) -> str:
-        """What a failed check comes to, unless `why` says it."""
+        """Returns the figures of a failed check, or "" if `why` already contains them."""
         if check.champion is None or check.challenger is None or check.limit is None:
             return "" if check.detail == self.why else check.detail
         if check.name == "loss":
@@ -115,11 +115,11 @@ class Decision:
         return f"{figures}; {check.detail}" if check.detail else figures
 
     def rows(self) -> list[dict[str, str]]:
-        """The checks as a table for Prefect: a row each."""
+        """Returns the checks as table rows for Prefect."""
         return [dict(zip(COLUMNS, check.cells(), strict=True)) for check in self.checks]
 
     def markdown(self) -> str:
-        """Sentence and table as Markdown."""
+        """Returns sentence and table as Markdown."""
         lines = [f"**{self}**", ""]
         if self.checks:
             lines += ["| " + " | ".join(COLUMNS) + " |", "|---|---:|---:|---:|---|---|"]
@@ -127,12 +127,12 @@ class Decision:
         return "\n".join(lines) + "\n"
 
     def to_json(self) -> str:
-        """The decision as JSON; `from_json` gives it back."""
+        """Returns the decision as JSON for `from_json`."""
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Decision:
-        """The decision that `to_json` described."""
+        """Reads a decision from the JSON of `to_json`."""
         content: dict[str, Any] = json.loads(text)
         return cls(
             **{

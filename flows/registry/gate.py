@@ -1,6 +1,6 @@
-"""The promotion gate: a challenger's losses and guards against the champion's, on the same rows.
+"""The promotion gate: compares loss and guards of challenger and champion on the same rows.
 
-Arithmetic alone: no model is loaded and no registry asked here.
+Only arithmetic: no model is loaded here, and the registry is not used.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ import numpy as np
 from autorec_core.evaluation.intervals import LEVEL, mean_intervals
 from flows.config import RegistryParams
 from flows.registry.decision import TEST_ROWS, Check, Decision, Grounds
-from flows.registry.guards import JudgedRows, Latency, Showing, enough_rows, guards
+from flows.registry.guards import JudgedRows, Latency, ModelScores, enough_rows, guards
 from flows.registry.unseen_rows import Basis
 
 ALL = Basis(None)
-NO_NUMBER = "it scores rows with no number"
+NO_NUMBER = "some of its scores are not finite numbers"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Challenger against champion, or against the constant predictor, on the same rows.
+    """A comparison of the challenger with the champion, or with the constant predictor.
 
     Args:
-        champion: The champion's, or the constant predictor's, mean loss.
-        challenger: The challenger's mean loss.
-        low: The lower end of the difference's interval (challenger minus champion).
-        high: Its upper end.
-        other: Whose loss `champion` is.
+        champion: Mean loss of the champion or of the constant predictor.
+        challenger: Mean loss of the challenger.
+        low: Lower end of the interval of the difference (challenger minus champion).
+        high: Upper end of the interval.
+        other: Name of the model whose loss `champion` is, in the possessive.
     """
 
     champion: float
@@ -39,7 +39,7 @@ class Comparison:
     other: str = "the champion's"
 
     def wins(self, min_improvement: float) -> bool:
-        """Whether the whole interval lies more than `min_improvement` below zero."""
+        """Returns whether the whole interval is more than `min_improvement` below zero."""
         return self.high < -min_improvement
 
     def __str__(self) -> str:
@@ -55,8 +55,8 @@ class Unreadable:
     """A champion that cannot be loaded or scored.
 
     Args:
-        number: Its version.
-        why: What went wrong.
+        number: Number of its version.
+        why: The error.
     """
 
     number: int
@@ -70,20 +70,21 @@ def compare(
 
     Args:
         champion: The champion's loss of each row, float64, shape (rows,).
-        challenger: The challenger's, of the same rows in the same order.
-        seed: Seeds the resampling.
-        users: The user of each row, whose rows are drawn together; None where rows stand alone.
+        challenger: The challenger's loss of the same rows in the same order.
+        seed: Seed of the resampling.
+        users: The user of each row; all rows of a user are drawn together. None to draw single
+            rows.
 
     Returns:
-        Both means, and the interval of their difference.
+        Both means and the interval of their difference.
     """
     found = mean_intervals(challenger - champion, seed, clusters=users)[0]
     return Comparison(float(champion.mean()), float(challenger.mean()), found.low, found.high)
 
 
 def judge(
-    champion: Showing | Unreadable | None,
-    challenger: Showing,
+    champion: ModelScores | Unreadable | None,
+    challenger: ModelScores,
     rows: JudgedRows,
     policy: RegistryParams,
     *,
@@ -92,35 +93,36 @@ def judge(
     seed: int,
     basis: Basis = ALL,
 ) -> Decision:
-    """Whether a challenger may go live, and every reason for or against.
+    """Decides whether a challenger may go live, and gives every reason for and against.
 
     Args:
-        champion: What the live model showed; None where none is live.
-        challenger: What the new one showed, on the same rows.
-        rows: Those rows.
-        policy: How much must be won and how much may be lost.
-        latency: How long both take; None where there is no champion to be measured.
-        data_checks: How many of the expectations that must hold the data met, and how many there
-            were.
-        seed: Seeds the bootstrap.
-        basis: Which test rows the two showed it on.
+        champion: Scores of the live model; None if no model is live.
+        challenger: Scores of the new model on the same rows.
+        rows: The rows.
+        policy: The required improvement and the allowed tolerances.
+        latency: Latency of both; None if there is no champion that can be measured.
+        data_checks: Number of required expectations that the data passed, and of all of them.
+        seed: Seed of the bootstrap.
+        basis: Which test rows were used.
     """
     met, asked = data_checks
     last = Check("data checks", None, met, asked, met == asked > 0, f"{met} of {asked} passed")
     grounds = Grounds(challenger.number, champion.number if champion else None)
     if not np.isfinite(challenger.losses).all():
         return Decision(grounds, (last, Check("loss", None, None, None, False, NO_NUMBER)), "")
-    if isinstance(champion, Showing) and not np.isfinite(champion.losses).all():
+    if isinstance(champion, ModelScores) and not np.isfinite(champion.losses).all():
         champion = Unreadable(champion.number, NO_NUMBER)
     enough = enough_rows(rows, policy)
-    if not isinstance(champion, Showing):
+    if not isinstance(champion, ModelScores):
         checks, why = _without_champion(champion, challenger, rows, policy, seed)
         return Decision(grounds, (*checks, enough, last), why)
     assert latency is not None
     comparison = compare(champion.losses, challenger.losses, seed, rows.users)
     why = str(comparison)
     if basis.counted is not None:
-        why += f", on the {len(challenger.losses):,} test rows that are new to the champion"
+        why += (
+            f", on the {len(challenger.losses):,} test rows that the champion has not learned from"
+        )
     return Decision(
         grounds,
         (
@@ -136,27 +138,27 @@ def judge(
 
 def _without_champion(
     champion: Unreadable | None,
-    challenger: Showing,
+    challenger: ModelScores,
     rows: JudgedRows,
     policy: RegistryParams,
     seed: int,
 ) -> tuple[list[Check], str]:
-    """What is asked where no champion has scores: to be better than the constant predictor.
+    """Checks a challenger without a champion's scores: it must beat the constant predictor.
 
     Returns:
-        The checks, and why in words.
+        The checks, and the comparison in words.
     """
     found = compare(rows.constant_losses, challenger.losses, seed, rows.users)
     against = Comparison(found.champion, found.challenger, found.low, found.high, "a constant's")
     checks = [
         Check(
-            "loss against a constant",
+            "loss compared with a constant",
             None,
             against.challenger,
             against.champion,
             against.wins(0.0),
-            f"{LEVEL:.0%} interval of the difference to always predicting the mean training label "
-            f"{against.low:+.4f} to {against.high:+.4f}, needed below 0",
+            f"{LEVEL:.0%} interval of the difference from always predicting the mean training "
+            f"label is {against.low:+.4f} to {against.high:+.4f}; must be below 0",
         )
     ]
     if champion is None:
@@ -164,12 +166,12 @@ def _without_champion(
     reason = champion.why.rstrip(".")
     why = f"champion version {champion.number} cannot be scored ({reason}); {against}"
     replaced = policy.unreadable_champion == "replace"
-    said = f"registry.unreadable_champion is {policy.unreadable_champion}"
-    return [Check("readable champion", None, None, None, replaced, said), *checks], why
+    detail = f"registry.unreadable_champion is {policy.unreadable_champion}"
+    return [Check("readable champion", None, None, None, replaced, detail), *checks], why
 
 
 def _rows(basis: Basis) -> Iterator[Check]:
-    """What must be said of the test rows: not something to pass, but to know."""
+    """Yields a check that always passes, with information about the test rows that were used."""
     if basis.detail:
         counted = None if basis.counted is None else int(basis.counted.sum())
         yield Check(TEST_ROWS, None, counted, None, True, basis.detail)
@@ -182,6 +184,6 @@ def _loss(comparison: Comparison, policy: RegistryParams) -> Check:
         comparison.challenger,
         comparison.champion - policy.min_improvement,
         comparison.wins(policy.min_improvement),
-        f"{LEVEL:.0%} interval of the difference {comparison.low:+.4f} to {comparison.high:+.4f}, "
-        f"needed below {0.0 - policy.min_improvement:+.4f}",  # not "-0.0000"
+        f"{LEVEL:.0%} interval of the difference {comparison.low:+.4f} to {comparison.high:+.4f}; "
+        f"must be below {0.0 - policy.min_improvement:+.4f}",  # "0.0 -" avoids "-0.0000"
     )

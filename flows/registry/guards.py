@@ -1,10 +1,10 @@
-"""What two models showed on the same rows, and the guards: figures that may be worse, but not much.
+"""The guards of the gate: figures of a challenger that may be only a little worse.
 
-A guard stops a challenger only where the rows show that it is worse than its tolerance allows: by
-the lower end of an interval of the paired difference, not by the difference itself. Otherwise
-chance alone would refuse better models on few rows.
+A guard fails only if the rows show that the challenger is worse than the tolerance allows: it uses
+the lower end of an interval of the paired difference, not the difference itself. Otherwise, with
+few rows, chance alone would reject better models.
 
-Arithmetic alone: no model is loaded and no registry asked here.
+Only arithmetic: no model is loaded here, and the registry is not used.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from flows.config import RegistryParams
 from flows.registry.decision import Check
 
 FEWEST_OF_A_LABEL = 10
-"""Rows that each of the two labels of clicks needs: with hardly any click among the rows, a model
-wins by predicting less everywhere."""
+"""Minimum number of rows of each label of clicks. With hardly any clicks among the rows, a model
+would win by predicting lower values everywhere."""
 SAME_MILLISECONDS = 1.0
-"""Latencies that differ by no more than this are as good as equal to a user."""
+"""Latencies that differ by at most this count as equal."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class JudgedRows:
 
     Args:
         task: "rating" or "ctr".
-        labels: Their labels, float64, shape (rows,).
+        labels: The labels, float64, shape (rows,).
         segments: Which rows belong to each segment, bool, shape (rows,).
         users: The user of each row as a number, shape (rows,); None without a user column.
         constant_losses: The loss of each row if the mean training label is predicted, (rows,).
@@ -54,14 +54,14 @@ class JudgedRows:
 
 
 @dataclass(frozen=True)
-class Showing:
-    """What one registered model showed on the judged rows.
+class ModelScores:
+    """Scores and losses of one registered model on the judged rows.
 
     Args:
-        number: Its version.
-        scores: Its score of each row, float64, shape (rows,).
-        losses: Its loss of each row, float64, shape (rows,).
-        size: Bytes of its files.
+        number: Number of its version.
+        scores: Score of each row, float64, shape (rows,).
+        losses: Loss of each row, float64, shape (rows,).
+        size: Size of its files in bytes.
     """
 
     number: int
@@ -72,14 +72,14 @@ class Showing:
 
 @dataclass(frozen=True)
 class Latency:
-    """How long both models take for one row, measured in turn.
+    """Time of both models to score one row, measured alternately.
 
     Args:
         champion: The champion's median in milliseconds.
-        ratio: The median of the challenger's time over the champion's, pair by pair; NaN where it
-            could not be measured.
-        pairs: How many pairs were measured.
-        problem: Why it could not be measured, else "".
+        ratio: Median over pairs of the challenger's time divided by the champion's; NaN if it could
+            not be measured.
+        pairs: Number of measured pairs.
+        problem: Why it could not be measured, or "".
     """
 
     champion: float
@@ -89,7 +89,7 @@ class Latency:
 
 
 def enough_rows(rows: JudgedRows, policy: RegistryParams) -> Check:
-    """Whether there are rows enough to tell two models apart."""
+    """Checks that there are enough rows to compare two models."""
     count = len(rows.labels)
     found = [f"{count:,} rows (needed: {policy.min_test_rows:,})"]
     enough = count >= policy.min_test_rows
@@ -106,14 +106,14 @@ def enough_rows(rows: JudgedRows, policy: RegistryParams) -> Check:
 
 
 def guards(
-    champion: Showing,
-    challenger: Showing,
+    champion: ModelScores,
+    challenger: ModelScores,
     rows: JudgedRows,
     latency: Latency,
     policy: RegistryParams,
     seed: int,
 ) -> Iterator[Check]:
-    """Each guard of a challenger, held against the champion on the same rows."""
+    """Yields the check of each guard: challenger compared with champion on the same rows."""
     allowed = policy.tolerances
     yield _calibration(champion, challenger, rows, allowed.calibration, seed)
     if any(chosen.any() for chosen in rows.segments.values()):
@@ -124,18 +124,18 @@ def guards(
 
 
 def _calibration(
-    champion: Showing, challenger: Showing, rows: JudgedRows, tolerance: float, seed: int
+    champion: ModelScores, challenger: ModelScores, rows: JudgedRows, tolerance: float, seed: int
 ) -> Check:
-    """The calibration error, with a tolerance in proportion to how far the labels spread.
+    """Checks the calibration error. The tolerance is proportional to the spread of the labels.
 
     The spread is the mean absolute deviation: about 1 for stars, and 2 p (1 - p) for a click rate
-    of p, so that the tolerance is small where clicks are rare.
+    of p. The tolerance is therefore small if clicks are rare.
     """
     labels = rows.labels
     margin = tolerance * float(np.mean(np.abs(labels - labels.mean())))
     before, now = calibration(labels, champion.scores), calibration(labels, challenger.scores)
     difference = _calibration_difference(champion, challenger, rows, seed)
-    # What lies above the interval's lower end may be chance.
+    # The difference above the lower end of its interval may be chance, so it is allowed.
     limit = before + margin + max(difference.mean - difference.low, 0.0)
     return _check(
         "calibration error",
@@ -147,12 +147,12 @@ def _calibration(
 
 
 def _calibration_difference(
-    champion: Showing, challenger: Showing, rows: JudgedRows, seed: int
+    champion: ModelScores, challenger: ModelScores, rows: JudgedRows, seed: int
 ) -> Interval:
-    """The challenger's calibration error minus the champion's, with its interval.
+    """Returns the challenger's calibration error minus the champion's, with its interval.
 
-    The error is a sum of absolute values, which is larger in resampled rows than in the rows
-    themselves; the mean excess is taken off.
+    The error is a sum of absolute values, which is larger in resampled rows than in the original
+    rows. The mean excess is therefore subtracted.
     """
     gaps = [_gaps(one.scores, rows.labels) for one in (champion, challenger)]
     table = np.hstack([*gaps, np.ones((len(rows.labels), 1))])
@@ -171,7 +171,7 @@ def _calibration_difference(
 
 
 def _gaps(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Score minus label in the column of the row's calibration bin, 0 elsewhere."""
+    """Returns score minus label in the column of the row's calibration bin, and 0 elsewhere."""
     bin_of_row = calibration_bins(scores)
     gaps = np.zeros((len(labels), int(bin_of_row.max()) + 1))
     gaps[np.arange(len(labels)), bin_of_row] = scores - labels
@@ -179,12 +179,12 @@ def _gaps(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _segments(
-    champion: Showing, challenger: Showing, rows: JudgedRows, tolerance: float, seed: int
+    champion: ModelScores, challenger: ModelScores, rows: JudgedRows, tolerance: float, seed: int
 ) -> Check:
-    """The loss within each segment, challenger against champion; the segment that is most over.
+    """Checks the loss within each segment. Reports the segment that is closest to its limit.
 
-    The more segments there are, the more often one of them looks worse by chance, so the level of
-    each interval is that of all together (Bonferroni).
+    With more segments, it is more likely that one looks worse by chance. The intervals are
+    therefore wider, so that the level holds for all segments together (Bonferroni).
     """
     names = [name for name, chosen in rows.segments.items() if chosen.any()]
     masks = np.stack([rows.segments[name] for name in names], axis=1)
@@ -202,9 +202,9 @@ def _segments(
     before, now = float(champion.losses[chosen].mean()), float(challenger.losses[chosen].mean())
     limit = before * (1 + tolerance) + max(interval.mean - interval.low, 0.0)
     failed = [name for name, one in zip(names, found, strict=True) if one.low > 0]
-    detail = f"{names[worst]}, the nearest to its limit of {len(names)}"
+    detail = f"{names[worst]}, the closest to its limit ({len(names)} compared)"
     if failed:
-        detail = f"worse in {', '.join(failed)}; the figures are those of {names[worst]}"
+        detail = f"worse in {', '.join(failed)}; the figures are for {names[worst]}"
     return _check("loss within a segment", before, now, limit, detail)
 
 
@@ -214,12 +214,12 @@ def _latency(latency: Latency, tolerance: float) -> Check:
         return Check(name, None, None, None, False, latency.problem)
     before = latency.champion
     limit = max(before * (1 + tolerance), before + SAME_MILLISECONDS)
-    detail = f"measured in turn, median ratio of {latency.pairs} pairs {latency.ratio:.2f}"
+    detail = f"measured alternately, median ratio of {latency.pairs} pairs {latency.ratio:.2f}"
     return _check(name, before, before * latency.ratio, limit, detail)
 
 
 def _check(name: str, champion: float, challenger: float, limit: float, detail: str) -> Check:
-    # So that NaN never passes.
+    # Not `not (challenger > limit)`: NaN must fail.
     return Check(name, champion, challenger, limit, challenger <= limit, detail)
 
 

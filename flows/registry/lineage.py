@@ -1,4 +1,4 @@
-"""Where a model comes from: commit, data, params, seed, environment, data checks."""
+"""The lineage of a model: commit, data, params, seed, environment, data checks."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from flows.results import test_figures
 from flows.workspace import Places
 
 KINDS = ("raw", "prepared", "model")
-# Written by every run and kept here themselves; they are no change of the code.
+# Git pathspecs. OWN excludes files that every run writes: they are not changes of the code.
 CODE = ("autorec_core", "flows")
 OWN = (":!dvc.lock", ":!params.yaml", ":!data", ":!reports")
 
 
 def lineage(params: Params, places: Places) -> dict[str, Any]:
-    """All that is needed to build a data set's model again.
+    """Collects everything that is needed to build a data set's model again.
 
     Returns:
-        JSON's types: "git", "dvc_lock" (the stages of the data set), "params" (params.yaml with
-        this data set alone), "environment", "checks" and "metrics".
+        A dict for JSON with "git", "dvc_lock" (the stages of the data set), "params" (params.yaml
+        with only this data set), "environment", "checks" and "metrics".
 
     Raises:
-        DataError: dvc.lock does not tell of an evaluated model, or a check's result is missing.
+        DataError: dvc.lock has no evaluated model, or the result of a data check is missing.
     """
     return {
         "dataset": places.dataset,
@@ -45,8 +45,8 @@ def lineage(params: Params, places: Places) -> dict[str, Any]:
     }
 
 
-def in_brief(document: Mapping[str, Any]) -> dict[str, str]:
-    """A lineage as tags: hashes of data and model, commit, seed, environment, data checks."""
+def lineage_tags(document: Mapping[str, Any]) -> dict[str, str]:
+    """Returns a lineage as tags: hashes of data and model, commit, seed, environment, checks."""
     dataset, outs = document["dataset"], out_hashes(document["dvc_lock"])
     met, asked = data_checks(document)
     return {
@@ -61,25 +61,29 @@ def in_brief(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 def data_checks(document: Mapping[str, Any]) -> tuple[int, int]:
-    """How many expectations the data met, and how many there were."""
+    """Returns the number of expectations that the data passed, and of all expectations."""
     return _met(_expectations(document))
 
 
-def binding_checks(document: Mapping[str, Any]) -> tuple[int, int]:
-    """The same of those whose failure stops; what `warn_only` names is reported, no more."""
-    return _met([one for one in _expectations(document) if one["severity"] == "error"])
+def required_checks(document: Mapping[str, Any]) -> tuple[int, int]:
+    """Returns the same numbers for required expectations: without those of `warn_only`."""
+    return _met([check for check in _expectations(document) if check["severity"] == "error"])
 
 
 def _expectations(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [one for check in document["checks"].values() for one in check["expectations"]]
+    return [
+        expectation
+        for results in document["checks"].values()
+        for expectation in results["expectations"]
+    ]
 
 
 def _met(expectations: list[Mapping[str, Any]]) -> tuple[int, int]:
-    return sum(one["success"] for one in expectations), len(expectations)
+    return sum(check["success"] for check in expectations), len(expectations)
 
 
 def only(params: Params, dataset: str) -> dict[str, Any]:
-    """params.yaml's content with one data set alone."""
+    """Returns the content of params.yaml with only one data set."""
     content = params.model_dump(mode="json")
     content["datasets"] = {dataset: content["datasets"][dataset]}
     content["pipeline"] = {**content["pipeline"], "datasets": [dataset]}
@@ -87,31 +91,31 @@ def only(params: Params, dataset: str) -> dict[str, Any]:
 
 
 def locked_stages(places: Places) -> dict[str, Any]:
-    """What dvc.lock tells of a data set's stages.
+    """Returns the stages of a data set in dvc.lock.
 
     Raises:
-        DataError: It does not tell of an evaluated model.
+        DataError: dvc.lock has no evaluated model of the data set.
     """
     path = places.root / "dvc.lock"
     try:
         stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
-        own = {name: one for name, one in stages.items() if name.endswith(f"@{places.dataset}")}
+        own = {name: stages[name] for name in stages if name.endswith(f"@{places.dataset}")}
         outs = out_hashes(own)
         missing = [kind for kind in KINDS if f"data/{kind}/{places.dataset}" not in outs]
     except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise DataError(f"{path} tells of no evaluated model of {places.dataset}.") from error
+        raise DataError(f"{path} has no evaluated model of {places.dataset}.") from error
     if missing:
-        raise DataError(f"{path} tells of no evaluated model of {places.dataset}.")
+        raise DataError(f"{path} has no evaluated model of {places.dataset}.")
     return own
 
 
 def out_hashes(stages: Mapping[str, Any]) -> dict[str, str]:
-    """The hash of everything that stages made, by its path."""
+    """Returns the hash of each output of some stages, by path."""
     return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
 
 
 def git_state(root: Path) -> dict[str, Any]:
-    """The commit of the workspace, and whether its code differs from what that commit has."""
+    """Returns the workspace's commit, and whether its code differs from that commit ("dirty")."""
     commit = git(root, "rev-parse", "--verify", "HEAD")
     if commit is None:
         return {}
@@ -121,12 +125,12 @@ def git_state(root: Path) -> dict[str, Any]:
 
 
 def environment(root: Path) -> dict[str, Any]:
-    """Python, platform, the installed packages' versions and the lock's hash."""
+    """Returns Python version, platform, versions of installed packages and the lock's hash."""
     lock = root / "requirements.lock"
     packages = {
-        one.metadata["Name"]: one.version
-        for one in importlib.metadata.distributions()
-        if one.metadata["Name"]
+        package.metadata["Name"]: package.version
+        for package in importlib.metadata.distributions()
+        if package.metadata["Name"]
     }
     return {
         "python": platform.python_version(),
@@ -140,7 +144,7 @@ def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} is no result of a data check: {error}.") from error
+        raise DataError(f"{path} is not a result of a data check: {error}.") from error
 
 
 def _digest(content: Any) -> str:

@@ -1,9 +1,8 @@
-"""Makes a registered version ready to score, whichever AutoRec it was made by.
+"""Loads registered versions for scoring, also those of earlier versions of AutoRec.
 
-Where the code that travels with a version is the code that runs here, the version is loaded here,
-which is fastest. Where it is not, the version scores in a clean process on its own code, as it did
-when the gate judged it: so it goes on scoring, and scoring the same, whatever has become of
-AutoRec's layers since.
+If the code registered with a version equals the code that runs here, the version is loaded in this
+process, which is fastest. Otherwise it scores in a clean process on its own code, as in the gate.
+It therefore keeps giving the same scores, even if AutoRec's layers have changed since.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from flows.registry.versions import RegistryError, Version, client, model_uri
 
 
 class RowScorer(Protocol):
-    """What scores raw rows: an AutoRec `Scorer`, here or in a process of its own."""
+    """An object that scores raw rows: a `Scorer` in this process or in a separate process."""
 
     @property
     def columns(self) -> list[str]:
@@ -42,33 +41,33 @@ class RowScorer(Protocol):
 
     @property
     def numeric(self) -> frozenset[str]:
-        """Those of them that hold numbers; the others hold categories."""
+        """The columns with numbers; all others have categories."""
 
     @property
     def missing(self) -> Sequence[str]:
-        """The words that mean "missing" in any of them."""
+        """The words that mean "missing" in any column."""
 
     def unknown_ids(self) -> UnknownIds:
-        """A counter of unknown ids, which knows their usual share."""
+        """Returns a counter of unknown ids, which knows their usual share."""
 
     def score_table(self, table: pa.Table, unknown: UnknownIds | None = None) -> np.ndarray:
-        """Scores raw rows given as an Arrow table; see `Scorer.score_table`."""
+        """Scores raw rows in an Arrow table; see `Scorer.score_table`."""
 
     def score_lists(
         self, columns: Mapping[str, list[Any]], unknown: UnknownIds | None = None
     ) -> np.ndarray:
-        """Scores raw rows given as a list of plain values a column."""
+        """Scores raw rows given as one list of plain values per column."""
 
 
 class DistantScorer:
-    """A version that scores on its own code, in a process that is renewed when it has died.
+    """A version that scores in a separate process on its own code. A killed process is replaced.
 
     Args:
         version: The version.
         root: The workspace.
 
     Raises:
-        RegistryError: It cannot be loaded, or is not what was registered.
+        RegistryError: It cannot be loaded, or its files are not those registered.
     """
 
     def __init__(self, version: Version, root: Path = Path()) -> None:
@@ -79,22 +78,22 @@ class DistantScorer:
         self.missing = self._process.missing
 
     def unknown_ids(self) -> UnknownIds:
-        """A counter of unknown ids, which knows their usual share."""
+        """Returns a counter of unknown ids, which knows their usual share."""
         return UnknownIds(self._process.unknown_rate)
 
     def score_table(self, table: pa.Table, unknown: UnknownIds | None = None) -> np.ndarray:
-        """Scores raw rows given as an Arrow table.
+        """Scores raw rows in an Arrow table.
 
         Args:
-            table: The model's columns; others are ignored.
+            table: Raw rows with the model's columns. Other columns are ignored.
             unknown: Counts unknown ids.
 
         Returns:
-            As the model gives them, shape (rows,).
+            Scores with the model's dtype, shape (rows,).
 
         Raises:
-            DataError: A number is no number.
-            RegistryError: The model fails, or its process dies of these rows.
+            DataError: A numeric column has a value that is not a number.
+            RegistryError: The model fails, or its process ends twice.
         """
         rows = pa.table({name: values.plain(table[name]) for name in self.columns})
         return self._score(rows, unknown)
@@ -102,7 +101,7 @@ class DistantScorer:
     def score_lists(
         self, columns: Mapping[str, list[Any]], unknown: UnknownIds | None = None
     ) -> np.ndarray:
-        """Scores raw rows given as a list of plain values a column; see `score_table`."""
+        """Scores raw rows given as one list of plain values per column; see `score_table`."""
         return self._score(rows_of({name: columns[name] for name in self.columns}), unknown)
 
     def _score(self, rows: pa.Table, unknown: UnknownIds | None) -> np.ndarray:
@@ -118,7 +117,7 @@ class DistantScorer:
         return scores
 
     def _renewed(self, dead: CleanProcess) -> CleanProcess:
-        """A process in place of one that has died: one, however many threads ask."""
+        """Replaces a process that has ended, only once even if several threads call this."""
         with self._lock:
             if self._process is dead:
                 dead.close()
@@ -127,7 +126,7 @@ class DistantScorer:
 
 
 def rows_of(columns: Mapping[str, list[Any]]) -> pa.Table:
-    """Plain values as an Arrow table; a column that Arrow cannot hold is JSON, and says so."""
+    """Makes an Arrow table of plain values. A column that Arrow cannot represent becomes JSON."""
     arrays, fields = [], []
     for name, column in columns.items():
         array, about = _array(column), None
@@ -142,7 +141,7 @@ def rows_of(columns: Mapping[str, list[Any]]) -> pa.Table:
 
 
 def _array(column: list[Any]) -> pa.Array | None:
-    """A column as Arrow has it; None where its types are mixed or its numbers are too large."""
+    """Returns a column as an Arrow array, or None if types are mixed or numbers too large."""
     if len({type(value) for value in column if value is not None}) > 1:
         return None
     try:
@@ -152,10 +151,10 @@ def _array(column: list[Any]) -> pa.Array | None:
 
 
 def load_scorer(version: Version, root: Path = Path()) -> RowScorer:
-    """What scores as a version does: loaded here where its code is ours, else on its own code.
+    """Loads a version's scorer, in this process if its code equals ours, else in a clean process.
 
     Raises:
-        RegistryError: It cannot be loaded, or is not what was registered.
+        RegistryError: It cannot be loaded, or its files are not those registered.
     """
     with fetched(version, root) as folder:
         if made_by_this_code(folder):
@@ -180,10 +179,10 @@ def load_preprocessor(version: Version, root: Path = Path()) -> Preprocessor:
 
 
 def learned_rows(version: Version, root: Path = Path()) -> LearnedRows | None:
-    """The record of the rows that a version learned from; None where it keeps none we can read.
+    """Loads the record of the rows that a version learned from. None if it has no readable one.
 
     Raises:
-        RegistryError: Its files are not to be had, or are not those that were registered.
+        RegistryError: Its files cannot be loaded, or are not those registered.
     """
     with fetched(version, root) as folder:
         try:
@@ -193,15 +192,15 @@ def learned_rows(version: Version, root: Path = Path()) -> LearnedRows | None:
 
 
 def export_version(version: Version, target: Path, root: Path = Path()) -> None:
-    """Exports a version for Keras and TensorFlow Serving, by the code it was made with.
+    """Exports a version for Keras and TensorFlow Serving, with the code it was made with.
 
     Args:
         version: The version.
-        target: The folder to appear; see `export_scorer`.
+        target: The folder to create; see `export_scorer`.
         root: The workspace.
 
     Raises:
-        RegistryError: It cannot be loaded or exported, or is not what was registered.
+        RegistryError: It cannot be loaded or exported, or its files are not those registered.
     """
     with fetched(version, root) as folder:
         if made_by_this_code(folder):
@@ -214,11 +213,11 @@ def export_version(version: Version, target: Path, root: Path = Path()) -> None:
 
 
 def made_by_this_code(folder: Path) -> bool:
-    """Whether the code that travels with a version's files is the code that runs here."""
+    """Returns whether the code registered with a version equals the code that runs here."""
     return model_process.fingerprint(folder.joinpath(*model_process.CODE)) == _running_code()
 
 
-@cache  # once: what runs here stays, whatever becomes of the files it was read from
+@cache  # the running code stays the same, even if its files change
 def _running_code() -> str:
     return model_process.fingerprint(Path(autorec_core.__file__).parent)
 
@@ -228,16 +227,16 @@ def _loaded(version: Version, folder: Path) -> Scorer:
         return Scorer.load(next((folder / "artifacts").glob(f"*/{MANIFEST}")).parent)
     except (DataError, StopIteration, TypeError, ValueError) as error:
         uri = model_uri(version.dataset, version.number)
-        why = (str(error).splitlines() or ["it holds no scorer"])[0]
+        why = (str(error).splitlines() or ["it contains no scorer"])[0]
         raise RegistryError(f"{uri} cannot be loaded: {why}") from error
 
 
 @contextmanager
 def fetched(version: Version, root: Path = Path()) -> Iterator[Path]:
-    """A copy of a version's files, held against the hash it was registered with.
+    """Yields a temporary copy of a version's files, after comparing them with their hash.
 
     Raises:
-        RegistryError: They are not to be had, or are not those that were registered.
+        RegistryError: The files cannot be loaded, or are not those registered.
     """
     from mlflow.exceptions import MlflowException
 

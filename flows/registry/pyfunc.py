@@ -1,6 +1,6 @@
-"""The registry's model, saved as this code: raw rows in, scores out.
+"""The MLflow model: takes raw rows and returns scores. MLflow saves it as this source file.
 
-It travels with `autorec_core` and a scorer's folder, and holds no pickle.
+`autorec_core` and the scorer's folder are registered with it. There is no pickle.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from mlflow.pyfunc import PythonModel
 
 
 class RecommenderModel(PythonModel):
-    """Scores a table of raw rows with the scorer among its artifacts."""
+    """Scores a table of raw rows with the scorer in its artifacts."""
 
     def load_context(self, context: Any) -> None:
-        """Loads the scorer, whose files are held against their hashes."""
+        """Loads the scorer and compares its files with their hashes."""
         from autorec_core.scorer import Scorer
 
         self.scorer = Scorer.load(Path(context.artifacts["scorer"]))
@@ -26,7 +26,7 @@ class RecommenderModel(PythonModel):
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> np.ndarray:
-        """Scores rows as they stand in the raw file; float32, shape (rows,)."""
+        """Scores raw rows. Returns float32, shape (rows,)."""
         return self.scorer.score(model_input)
 
 

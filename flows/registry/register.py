@@ -1,4 +1,4 @@
-"""Makes a scorer a version of the registered model: saved as code, hashed, with its lineage."""
+"""Registers a scorer as a version of the MLflow model, with hash and lineage."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def register(
     learned: LearnedRows | None = None,
     root: Path = Path(),
 ) -> int:
-    """Registers a scorer as a new version, as a pyfunc saved as code, with no pickle.
+    """Registers a scorer as a new version: a pyfunc saved as code, without pickle.
 
     Args:
         dataset: The data set.
         scorer: The scorer's folder.
         rows: Raw rows; the first few become the version's example.
-        scores: What the scorer says of them, shape (rows,).
-        run: The MLflow run it belongs to; None for a run of its own.
-        tags: Lineage in brief.
-        lineage: Lineage in full; it becomes a file of the version.
-        metrics: Test figures of the model.
-        learned: The rows that the model learned from; they become a file of the version. Without
-            them the gate cannot leave them out when it compares a later version.
+        scores: The scorer's scores of these rows, shape (rows,).
+        run: Id of the MLflow run it belongs to; None to create a run.
+        tags: The lineage as tags.
+        lineage: The full lineage, saved as a file of the version.
+        metrics: Test metrics of the model.
+        learned: Record of the rows that the model learned from, saved as a file of the version. The
+            gate needs it to leave these rows out when it compares a later version.
         root: The workspace.
 
     Returns:
@@ -94,7 +94,7 @@ def register(
 
 
 def example(rows: pd.DataFrame, scores: np.ndarray) -> dict[str, Any]:
-    """The first few raw rows, as JSON has them, and what the model says of them."""
+    """Returns the first few raw rows as values for JSON, with their scores."""
     columns = {
         name: [None if _missing(value) else value for value in column]
         for name, column in rows.head(EXAMPLE_ROWS).to_dict("list").items()
@@ -103,7 +103,7 @@ def example(rows: pd.DataFrame, scores: np.ndarray) -> dict[str, Any]:
 
 
 def _address(path: Path) -> str:
-    """A path as MLflow reads it right whatever characters are in it: it decodes plain paths too."""
+    """Returns a path as a file URL, because MLflow would decode a "%" in a plain path."""
     return path.resolve().as_uri()
 
 
@@ -117,7 +117,7 @@ def _create(registry: Any, name: str) -> None:
     try:
         registry.create_registered_model(name)
     except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another has just made it
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another process has just created it
             raise
 
 
@@ -126,7 +126,7 @@ def _size(folder: Path) -> int:
 
 
 def _signature(columns: pd.Index) -> Any:
-    """Raw columns of any type: an id may come as 196 or as "196"."""
+    """Returns the signature. Columns have any type, because an id may be 196 or "196"."""
     from mlflow.models import ModelSignature
     from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
 
@@ -137,5 +137,5 @@ def _signature(columns: pd.Index) -> Any:
 
 
 def _requirements() -> list[str]:
-    """What the scorer imports, at the versions it was made with."""
+    """Returns the packages that the scorer needs, with their installed versions."""
     return [f"{name}=={importlib.metadata.version(name)}" for name in ("mlflow", *REQUIREMENTS)]

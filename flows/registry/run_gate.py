@@ -1,8 +1,8 @@
-"""The gate at work: challenger and champion score the same rows, the better one goes live.
+"""Runs the gate: challenger and champion score the same rows, and the better one goes live.
 
-Models are scored first, without any lock. Then, under the lock that all machines share, the
-champion is looked up again: if it is still the one that was compared with, the decision is noted
-and the alias moves; if not, the comparison is made anew.
+The models score without a lock. Then, under the lock that all machines share, the champion is
+looked up again. If it is still the same, the decision is recorded and the alias moves. If not, the
+comparison is repeated with the new champion.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from flows.config import RegistryParams
 from flows.registry import gate
 from flows.registry.aliases import HELD, PROMOTING, REFUSED, clean_up, move
 from flows.registry.decision import Decision, Grounds
-from flows.registry.guards import JudgedRows, Showing
+from flows.registry.guards import JudgedRows, ModelScores
 from flows.registry.loading import learned_rows
 from flows.registry.server_lock import exclusive
 from flows.registry.smoke_test import Probed, latency_in_turn, smoke_test
@@ -44,21 +44,21 @@ from flows.registry.versions import (
 
 ROUNDS = 5
 AGAIN_SECONDS = 10.0
-"""After so long a champion that could not be scored is tried again."""
+"""Wait before a champion that could not be scored is tried again."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a challenger is judged by.
+    """The data that the gate's decision is based on.
 
     Args:
         schema: The schema of the rows.
         rows: The current raw test rows with their labels.
         segments: Which rows belong to each segment, bool, shape (rows,).
-        data_checks: How many of the expectations that must hold the data met, and how many there
-            were.
-        data: The hash of the data the rows come from.
-        constant: The mean training label, which a model must beat where no champion can be.
+        data_checks: Number of required expectations that the data passed, and of all of them.
+        data: Hash of the data from which the rows come.
+        constant: The mean training label. Without a champion, a model must be better than always
+            predicting it.
     """
 
     schema: Schema
@@ -69,7 +69,7 @@ class Evidence:
     constant: float
 
 
-def hold_gate(
+def apply_gate(
     dataset: str,
     number: int,
     evidence: Evidence,
@@ -78,31 +78,31 @@ def hold_gate(
     seed: int,
     root: Path = Path(),
 ) -> Decision:
-    """Holds a version against the champion on the same raw rows; the better one is live.
+    """Compares a version with the champion on the same raw rows, and promotes it if it is better.
 
     Args:
         dataset: The data set.
         number: The challenger.
-        evidence: What both are judged by.
+        evidence: The rows and the results of the data checks.
         policy: When a challenger wins, and whether it then goes live.
-        seed: Seeds the bootstrap.
+        seed: Seed of the bootstrap.
         root: The workspace.
 
     Returns:
-        The decision; it is also noted on the version.
+        The decision. It is also written to the version's tags.
 
     Raises:
-        RegistryError: The challenger does not pass its smoke test, or others kept moving the alias.
+        RegistryError: The challenger fails its smoke test, or the champion changed too often.
     """
     shown: dict[int, Probed] = {}
     try:
-        return _held(dataset, number, evidence, policy, shown, seed, root)
+        return _decide(dataset, number, evidence, policy, shown, seed, root)
     finally:
         for probed in shown.values():
             probed.close()
 
 
-def _held(
+def _decide(
     dataset: str,
     number: int,
     evidence: Evidence,
@@ -111,7 +111,7 @@ def _held(
     seed: int,
     root: Path,
 ) -> Decision:
-    """The decision of `hold_gate`; the versions it has loaded are left in `shown`."""
+    """Makes the decision of `apply_gate`. Adds the loaded versions to `shown`."""
     registry = client(root)
     challenger = get_version(dataset, number, root)
     bases: dict[int, Basis] = {}
@@ -124,31 +124,31 @@ def _held(
         decision = _judge(challenger, champion, shown, bases, evidence, policy, seed, root)
         with exclusive(registry, model_name(dataset)) as lease:
             if alias_of(registry, dataset, LIVE) != champion:
-                continue  # another flow was faster: its champion is the one to beat
+                continue  # another run was faster: compare with its champion
             clean_up(registry, dataset, number, champion, root)
             _note(registry, dataset, decision, evidence, policy)
             if decision.promotes:
                 move(registry, dataset, champion, number, lease)
         return decision
     raise RegistryError(
-        f"The champion of {dataset} changed {ROUNDS} times; version {number} waits."
+        f"The champion of {dataset} changed {ROUNDS} times, so version {number} was not compared."
     )
 
 
 def _settled(
     challenger: Version, champion: int | None, evidence: Evidence, policy: RegistryParams
 ) -> Decision | None:
-    """The decision, where there is nothing to compare, or the same was compared before."""
+    """Returns the decision if no comparison is needed, or if it was made before; else None."""
     number = challenger.number
     grounds = Grounds(number, champion)
     if champion == number:
-        return Decision(grounds, (), "", said=f"Version {number} is the champion already.")
+        return Decision(grounds, (), "", said=f"Version {number} is already the champion.")
     if reason := challenger.tags.get("rollback.reason"):
-        said = (
-            f"Version {number} was rolled back ({reason}) and does not go live by itself; "
-            f"`autorec promote {challenger.dataset} --version {number}` would."
+        sentence = (
+            f"Version {number} was rolled back ({reason}), so it does not go live automatically. "
+            f"To make it live: `autorec promote {challenger.dataset} --version {number}`."
         )
-        return Decision(grounds, (), "", said=said)
+        return Decision(grounds, (), "", said=sentence)
     if challenger.tags.get("gate.policy") != _policy(champion, evidence, policy):
         return None
     known = Decision.from_json(challenger.tags["gate"])
@@ -156,7 +156,7 @@ def _settled(
 
 
 def _try(registry: Any, version: Version, evidence: Evidence, root: Path) -> Probed:
-    """Smoke test and scores of the challenger; that it fails is noted on it."""
+    """Runs smoke test and scoring of the challenger. A failure is written to its tags."""
     try:
         return smoke_test(version, evidence.rows[evidence.schema.columns], root)
     except RegistryError as error:
@@ -175,13 +175,13 @@ def _judge(
     seed: int,
     root: Path,
 ) -> Decision:
-    live: Showing | gate.Unreadable | None = None
+    live: ModelScores | gate.Unreadable | None = None
     on, latency = gate.ALL, None
     if champion is not None:
         try:
             version = get_version(challenger.dataset, champion, root)
             if champion not in bases:
-                shown[champion], bases[champion] = _champions(version, evidence, policy, root)
+                shown[champion], bases[champion] = _try_champion(version, evidence, policy, root)
             if _finite(shown[champion], shown[challenger.number]):
                 on = bases[champion]
             live = _showing(version, shown[champion], evidence, on)
@@ -202,37 +202,39 @@ def _judge(
 
 
 def _finite(*probed: Probed) -> bool:
-    """Whether all rows have scores; else all count, so that none without is left out."""
-    return all(np.isfinite(one.scores).all() for one in probed)
+    """Returns whether all scores are finite. If not, all rows are used, to find the bad ones."""
+    return all(np.isfinite(version.scores).all() for version in probed)
 
 
-def _champions(
+def _try_champion(
     version: Version, evidence: Evidence, policy: RegistryParams, root: Path
 ) -> tuple[Probed, Basis]:
-    """What a champion scores, and which rows it may be judged on; tried twice.
+    """Scores the champion and chooses the rows to compare on. Tried twice.
 
-    A store that was away for a moment is no reason to let a model in that was compared with none.
+    Otherwise a short failure of the store would let a model go live without a comparison.
     """
 
-    def ask() -> tuple[Probed, Basis]:
+    def attempt() -> tuple[Probed, Basis]:
         probed = smoke_test(version, evidence.rows[evidence.schema.columns], root)
         record = learned_rows(version, root)
         return probed, basis(version.number, record, evidence.rows, fewest=policy.min_test_rows)
 
     try:
-        return ask()
+        return attempt()
     except RegistryError:
         time.sleep(AGAIN_SECONDS)
-        return ask()
+        return attempt()
 
 
 def _judged(evidence: Evidence, on: Basis, policy: RegistryParams) -> JudgedRows:
-    """The test rows that count."""
+    """Returns the test rows that are used."""
     schema, rows, segments = evidence.schema, evidence.rows, evidence.segments
     if on.counted is not None:
         rows = rows[on.counted]
         left = {name: chosen[on.counted] for name, chosen in segments.items()}
-        segments = {n: one for n, one in left.items() if one.sum() >= policy.min_segment_rows}
+        segments = {
+            name: mask for name, mask in left.items() if mask.sum() >= policy.min_segment_rows
+        }
     labels = rows[schema.label].to_numpy(np.float64)
     return JudgedRows(
         schema.task,
@@ -243,19 +245,19 @@ def _judged(evidence: Evidence, on: Basis, policy: RegistryParams) -> JudgedRows
     )
 
 
-def _showing(version: Version, probed: Probed, evidence: Evidence, on: Basis) -> Showing:
-    """What a version made of the test rows that count."""
+def _showing(version: Version, probed: Probed, evidence: Evidence, on: Basis) -> ModelScores:
+    """Returns the scores and losses of a version on the test rows that are used."""
     counted = slice(None) if on.counted is None else on.counted
     labels = evidence.rows[evidence.schema.label].to_numpy()[counted]
     scores = probed.scores[counted]
     losses = row_losses(evidence.schema.task, labels, scores)
-    return Showing(version.number, scores, losses, int(version.tags["size"]))
+    return ModelScores(version.number, scores, losses, int(version.tags["size"]))
 
 
 def _note(
     registry: Any, dataset: str, decision: Decision, evidence: Evidence, policy: RegistryParams
 ) -> None:
-    """Keeps the decision on the version, before anything moves."""
+    """Writes the decision to the version's tags, before the alias moves."""
     number, champion = decision.grounds.challenger, decision.grounds.champion
     describe(registry, dataset, number, decision.markdown())
     state = PROMOTING if decision.promotes else HELD if decision.passed else REFUSED
@@ -263,12 +265,12 @@ def _note(
         "state": state,
         "decision": str(decision),
         "gate": decision.to_json(),
-        "gate.policy": _policy(champion, evidence, policy),  # last: with it the note is whole
+        "gate.policy": _policy(champion, evidence, policy),  # last: marks the tags as complete
     }
     set_tags(registry, dataset, number, tags)
 
 
 def _policy(champion: int | None, evidence: Evidence, policy: RegistryParams) -> str:
-    """What a decision rests on besides the version itself: the same again decides the same."""
+    """Returns a text of all inputs of a decision except the version. Equal text, equal decision."""
     met, asked = evidence.data_checks
     return f"{champion} {evidence.data} {met}/{asked} {policy.model_dump_json()}"

@@ -1,15 +1,17 @@
-"""One at a time, across processes and machines: a lock that the tracking server itself holds.
+"""A lock across processes and machines, stored in the MLflow tracking server.
 
-MLflow sets aliases unconditionally, but it makes a registered model of one name only once: its
-database holds the name unique. So the lock is an empty registered model, `<name>.lock`. Who makes
-it, holds it; who deletes it, lets it go.
+MLflow sets aliases without any check, but its database allows each registered model name only once.
+The lock is therefore an empty registered model named `<name>.lock`. The process that creates it
+holds the lock, and deletes it to release the lock.
 
-A holder that dies leaves the lock behind. Others break it when they themselves have seen the same
-owner for a whole lease; no clock is compared with another machine's. They break it by renaming it
-after its owner, which again can happen only once, so that nobody breaks a lock that has meanwhile
-passed to another. A holder acts only in the first half of its lease and asks before it writes
-(`Lease.assure`): what is done under the lock takes some requests, models are scored before. What
-remains is a holder that stands still for half a lease between that question and its next request.
+A holder that is killed leaves the lock behind. Another process breaks the lock after it has seen
+the same owner for a whole lease by its own clock, so clocks of two machines are never compared. It
+breaks the lock by renaming it after its owner. That can succeed only once, so a lock that has
+passed to a new owner is never broken by mistake.
+
+A holder writes only in the first half of its lease, and checks this before it writes
+(`Lease.assure`). Only a few requests are made under the lock; models are scored before. One risk
+remains: a holder that is suspended for half a lease between this check and its next request.
 """
 
 from __future__ import annotations
@@ -30,19 +32,19 @@ POLL = 0.2
 OWNER = "owner"
 BROKEN = "broken"
 BROKEN_MS = 3600 * 1000
-"""How long a broken lock is remembered: longer than anybody could still want to break it."""
+"""How long a broken lock is remembered: longer than any process could still try to break it."""
 
 
 @dataclass(frozen=True)
 class Lease:
-    """A lock that is held.
+    """A lock that this process holds.
 
     Args:
         registry: MLflow's client.
-        lock: The lock's name.
-        owner: Who holds it: machine, process and a random part.
-        since: When it was asked for, by this machine's monotonic clock.
-        seconds: How long others leave it alone.
+        lock: Name of the lock.
+        owner: The holder: machine, process id and a random part.
+        since: Time of the request by this machine's monotonic clock, in seconds.
+        seconds: Length of the lease. Others do not break the lock before.
     """
 
     registry: Any
@@ -52,16 +54,16 @@ class Lease:
     seconds: float
 
     def assure(self) -> None:
-        """Makes sure that nobody else can hold the lock now.
+        """Checks that no other process can hold the lock now.
 
         Raises:
-            RegistryError: More than half of the lease is over, or another has broken the lock.
+            RegistryError: More than half of the lease is over, or another process broke the lock.
         """
         elapsed = time.monotonic() - self.since
         if elapsed > self.seconds / 2 or _owner(self.registry, self.lock) != self.owner:
             raise RegistryError(
-                f"{self.lock} was held for {elapsed:.0f} s and is not certain any more; nothing "
-                "was moved. Run it again."
+                f"{self.lock} was held for {elapsed:.0f} s and is no longer safe, so the alias was "
+                "not moved. Run the command again."
             )
 
 
@@ -74,18 +76,18 @@ def exclusive(
     Args:
         registry: MLflow's client.
         name: The registered model.
-        seconds: The lease: how long others leave a lock alone whose holder does not let go.
-        patience: How long to wait for it.
+        seconds: Length of the lease. Others break the lock if it is not released by then.
+        patience: Maximum seconds to wait for the lock.
 
     Raises:
-        RegistryError: Others held it all the time.
+        RegistryError: Other processes held the lock all the time.
     """
     lease = _acquire(registry, f"{name}.lock", seconds, patience)
     try:
         _forget_broken(registry, lease.lock)
         yield lease
     finally:
-        # Later than this it may be another's: then it is left to be broken.
+        # Later than this, the lock may belong to another process, so it is not deleted.
         if time.monotonic() - lease.since < seconds * 0.9:
             with suppress(_mlflow_error()):
                 registry.delete_registered_model(lease.lock)
@@ -105,18 +107,20 @@ def _acquire(registry: Any, lock: str, seconds: float, patience: float) -> Lease
         elif holder is not None and now - seen_since > seconds:
             _break(registry, lock, holder)
         elif now - started > patience:
-            raise RegistryError(f"{lock} has been held by others for {patience:.0f} s ({holder}).")
+            raise RegistryError(
+                f"{lock} has been held by other processes for {patience:.0f} s ({holder})."
+            )
         time.sleep(POLL)
 
 
 def _make(registry: Any, lock: str, owner: str) -> bool:
-    """Makes the lock; False where it exists already and is not ours."""
+    """Creates the lock. Returns False if another process holds it."""
     try:
         registry.create_registered_model(lock, tags={OWNER: owner})
     except _mlflow_error() as error:
         if error.error_code not in ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"):
             raise
-        # An answer that was lost on its way makes MLflow's client ask again.
+        # MLflow's client repeats a request if its answer was lost, so the lock may be ours.
         return _owner(registry, lock) == owner
     return True
 
@@ -131,19 +135,19 @@ def _owner(registry: Any, lock: str) -> str | None:
 
 
 def _break(registry: Any, lock: str, holder: str) -> None:
-    # Fails where the lock has just been let go, or where this holder's was broken before.
+    # Fails if the lock was just released, or if this holder's lock was already broken.
     with suppress(_mlflow_error()):
         registry.rename_registered_model(lock, f"{lock}.{BROKEN}.{holder}")
 
 
 def _forget_broken(registry: Any, lock: str) -> None:
-    """Deletes the remains of locks broken long ago, by the server's clock alone."""
+    """Deletes locks that were broken long ago. Uses only the server's clock."""
     found = registry.search_registered_models(f"name LIKE '{lock}%'")
-    now = max((one.creation_timestamp for one in found if one.name == lock), default=0)
-    for one in found:
-        if one.name != lock and now - one.last_updated_timestamp > BROKEN_MS:
+    now = max((model.creation_timestamp for model in found if model.name == lock), default=0)
+    for model in found:
+        if model.name != lock and now - model.last_updated_timestamp > BROKEN_MS:
             with suppress(_mlflow_error()):
-                registry.delete_registered_model(one.name)
+                registry.delete_registered_model(model.name)
 
 
 def _mlflow_error() -> Any:

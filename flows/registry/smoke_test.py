@@ -1,4 +1,4 @@
-"""The smoke test and the scoring of registered versions, each in a clean process of its own."""
+"""Smoke test, scoring and latency of registered versions, each in its own clean process."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from flows.registry.versions import RegistryError, Version
 
 CHUNK = 100_000
 PAIRS = 15
-"""How often two models' latencies are measured, one right after the other."""
+"""Number of paired measurements of two models' latencies."""
 CALLS, WARM_UP_CALLS = 7, 20
-"""Rows that are scored for one measurement, and before the first."""
+"""Number of rows scored one by one for a measurement, and to warm up."""
 
 
 @dataclass(frozen=True)
 class Probed:
-    """What a version did in a clean process, which waits until this is closed or dropped.
+    """A version that passed its smoke test in a clean process, which runs until it is closed.
 
     Args:
-        scores: Its scores of the rows it was given, float64, shape (rows,).
-        milliseconds: Measures how long so many calls with one row take; gives their median.
+        scores: Its scores of the given rows, float64, shape (rows,).
+        milliseconds: Returns the median time in milliseconds of the given number of calls with one
+            row each.
         close: Ends the process.
     """
 
@@ -39,15 +40,15 @@ class Probed:
 
 
 def smoke_test(version: Version, rows: pd.DataFrame | None = None, root: Path = Path()) -> Probed:
-    """Loads a version by its URI in a clean process; it must score its own example as recorded.
+    """Loads a version in a clean process and checks that it scores its example as recorded.
 
     Args:
         version: The version.
-        rows: Raw rows that it is to score as well.
+        rows: Raw rows to score as well, or None.
         root: The workspace.
 
     Raises:
-        RegistryError: It does not load, is not what was registered, or gives other numbers.
+        RegistryError: It does not load, its files are not those registered, or its scores differ.
     """
     try:
         process = CleanProcess(version, root)
@@ -58,32 +59,32 @@ def smoke_test(version: Version, rows: pd.DataFrame | None = None, root: Path = 
             raise
     except (RegistryError, DataError) as error:
         number = version.number
-        raise RegistryError(f"Version {number} does not pass its smoke test: {error}") from error
+        raise RegistryError(f"Version {number} fails its smoke test: {error}") from error
 
 
 def _probed(process: CleanProcess, rows: pd.DataFrame | None) -> Probed:
     example = process.example()
     found, recorded = example["scores"], example["recorded"]
-    alike = len(found) == len(recorded)
-    if not (alike and np.allclose(found, recorded, rtol=1e-5, atol=1e-6)):
-        raise RegistryError(f"it scores its example {found}, not {recorded}.")
+    same_length = len(found) == len(recorded)
+    if not (same_length and np.allclose(found, recorded, rtol=1e-5, atol=1e-6)):
+        raise RegistryError(f"the scores of its example are {found}, not {recorded}.")
     scores = np.zeros(0) if rows is None else _score(process, rows)
     return Probed(scores, process.milliseconds, process.close)
 
 
 def latency_in_turn(champion: Probed, challenger: Probed) -> Latency:
-    """Measures both models' latency by turns, so that a busy machine slows both alike.
+    """Measures the latency of both models alternately, so that a busy machine slows both equally.
 
-    The ratio is the median over pairs of measurements that follow each other at once, with the
-    champion first in every other pair: a pair that was disturbed does not move it.
+    The ratio is the median over pairs of consecutive measurements, with the champion first in every
+    second pair. A pair that was disturbed therefore hardly changes it.
     """
     try:
-        for one in (champion, challenger):
-            one.milliseconds(WARM_UP_CALLS)
+        for version in (champion, challenger):
+            version.milliseconds(WARM_UP_CALLS)
         pairs = []
         for turn in range(PAIRS):
             order = (champion, challenger) if turn % 2 else (challenger, champion)
-            times = [one.milliseconds(CALLS) for one in order]
+            times = [version.milliseconds(CALLS) for version in order]
             pairs.append(times if turn % 2 else times[::-1])
     except RegistryError as error:
         return Latency(float("nan"), float("nan"), 0, f"it could not be measured: {error}")

@@ -1,7 +1,7 @@
-"""The test rows that two models are compared on: those the champion has not learned from.
+"""Chooses the test rows for a comparison: those that the champion has not learned from.
 
-A random split is another one as soon as rows come in or its seed changes, and most of the new test
-rows are then rows that the champion was trained on.
+A random split changes when rows are added or its seed changes. Most of the new test rows are then
+rows that the champion was trained on.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from autorec_core.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class Basis:
-    """Which test rows count in a comparison, and why.
+    """The test rows that are used in a comparison, and why.
 
     Args:
-        counted: bool, shape (rows,); None where all do.
-        detail: What must be said of it, in a sentence; "" where nothing must.
+        counted: Which rows are used, bool, shape (rows,); None for all.
+        detail: An explanation for readers, or "".
     """
 
     counted: np.ndarray | None
@@ -32,31 +32,31 @@ def basis(champion: int, record: LearnedRows | None, rows: pd.DataFrame, *, fewe
     """Leaves out the test rows that a champion learned from, if enough others are left.
 
     Args:
-        champion: Its version.
-        record: The rows it learned from; None where it keeps no record.
+        champion: Number of its version.
+        record: The rows it learned from; None if it has no record.
         rows: The current raw test rows with their labels.
-        fewest: How many rows must be left.
+        fewest: Minimum number of rows that must be left.
     """
-    every = f"all {len(rows):,} count"
+    every = f"all {len(rows):,} are used"
     if record is None:
         return Basis(
             None,
-            f"{every}: version {champion} keeps no record of the rows it learned from, so some of "
-            "these may be among them",
+            f"{every}: version {champion} has no record of the rows it learned from, so it may "
+            "have learned from some of these",
         )
     try:
-        sampled, learned = record.look(rows)
+        sampled, learned = record.find_learned(rows)
     except DataError:
         return Basis(
             None,
-            f"{every}: version {champion} learned from rows of other columns, so it cannot be told "
-            "whether some of these are among them",
+            f"{every}: version {champion} learned from rows with other columns, so it is unknown "
+            "whether it learned from some of these",
         )
     counted = sampled & ~learned
-    told, known, left = (int(mask.sum()) for mask in (sampled, learned, counted))
-    if not known and (told == len(rows) or left >= fewest):
+    covered, known, left = (int(mask.sum()) for mask in (sampled, learned, counted))
+    if not known and (covered == len(rows) or left >= fewest):
         return Basis(None)
-    of = "" if told == len(rows) else f"the {told:,} that its record can tell of among "
+    of = "" if covered == len(rows) else f"the {covered:,} that its record covers among "
     if left < fewest:
         return Basis(
             None,
@@ -65,5 +65,6 @@ def basis(champion: int, record: LearnedRows | None, rows: pd.DataFrame, *, fewe
         )
     return Basis(
         counted,
-        f"{left:,} of {len(rows):,} count: version {champion} learned from {known:,} of {of}them",
+        f"{left:,} of {len(rows):,} are used: version {champion} learned from {known:,} of "
+        f"{of}them",
     )

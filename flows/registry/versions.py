@@ -1,4 +1,4 @@
-"""What the registry knows of a data set's model: versions, aliases, tags."""
+"""Versions, aliases and tags of a data set's registered model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flows.tracking import mlflow_runs
 FIGURES = "metric."
 LIVE, PREVIOUS = "champion", "previous"
 DESCRIPTION_LENGTH = 5000
-"""MLflow's limit; the whole table stands in a tag."""
+"""MLflow's limit. A tag has the full table."""
 
 
 class RegistryError(AutoRecError):
@@ -22,14 +22,14 @@ class RegistryError(AutoRecError):
 
 @dataclass(frozen=True)
 class Version:
-    """One registered model.
+    """One version of a registered model.
 
     Args:
-        dataset: Its data set.
-        number: The version's number.
+        dataset: The data set.
+        number: Number of the version.
         aliases: The aliases that point to it.
-        tags: Its tags: lineage, figures, decision.
-        created: Milliseconds since 1970.
+        tags: Its tags: lineage, test metrics, decision.
+        created: Time of registration in milliseconds since 1970.
     """
 
     dataset: str
@@ -40,7 +40,7 @@ class Version:
 
     @property
     def figures(self) -> dict[str, float]:
-        """Its test figures by metric."""
+        """Its test metrics by name."""
         return {
             key.removeprefix(FIGURES): float(value)
             for key, value in self.tags.items()
@@ -49,22 +49,22 @@ class Version:
 
     @property
     def state(self) -> str | None:
-        """How far the gate has come with it; None before the gate."""
+        """Its state in the gate, such as "promoted"; None before the gate."""
         return self.tags.get("state")
 
 
 def model_name(dataset: str) -> str:
-    """The registered model's name for a data set."""
+    """Returns the name of a data set's registered model."""
     return f"autorec-{dataset}"
 
 
 def model_uri(dataset: str, number: int) -> str:
-    """The version's address for MLflow."""
+    """Returns the version's URI in MLflow."""
     return f"models:/{model_name(dataset)}/{number}"
 
 
 def client(root: Path) -> Any:
-    """MLflow's client, connected to the workspace's tracking server or store."""
+    """Returns MLflow's client, connected to the workspace's tracking server or store."""
     import mlflow
 
     mlflow_runs.connect(root)
@@ -73,7 +73,7 @@ def client(root: Path) -> Any:
 
 @mlflow_runs.answered()
 def list_versions(dataset: str, root: Path = Path()) -> list[Version]:
-    """The registered versions of a data set's model, newest first.
+    """Returns the registered versions of a data set's model, newest first.
 
     Raises:
         UnreachableError: MLflow does not answer.
@@ -82,28 +82,28 @@ def list_versions(dataset: str, root: Path = Path()) -> list[Version]:
     found = registry.search_model_versions(f"name = '{model_name(dataset)}'")
     if not found:
         return []
-    # A version found by search does not carry its aliases; the model knows them.
+    # MLflow's search returns versions without their aliases; the registered model has them.
     aliases: dict[str, list[str]] = {}
     for alias, number in registry.get_registered_model(model_name(dataset)).aliases.items():
         aliases.setdefault(str(number), []).append(alias)
     versions = [
         Version(
             dataset,
-            int(one.version),
-            tuple(sorted(aliases.get(str(one.version), []))),
-            one.tags,
-            one.creation_timestamp,
+            int(version.version),
+            tuple(sorted(aliases.get(str(version.version), []))),
+            version.tags,
+            version.creation_timestamp,
         )
-        for one in found
+        for version in found
     ]
     return sorted(versions, key=lambda version: -version.number)
 
 
 def get_version(dataset: str, number: int, root: Path = Path()) -> Version:
-    """One version.
+    """Returns one version.
 
     Raises:
-        ConfigError: There is none of this number.
+        ConfigError: There is no version with this number.
     """
     versions = list_versions(dataset, root)
     for version in versions:
@@ -115,7 +115,7 @@ def get_version(dataset: str, number: int, root: Path = Path()) -> Version:
 
 @mlflow_runs.answered()
 def aliased(dataset: str, alias: str, root: Path = Path()) -> Version:
-    """The version that an alias points to, in one request.
+    """Returns the version that an alias points to, with one request.
 
     Raises:
         ConfigError: No version has this alias.
@@ -131,7 +131,7 @@ def aliased(dataset: str, alias: str, root: Path = Path()) -> Version:
 
 
 def alias_of(registry: Any, dataset: str, alias: str) -> int | None:
-    """The number of the version that an alias points to; None where there is none."""
+    """Returns the number of the version that an alias points to, or None."""
     found = _by_alias(registry, dataset, alias)
     return None if found is None else int(found.version)
 
@@ -148,11 +148,11 @@ def _by_alias(registry: Any, dataset: str, alias: str) -> Any:
 
 
 def set_tags(registry: Any, dataset: str, number: int, tags: Mapping[str, str]) -> None:
-    """Sets tags of a version, one after the other, in the order given."""
+    """Sets tags of a version, one after the other, in the given order."""
     for key, value in tags.items():
         registry.set_model_version_tag(model_name(dataset), str(number), key, value)
 
 
 def describe(registry: Any, dataset: str, number: int, text: str) -> None:
-    """Sets a version's description, cut where MLflow would refuse it."""
+    """Sets a version's description, cut to MLflow's maximum length."""
     registry.update_model_version(model_name(dataset), str(number), text[:DESCRIPTION_LENGTH])

@@ -1,1 +1,1 @@
-"""The report of a run: its facts, the page people look at, and the model card."""
+"""The report of a run: its facts, the HTML page and the model card."""

@@ -1,4 +1,4 @@
-"""Builds a run's page where it is stale, and opens it."""
+"""Builds a run's report if it is out of date, and opens it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ logger = logging.getLogger(__name__)
 
 CARD = "model_card.md"
 HEAD = 2000
-"""So many characters of a page hold the digest of what it was made from."""
+"""The digest of the facts and the code is within this many characters from the page's start."""
 
 
 def build_report(places: Places) -> Path:
-    """Brings the page and the model card of the data set's last run up to date.
+    """Writes the page and the model card of a data set's last run, if they are out of date.
 
     Returns:
-        The page; both are written only where the facts or the templates have changed.
+        The page. Both files are written only if the facts or the code of the report have changed.
 
     Raises:
         DataError: The pipeline has not evaluated a model of this data set yet.
@@ -37,9 +37,9 @@ def build_report(places: Places) -> Path:
 
 
 def report_run(places: Places) -> None:
-    """Builds page and card at the end of a run and adds them to MLflow's run and version.
+    """Builds page and model card at the end of a run and adds them to the MLflow run and version.
 
-    A run is not lost for want of its picture: what goes wrong is a warning.
+    An error is logged as a warning, so that it does not fail the run.
     """
     try:
         facts = _facts(places)
@@ -71,7 +71,7 @@ def _build(places: Places, run: Run) -> Path:
 
 
 def _publish(places: Places, number: int | None, page: Path, card: Path) -> None:
-    """Adds page and card to the search's MLflow run, and the card to the version's description."""
+    """Adds page and card to the MLflow run of the search, and the card to the version."""
     from flows.registry.versions import client, describe
 
     if number is not None:
@@ -83,7 +83,7 @@ def _publish(places: Places, number: int | None, page: Path, card: Path) -> None
 
 
 def open_report(dataset: str, *, browser: bool) -> Path:
-    """Builds the page if it is stale, and opens it in a browser if told to."""
+    """Builds the page if it is out of date, and opens it in a browser if `browser` is True."""
     Params.load().dataset(dataset)
     page = build_report(Places(dataset))
     if browser:
@@ -92,7 +92,7 @@ def open_report(dataset: str, *, browser: bool) -> Path:
 
 
 def _digest(facts: str) -> str:
-    """Stands for the facts and for all that makes a page of them."""
+    """Returns a SHA-256 over the facts and all code and templates of the report."""
     digest = hashlib.sha256(facts.encode())
     folder = Path(__file__).parent
     for path in sorted([*folder.rglob("*.py"), *folder.glob("templates/*")]):

@@ -1,4 +1,4 @@
-"""Reads the facts of a run from what its stages left in the workspace, and from the registry."""
+"""Reads the facts of a run from the workspace and the registry."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autorec_core.evaluation.breakdown import ActivityRow, CalibrationRow, Resid
 from autorec_core.evaluation.intervals import Interval
 from flows.config import Params
 from flows.registry.decision import Decision
-from flows.registry.lineage import in_brief, lineage
+from flows.registry.lineage import lineage, lineage_tags
 from flows.registry.versions import Version, list_versions
 from flows.report.facts import (
     CurvePoint,
@@ -37,15 +37,15 @@ def collect(params: Params, places: Places) -> Run:
 
     Args:
         params: The parameters of the workspace.
-        places: The data set's places.
+        places: The paths of the data set.
 
     Raises:
-        DataError: The pipeline has not evaluated a model of this data set yet, or something it
-            wrote is missing or damaged.
+        DataError: The pipeline has not evaluated a model of this data set yet, or one of its files
+            is missing or damaged.
     """
     entry = params.dataset(places.dataset)
     try:
-        origin = in_brief(lineage(params, places))
+        origin = lineage_tags(lineage(params, places))
         profile = _json(places.prepared / "profile.json")
         schema = load_schema(places.prepared)
         intervals = _json(places.evaluation / "intervals.json")
@@ -74,7 +74,7 @@ def collect(params: Params, places: Places) -> Run:
             versions=versions,
             version=version,
             decision=Decision.from_json(tags["gate"]) if "gate" in tags else None,
-            # What a version was registered with outlives later changes of the workspace.
+            # The version's tags count, because the workspace may have changed since.
             lineage={key: tags.get(key, value) for key, value in origin.items()},
             params=params.flat(places.dataset),
             warnings=tuple(run_warnings(places)),
@@ -82,7 +82,7 @@ def collect(params: Params, places: Places) -> Run:
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(
             f"The run of {places.dataset} cannot be read ({type(error).__name__}: {error}). "
-            f"`autorec run {places.dataset}` builds what is missing."
+            f"Run `autorec run {places.dataset}` to build the missing files."
         ) from error
 
 
@@ -113,6 +113,8 @@ def _trials(path: Path) -> Iterator[Trial]:
             seconds=float(row["seconds"]),
             hyperparameters=json.loads(row["hyperparameters"]),
             reason=row["reason"],
+            epochs=float(row["epochs"]),
+            stopped=row["stopped"],
         )
 
 
@@ -191,27 +193,30 @@ def _by_label(counts: Mapping[str, int]) -> dict[str, int]:
 
 def _expectations(checks: Path) -> Iterator[Expectation]:
     for part in ("raw", "splits"):
-        for one in _json(checks / f"{part}.json")["expectations"]:
-            settings = ", ".join(f"{key} {value}" for key, value in one["settings"].items())
+        for result in _json(checks / f"{part}.json")["expectations"]:
+            settings = ", ".join(f"{key} {value}" for key, value in result["settings"].items())
             yield Expectation(
-                table=one["table"],
-                name=one["expectation"].removeprefix("expect_").replace("_", " "),
-                column=one["column"],
+                table=result["table"],
+                name=result["expectation"].removeprefix("expect_").replace("_", " "),
+                column=result["column"],
                 settings=settings,
-                severity=one["severity"],
-                success=one["success"],
-                rows=one["rows"],
-                unexpected=one["unexpected"],
+                severity=result["severity"],
+                success=result["success"],
+                rows=result["rows"],
+                unexpected=result["unexpected"],
             )
 
 
 def _registered(
     places: Places, model: str
 ) -> tuple[tuple[Registered, ...], Registered | None, Mapping[str, str]]:
-    """The versions that matter, this run's and its tags; nothing where no registry answers."""
+    """Returns the versions to show, this run's version and its tags.
+
+    All are empty or None if the registry does not answer.
+    """
     versions = mlflow_runs.attempt(lambda: list_versions(places.dataset, places.root)) or []
-    own = next((one for one in versions if one.tags.get("dvc.model") == model), None)
-    kept = tuple(_version(one) for one in versions if one.aliases or one is own)
+    own = next((version for version in versions if version.tags.get("dvc.model") == model), None)
+    kept = tuple(_version(version) for version in versions if version.aliases or version is own)
     if own is None:
         return kept, None, {}
     return kept, _version(own), own.tags

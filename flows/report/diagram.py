@@ -1,4 +1,4 @@
-"""The winner as a drawing: its blocks in layers, laid out by Sugiyama's method."""
+"""Draws the winner as a block diagram, in layers, with Sugiyama's method."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Box:
-    """One block of the drawing; `x` and `y` are its upper left corner."""
+    """One block of the diagram; `x` and `y` are its upper left corner in pixels."""
 
     title: str
     kind: str
@@ -33,7 +33,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Diagram:
-    """A drawing: its size, its boxes, and for each arrow the points it goes through."""
+    """A diagram: size in pixels, boxes, and the points of each arrow."""
 
     width: float
     height: float
@@ -42,7 +42,7 @@ class Diagram:
 
     @property
     def paths(self) -> list[str]:
-        """The arrows as SVG paths that leave and arrive upright."""
+        """The arrows as SVG paths that start and end vertically."""
         return [_curve(points) for points in self.arrows]
 
 
@@ -55,11 +55,11 @@ class _Node:
 
 
 def draw(recommender: Mapping[str, Any], columns: Sequence[str]) -> Diagram:
-    """Lays out a resolved recommender from its inputs at the top to its optimizer.
+    """Lays out a recommender from its inputs at the top to its optimizer at the bottom.
 
     Args:
-        recommender: As `Recommender.get_config` describes it.
-        columns: The names of the encoded ids in their order.
+        recommender: The winner's description from `Recommender.get_config`.
+        columns: The names of the encoded id columns, in order.
     """
     nodes = dict(_nodes(recommender, columns))
     vertices, edges = _laid_out(nodes)
@@ -75,7 +75,7 @@ def draw(recommender: Mapping[str, Any], columns: Sequence[str]) -> Diagram:
             nodes[name].kind,
             nodes[name].lines,
             vertex.view.xy[0] - WIDTH / 2 - left,
-            vertex.view.xy[1] - tallest[vertex.view.xy[1]] / 2 - top,  # a layer's tops in line
+            vertex.view.xy[1] - tallest[vertex.view.xy[1]] / 2 - top,  # aligns the tops of a layer
             WIDTH,
             vertex.view.h,
         )
@@ -84,7 +84,7 @@ def draw(recommender: Mapping[str, Any], columns: Sequence[str]) -> Diagram:
     arrows = []
     for edge in edges:
         start, end = boxes[edge.v[0].data], boxes[edge.v[1].data]
-        # Past the blocks of a layer an arrow goes straight down.
+        # An arrow that passes between the blocks of a layer goes straight down there.
         between = [
             (x - left, y + side * tallest.get(y, 0.0) / 2 - top)
             for x, y in edge.view._pts[1:-1]
@@ -102,7 +102,7 @@ def draw(recommender: Mapping[str, Any], columns: Sequence[str]) -> Diagram:
 
 
 def _laid_out(nodes: Mapping[str, _Node]) -> tuple[dict[str, Any], list[Any]]:
-    """The blocks as vertices with a place, and the edges with the points they go through."""
+    """Returns the blocks as vertices with positions, and the edges with their points."""
     from grandalf.graphs import Edge, Graph, Vertex
     from grandalf.layouts import SugiyamaLayout, VertexViewer
     from grandalf.routing import EdgeViewer, route_with_lines
@@ -125,7 +125,7 @@ def _laid_out(nodes: Mapping[str, _Node]) -> tuple[dict[str, Any], list[Any]]:
 
 
 def _nodes(recommender: Mapping[str, Any], columns: Sequence[str]) -> Iterator[tuple[str, _Node]]:
-    """The blocks by name; interactors side by side become blocks of their own."""
+    """Yields the blocks by name. The branches of a parallel block become separate blocks."""
     instead: dict[str, list[str]] = {}
     for entry in recommender["nodes"]:
         name, block = entry["name"], entry.get("block")
@@ -155,10 +155,10 @@ def _node(block: Mapping[str, Any], parents: Sequence[str], columns: Sequence[st
 
 
 def _settings(block: Mapping[str, Any], columns: Sequence[str]) -> Iterator[str]:
-    """What a block is set to, a line each, columns first; empty settings are left out."""
+    """Yields the settings of a block, one line each, columns first. Skips empty settings."""
     for key, value in sorted(block.items(), key=lambda item: item[0] not in COLUMN_FIELDS):
         if key in COLUMN_FIELDS:
-            word = {"feat_column_id": "", "key_column": "of ", "value_column": "met "}[key]
+            word = {"feat_column_id": "", "key_column": "of ", "value_column": "with "}[key]
             yield f"{word}{columns[value]}"
         elif key == "vocabulary_sizes":
             ids = sum(value)
@@ -176,7 +176,7 @@ def _plain(value: Any) -> str:
 
 
 def _words(name: str) -> str:
-    """`LatentFactorMapper` as "Latent factor mapper"; runs of capitals stay."""
+    """Turns `LatentFactorMapper` into "Latent factor mapper". Keeps acronyms in capitals."""
     name = name.removesuffix("Interaction").removesuffix("Optimizer")
     parts = re.findall(r"[A-Z]+(?![a-z])\d*|[A-Z][a-z0-9]*", name) or [name]
     first, *rest = parts

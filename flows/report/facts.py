@@ -1,4 +1,4 @@
-"""The facts of a run, as one frozen value: what the page and the model card are made from."""
+"""The facts of a run as one frozen value. The page and the model card are made from it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from flows.registry.decision import TEST_ROWS, Check, Decision
 
 @dataclass(frozen=True)
 class Figures:
-    """The test figures of the model or of a baseline.
+    """The test metrics of the model or of a baseline.
 
     Args:
         name: "model" or the baseline's name.
-        title: The same for the reader.
+        title: The title for readers.
         metrics: Test metrics by name, the loss first.
         loss: The loss with its interval.
-        difference: The model's loss minus this one's, paired; None for the model itself.
-        chosen: What a baseline chose on the valid rows, in words, else "".
+        difference: The model's loss minus this loss, paired by row; None for the model itself.
+        chosen: The settings that a baseline chose on valid, as text; "" if there are none.
     """
 
     name: str
@@ -37,14 +37,16 @@ class Trial:
     """One trial of the search.
 
     Args:
-        rank: Its place, from 1.
-        number: Its number, from 0, in the order they were proposed.
+        rank: Rank, from 1.
+        number: Number, from 0, in the order in which trials were proposed.
         status: How it ended.
-        score: Its objective on the valid split; None where it failed.
-        best_step: The evaluation with that score.
-        seconds: How long it took.
-        hyperparameters: The searched values by path; none where it failed.
-        reason: Why it failed, else "".
+        score: Its objective on valid; None if it failed.
+        best_step: Number of the evaluation with that score.
+        seconds: Duration.
+        hyperparameters: The searched values by path; empty if it failed.
+        reason: Why it failed, or "".
+        epochs: How long it was trained, in epochs.
+        stopped: Why it stopped: "plateau", "all epochs", "pruned" or "paused"; "" if it failed.
     """
 
     rank: int
@@ -55,11 +57,18 @@ class Trial:
     seconds: float
     hyperparameters: Mapping[str, Any]
     reason: str
+    epochs: float = 0.0
+    stopped: str = ""
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it would have been trained further if the search had thought more of it."""
+        return self.stopped in ("pruned", "paused")
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One evaluation of a trial: training loss and objective after so many epochs."""
+    """One evaluation of a trial: training loss and objective after `epoch` epochs."""
 
     trial: int
     step: int
@@ -70,17 +79,17 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Winner:
-    """The winning trial and the recommender it stands for.
+    """The winning trial and its recommender.
 
     Args:
-        trial: Its number.
-        objective: What was best, such as `val_mse`.
-        score: Its score.
-        best_step: The evaluation with that score.
+        trial: Number of the trial.
+        objective: The objective of the search, such as `val_mse`.
+        score: The trial's value of it.
+        best_step: Number of the evaluation with that score.
         hyperparameters: The searched values by path.
-        recommender: The resolved recommender, as `Recommender.get_config` describes it.
-        refit: Whether it was trained once more on train and valid together.
-        members: The trials whose mean the model is, best first; alone, the winning one.
+        recommender: The recommender's description from `Recommender.get_config`.
+        refit: Whether it was trained again on train and valid together.
+        members: The trials whose mean is the model, best first; often only the winning trial.
     """
 
     trial: int
@@ -95,16 +104,16 @@ class Winner:
 
 @dataclass(frozen=True)
 class Split:
-    """What one split holds.
+    """Figures of one split.
 
     Args:
         name: "train", "valid" or "test".
-        rows: Its rows.
+        rows: Number of rows.
         label_mean: The mean label.
-        label_counts: Rows by label, where labels are few.
-        categories: Different known values of each categorical column.
+        label_counts: Number of rows by label; empty if there are many different labels.
+        categories: Number of different known values of each categorical column.
         unknown: The share of unknown values in each categorical column.
-        missing: The share of gaps in each numeric column.
+        missing: The share of missing values in each numeric column.
         quantiles: Quantiles of each numeric column.
         label_quantiles: Quantiles of the label.
     """
@@ -122,7 +131,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Expectation:
-    """One check of the data and its outcome."""
+    """One data check and its result."""
 
     table: str
     name: str
@@ -136,7 +145,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Registered:
-    """A registered version: its number, aliases, test figures, and why it is (not) live."""
+    """A registered version: number, aliases, test metrics, and why it is live or not."""
 
     number: int
     aliases: tuple[str, ...]
@@ -146,35 +155,35 @@ class Registered:
 
 @dataclass(frozen=True)
 class Run:
-    """All that is known of a run.
+    """All facts of a run.
 
     Args:
         dataset: The data set's name in params.yaml.
-        title: Its title.
+        title: The data set's title.
         task: "rating" or "ctr".
         label: The label column.
-        columns: The columns of ids: categorical ones, then multi-valued ones.
-        places: The names of the encoded ids in their order: one a category, several a list.
-        user: The user column, where there is one.
-        item: The item column, where there is one.
+        columns: The id columns: categorical ones, then multi-valued ones.
+        places: The column of each encoded id, in order: once per category, repeated for a list.
+        user: The user column, or None.
+        item: The item column, or None.
         loss: The metric that training minimises, such as "mse".
         level: The level of all intervals.
-        figures: The model's test figures, then each baseline's.
+        figures: The model's test metrics, then each baseline's.
         trials: The search's trials, best first.
         curves: Their learning curves.
         winner: The winner.
-        calibration: Prediction beside outcome on test.
+        calibration: Mean prediction and mean label on test, in bins.
         residuals: The histogram of label minus score on test.
-        activity: The test loss by how often user and item were met.
+        activity: The test loss by how often the user and the item occur in train.
         splits: Train, valid and test.
         bad_rows: Rows of the raw file that were set aside.
         expectations: The data checks.
-        versions: The registered versions that matter: this run's, the champion, the previous one.
-        version: This run's version; None where it is not registered, or no registry answers.
+        versions: The registered versions to show: this run's, the champion, the previous champion.
+        version: This run's version; None if it is not registered or the registry does not answer.
         decision: The gate's decision on that version.
-        lineage: Commit, hashes, seed: what the version was registered with.
+        lineage: Commit, hashes and seed of the version.
         params: Every parameter of the workspace by its dotted path.
-        warnings: What must be known before the figures are believed, a sentence each.
+        warnings: Warnings that readers need to judge the figures, as sentences.
     """
 
     dataset: str
@@ -206,26 +215,26 @@ class Run:
 
     @property
     def model(self) -> Figures:
-        """The model's test figures."""
+        """The model's test metrics."""
         return self.figures[0]
 
     @property
     def strongest(self) -> Figures:
-        """The baseline that is hardest to beat."""
+        """The baseline with the lowest test loss."""
         return min(self.figures[1:], key=lambda figures: figures.loss.mean)
 
     @property
     def champion(self) -> Registered | None:
-        """The version that is live, where there is one."""
-        return next((one for one in self.versions if "champion" in one.aliases), None)
+        """The version that is live, or None."""
+        return next((version for version in self.versions if "champion" in version.aliases), None)
 
     @property
     def contest(self) -> Check | None:
-        """The gate's comparison of losses with the champion of the time, where all rows counted."""
+        """The gate's comparison of losses with the champion at the time, if it used all rows."""
         checks = self.decision.checks if self.decision else ()
-        if any(one.name == TEST_ROWS and one.challenger is not None for one in checks):
-            return None  # on some of the test rows only: no figure to hold beside those on all
-        return next((one for one in checks if one.name == "loss" and one.champion), None)
+        if any(check.name == TEST_ROWS and check.challenger is not None for check in checks):
+            return None  # it used only some test rows: not comparable with losses on all rows
+        return next((check for check in checks if check.name == "loss" and check.champion), None)
 
     @property
     def completed(self) -> tuple[Trial, ...]:
@@ -234,5 +243,5 @@ class Run:
 
     @property
     def failed_checks(self) -> tuple[Expectation, ...]:
-        """The data checks that did not hold."""
-        return tuple(one for one in self.expectations if not one.success)
+        """The data checks that failed."""
+        return tuple(check for check in self.expectations if not check.success)

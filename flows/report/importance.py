@@ -1,4 +1,4 @@
-"""Which hyperparameters moved the score: a forest on the trials, and what it loses without each."""
+"""Importance of hyperparameters: permutation importance of a random forest on the trials."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import numpy as np
 from flows.report.facts import Trial
 
 FEWEST = 10
-INACTIVE = "not in play"
 
 
 @dataclass(frozen=True)
 class Importance:
-    """How much one hyperparameter explains.
+    """How much one hyperparameter explains the score.
 
     Args:
         name: The hyperparameter's path.
@@ -31,12 +30,12 @@ class Importance:
 
 @dataclass(frozen=True)
 class Importances:
-    """The hyperparameters' importance and whether it may be believed.
+    """The importance of the hyperparameters and how reliable it is.
 
     Args:
-        rows: By falling share; empty where the trials are too few.
-        explained: The forest's R² on trials it has not seen; None where there is no forest.
-        verdict: What the reader must know of both, in a sentence.
+        rows: Importances, highest share first; empty if there are too few trials.
+        explained: The forest's R² on trials it was not trained on; None if there is no forest.
+        verdict: A sentence for readers about how reliable the importances are.
     """
 
     rows: tuple[Importance, ...]
@@ -45,7 +44,7 @@ class Importances:
 
 
 def varied(trials: Sequence[Trial]) -> list[str]:
-    """The hyperparameters of which at least two values were tried, those most in play first."""
+    """Returns the hyperparameters with at least two tried values, the most often used first."""
     names = dict.fromkeys(name for trial in trials for name in trial.hyperparameters)
     values = {name: [trial.hyperparameters.get(name) for trial in trials] for name in names}
     kept = [name for name, tried in values.items() if len(set(map(repr, tried))) > 1]
@@ -53,19 +52,19 @@ def varied(trials: Sequence[Trial]) -> list[str]:
 
 
 def importances(trials: Sequence[Trial], seed: int) -> Importances:
-    """Permutation importance on a random forest (Breiman, 2001) that predicts a trial's score.
+    """Computes permutation importance of a random forest (Breiman, 2001) on the trials' scores.
 
     Args:
         trials: The completed trials.
-        seed: Seeds forest and shuffles.
+        seed: Seed of the forest and the shuffles.
     """
     names = varied(trials)
     if len(trials) < FEWEST or not names:
         return Importances(
             (),
             None,
-            f"{len(trials)} completed trials are too few to tell hyperparameters apart; "
-            f"it takes {FEWEST} at least. Raise search.max_trials.",
+            f"{len(trials)} completed trials are too few to compare hyperparameters; "
+            f"at least {FEWEST} are needed. Raise search.max_trials.",
         )
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.inspection import permutation_importance
@@ -89,16 +88,16 @@ def importances(trials: Sequence[Trial], seed: int) -> Importances:
 
 
 def _verdict(trials: Sequence[Trial], explained: float) -> str:
-    said = f"From {len(trials)} trials; R² on trials the forest has not seen: {explained:.2f}."
+    basis = f"From {len(trials)} trials. R² on trials not used for training: {explained:.2f}."
     if explained <= 0:
-        return f"{said} That is no better than guessing the mean: take this as a hint at most."
+        return f"{basis} This is no better than predicting the mean, so do not rely on it."
     if explained < 0.5:
-        return f"{said} Much of the score stays unexplained: more trials would tell more."
-    return said
+        return f"{basis} Much of the score is not explained. More trials would show more."
+    return basis
 
 
 def _ranks(values: Sequence[Any]) -> np.ndarray:
-    """Values as their places in rising order; a hyperparameter not in play stands below all."""
+    """Returns the ranks of values, from 0 in rising order; -1 for an unused hyperparameter."""
     known = {value for value in values if value is not None}
     numeric = all(isinstance(value, int | float) for value in known)
     order = sorted(known) if numeric else sorted(known, key=str)

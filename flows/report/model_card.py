@@ -1,4 +1,4 @@
-"""The model card: what a user of a registered model must know, as Markdown, from the same facts."""
+"""The model card: what a user of a registered model needs to know, as Markdown."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from flows.report.facts import Run
 from flows.report.templating import environment
 
 MOST_LENGTH = 5000
-"""What MLflow's store keeps of a version's description."""
+"""Maximum length of a version's description in MLflow's store."""
 MOST_NAMES = 12
 
 
 def model_card(run: Run) -> str:
-    """The card; as many hyperparameters as leave it within `MOST_LENGTH` characters."""
+    """Returns the card. Leaves out hyperparameters if it exceeds `MOST_LENGTH` characters."""
     for kept in range(len(run.winner.hyperparameters), -1, -1):
         card = _card(run, kept)
         if len(card) <= MOST_LENGTH:

@@ -1,4 +1,4 @@
-"""The page of a run: one HTML file that needs no network, from facts and a template."""
+"""The report page of a run: one HTML file that needs no network."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ MAIN = "window.vegaEmbed = vegaEmbed;"
 
 
 def render(run: Run, *, seed: int, digest: str, built: datetime) -> str:
-    """The page as text.
+    """Returns the page as HTML text.
 
     Args:
         run: The facts.
-        seed: Seeds the importance of hyperparameters.
-        digest: Stands for facts and template; whoever has it knows whether a page is current.
-        built: When the page is made.
+        seed: Seed for the importance of hyperparameters.
+        digest: Hash of the facts and the code, from which `build` sees if the page is up to date.
+        built: Time at which the page is made.
     """
     importance = importances(run.completed, seed)
     template = environment(html=True).get_template("page.html.j2")
@@ -52,7 +52,7 @@ def render(run: Run, *, seed: int, digest: str, built: datetime) -> str:
 
 @cache
 def _libraries() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, of the version Altair writes for."""
+    """Returns Vega, Vega-Lite and Vega-Embed as one script, in the version of Altair's charts."""
     import altair
     import vl_convert
 
@@ -61,7 +61,7 @@ def _libraries() -> str:
 
 
 def _tiles(run: Run) -> list[tuple[str, str, str]]:
-    """The figures at the top: name, value, and what goes with it."""
+    """Returns the figures at the top of the page: name, value, note."""
     seconds = sum(trial.seconds for trial in run.trials)
     model, difference = run.model, run.strongest.difference
     assert difference is not None
@@ -80,7 +80,7 @@ def _tiles(run: Run) -> list[tuple[str, str, str]]:
             (f"test {name.upper()}", f"{value:.4f}", f"on {run.splits[-1].rows:,} rows")
             for name, value in others
         ),
-        ("against the baseline", f"{share:+.1%}".replace("-", "−"), run.strongest.title),
+        ("compared with the baseline", f"{share:+.1%}".replace("-", "−"), run.strongest.title),
         (
             "trials",
             str(len(run.trials)),
@@ -90,24 +90,28 @@ def _tiles(run: Run) -> list[tuple[str, str, str]]:
         (
             "live",
             f"version {live.number}" if live else "none",
-            "this run's model" if live and live == run.version else "another run's" if live else "",
+            "this run's model"
+            if live and live == run.version
+            else "another run's model"
+            if live
+            else "",
         ),
     ]
 
 
 def _tables(run: Run) -> dict[str, Table]:
-    """The tables that stand for themselves."""
+    """Returns the tables without a picture, by name."""
     return {
         "versions": Table(
             ("version", "aliases", run.loss.upper(), "decision"),
             tuple(
                 (
-                    one.number,
-                    ", ".join(one.aliases) or "–",
-                    f"{one.metrics[run.loss]:.4f}" if run.loss in one.metrics else "–",
-                    one.decision or "–",
+                    version.number,
+                    ", ".join(version.aliases) or "–",
+                    f"{version.metrics[run.loss]:.4f}" if run.loss in version.metrics else "–",
+                    version.decision or "–",
                 )
-                for one in run.versions
+                for version in run.versions
             ),
         ),
         "gate": Table(
@@ -124,20 +128,20 @@ def _tables(run: Run) -> dict[str, Table]:
         ),
         "columns": _columns(run),
         "checks": Table(
-            ("outcome", "table", "check", "column", "settings", "unexpected"),
+            ("result", "table", "check", "column", "settings", "unexpected values"),
             tuple(
                 (
-                    "passed" if one.success else one.severity,
-                    one.table,
-                    one.name,
-                    one.column or "–",
-                    one.settings or "–",
-                    f"{one.unexpected:,} of {one.rows:,}",
+                    "passed" if check.success else check.severity,
+                    check.table,
+                    check.name,
+                    check.column or "–",
+                    check.settings or "–",
+                    f"{check.unexpected:,} of {check.rows:,}",
                 )
-                for one in sorted(run.expectations, key=lambda one: one.success)
+                for check in sorted(run.expectations, key=lambda check: check.success)
             ),
         ),
-        "lineage": Table(("what", "value"), tuple(run.lineage.items())),
+        "lineage": Table(("name", "value"), tuple(run.lineage.items())),
         "params": Table(
             ("parameter", "value"),
             tuple((name, json.dumps(value)) for name, value in run.params.items()),
@@ -163,7 +167,14 @@ def _columns(run: Run) -> Table:
         (name, "number", "–", "–", f"{train.missing[name]:.2%}", _range(train.quantiles[name]))
         for name in train.missing
     ]
-    head = ("column", "kind", "ids in train", "unknown in test", "gaps in train", "1 / 50 / 99 %")
+    head = (
+        "column",
+        "kind",
+        "ids in train",
+        "unknown in test",
+        "missing in train",
+        "1st / 50th / 99th percentile",
+    )
     return Table(head, (*categorical, *numeric))
 
 
@@ -178,5 +189,5 @@ def _plain(value: Any) -> str:
 
 
 def facts_as_json(run: Run) -> str:
-    """The facts in one spelling, so that equal facts are equal texts."""
+    """Returns the facts as JSON with sorted keys, so that equal facts give equal texts."""
     return json.dumps(asdict(run), sort_keys=True, default=str)

@@ -1,4 +1,4 @@
-"""Each picture of the page with its words and its numbers as a table."""
+"""The pictures of the page, each with title, explanation and its numbers as a table."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from flows.report.facts import Run
 from flows.report.importance import Importances, varied
 
 MOST_LINES = 8
+"""Maximum number of hyperparameters in parallel coordinates. More lines cannot be read."""
 MOST_LABELS = 30
-"""The most hyperparameters that parallel coordinates show: more cannot be read."""
+"""Maximum number of labels with a bar each. More bars cannot be read."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Numbers for the reader: a head and rows of cells; numbers stand to the right."""
+    """A table for readers: column titles and rows of cells."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
@@ -27,7 +28,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture: its name on the page, its title, what it shows, its specification, its numbers."""
+    """A picture: name on the page, title, explanation, Vega-Lite specification, numbers."""
 
     name: str
     title: str
@@ -37,7 +38,7 @@ class Picture:
 
 
 def pictures(run: Run, found: Importances) -> dict[str, Picture]:
-    """All pictures of a run by their names; those without anything to show are absent."""
+    """Returns all pictures of a run by name. Pictures with nothing to show are left out."""
     drawn = [
         _results(run),
         _progress(run),
@@ -58,26 +59,30 @@ def _results(run: Run) -> Picture:
     level = f"{run.level:.0%}"
     head = ("model", run.loss.upper(), f"{level} interval", "model minus this", f"{level} interval")
     rows = []
-    for one in run.figures:
-        difference = one.difference
+    for figures in run.figures:
+        difference, values = figures.difference, figures.metrics
         rows.append(
             (
-                one.title,
-                f"{one.loss.mean:.4f}",
-                f"{one.loss.low:.4f} to {one.loss.high:.4f}",
+                figures.title,
+                f"{figures.loss.mean:.4f}",
+                f"{figures.loss.low:.4f} to {figures.loss.high:.4f}",
                 f"{difference.mean:+.4f}" if difference else "",
                 f"{difference.low:+.4f} to {difference.high:+.4f}" if difference else "",
-                *(f"{one.metrics[name]:.4f}" if name in one.metrics else "" for name in others),
-                one.chosen,
+                *(f"{values[name]:.4f}" if name in values else "" for name in others),
+                figures.chosen,
             )
         )
     return Picture(
         "results",
-        "The model beside the baselines",
-        f"Loss on the test rows, which no search and no training has seen. Bars are {level} "
-        "bootstrap intervals; differences are paired row by row, so they can be clear even where "
+        "The model and the baselines",
+        f"Loss on the test rows, which were not used in search or training. Bars are {level} "
+        "bootstrap intervals. Differences are paired by row, so they can be clear even if the "
         "bars overlap."
-        + (" The dashed line is the champion the model was held against." if run.contest else ""),
+        + (
+            " The dashed line is the champion that the model was compared with."
+            if run.contest
+            else ""
+        ),
         outcome.results(run),
         Table((*head, *(name.upper() for name in others), "chosen on valid"), tuple(rows)),
     )
@@ -90,17 +95,30 @@ def _progress(run: Run) -> Picture:
             trial.number,
             "failed" if trial.score is None else f"{trial.score:.5f}",
             trial.best_step,
+            f"{trial.epochs:g}",
+            trial.stopped,
             f"{trial.seconds:.1f}",
             trial.reason or _settings(trial.hyperparameters),
         )
         for trial in run.trials
     ]
-    head = ("rank", "trial", run.winner.objective, "best step", "seconds", "hyperparameters")
+    head = (
+        "rank",
+        "trial",
+        run.winner.objective,
+        "best step",
+        "epochs",
+        "stopped",
+        "seconds",
+        "hyperparameters",
+    )
+    partial = sum(trial.is_partial for trial in run.trials)
+    pale = f" Pale: {partial} that the search did not train to their end." if partial else ""
     return Picture(
         "progress",
         "Leaderboard",
-        "Every trial's score on the valid split, in the order they ran; the line is the best "
-        "so far.",
+        "The score of every trial on the valid split, in the order in which they ran. The line is "
+        f"the best score so far.{pale}",
         trials.progress(run),
         Table(head, tuple(rows)),
     )
@@ -117,12 +135,12 @@ def _parallel(run: Run, found: Importances) -> Iterator[Picture]:
     if len(run.completed) < 2 or not names:
         return
     total = len(varied(run.completed))
-    text = "A line a trial, the winner's in front. Values rise from left to right."
+    text = "One line per trial, with the winner's in front. Values rise from left to right."
     if total > len(names):
-        which = "that moved the score most" if found.rows else "that were most often in play"
-        text += f" Of {total} varied hyperparameters the {len(names)} {which} are shown."
+        which = "that changed the score most" if found.rows else "that were used most often"
+        text += f" Of {total} varied hyperparameters, the {len(names)} {which} are shown."
     if any(name not in trial.hyperparameters for trial in run.completed for name in names):
-        text += " A dash marks trials in which a hyperparameter was not in play."
+        text += " A dash marks trials that did not use a hyperparameter."
     shown = _short(names)
     rows = [
         (
@@ -149,19 +167,19 @@ def _importance(run: Run, found: Importances) -> Iterator[Picture]:
     bars = [(name, row.share, row.spread) for name, row in zip(shown, rows, strict=True)]
     yield Picture(
         "importance",
-        "What moved the score",
+        "What changed the score",
         f"How much worse a random forest predicts a trial's score when one hyperparameter's values "
         f"are shuffled. {found.verdict}",
         trials.importance(bars[:12]),
         Table(
-            ("hyperparameter", "share", "± sd over shuffles"),
+            ("hyperparameter", "share", "± standard deviation over shuffles"),
             tuple((row.name, f"{row.share:.1%}", f"{row.spread:.1%}") for row in rows),
         ),
     )
 
 
 def _short(names: Sequence[str]) -> list[str]:
-    """Paths without what every reader knows, where that leaves them different."""
+    """Shortens the paths of hyperparameters, if the short paths still differ."""
     cut = [(name.partition("/")[2] or name).replace("_interaction_", "_") for name in names]
     return list(names) if len(set(cut)) < len(names) else cut
 
@@ -176,8 +194,8 @@ def _curves(run: Run) -> Iterator[Picture]:
     yield Picture(
         "curves",
         "Learning curves",
-        "The valid score of every trial after each evaluation, the winner's in front. Training "
-        "stops a trial that no longer gains.",
+        "The valid score of every trial after each evaluation, with the winner's in front. "
+        "Early stopping ends a trial that no longer improves.",
         trials.curves(run),
         Table(("trial", "step", "epoch", "training loss", run.winner.objective), tuple(rows)),
     )
@@ -192,8 +210,8 @@ def _calibration(run: Run) -> Picture:
     return Picture(
         "calibration",
         "Calibration",
-        "Test rows in bins of equal size, by rising prediction. On the dashed line predictions "
-        "are right on average; above it they are too low.",
+        "Test rows in bins of equal size, sorted by prediction. On the dashed line, predictions "
+        "are right on average. Above the line they are too low.",
         outcome.calibration(run),
         Table(head, tuple(rows)),
     )
@@ -207,14 +225,14 @@ def _residuals(run: Run) -> Picture:
     return Picture(
         "residuals",
         "Residuals",
-        f"How far {run.label} lies above (right) or below (left) the score, by its true value.",
+        f"How far {run.label} is above (right) or below (left) the score, by its true value.",
         outcome.residuals(run),
         Table((run.label, "from", "to", "test rows"), tuple(rows)),
     )
 
 
 def _activity(run: Run) -> Iterator[Picture]:
-    titles = {one.name: one.title for one in run.figures}
+    titles = {figures.name: figures.title for figures in run.figures}
     for place, by in enumerate(dict.fromkeys(row.by for row in run.activity)):
         found = [row for row in run.activity if row.by == by]
         buckets = [_bucket(row) for row in found]
@@ -240,13 +258,13 @@ def _activity(run: Run) -> Iterator[Picture]:
             *(titles[name] for name in baselines),
         )
         text = (
-            "Test loss by how many of a row's values the training rows did not have."
+            "Test loss by the number of values in a row that do not occur in train."
             if counted
-            else f"Test loss by how many training rows the row's {by} has; "
+            else f"Test loss by the number of training rows of the row's {by}. "
             + (
-                "ids that training never met stand apart."
+                "Ids that do not occur in train are shown separately."
                 if found[0].least == 0
-                else "no test row has an id that training never met."
+                else "Every id in test also occurs in train."
             )
         )
         title = "Loss by unknown values" if counted else f"Loss by activity: {by}"
@@ -268,7 +286,7 @@ def _bucket(row: ActivityRow) -> str:
 
 
 def _label_quantiles(run: Run) -> Iterator[Picture]:
-    """The spread of labels that are too many for a bar each."""
+    """Yields a box plot of the labels, if there are too many labels for one bar each."""
     if not all(split.label_quantiles for split in run.splits):
         return
     rows = [
@@ -278,8 +296,8 @@ def _label_quantiles(run: Run) -> Iterator[Picture]:
     yield Picture(
         "labels",
         f"Distribution of {run.label}",
-        "The middle half of the labels as a bar with their median; the line ends where one in a "
-        "hundred is less or more.",
+        "The bar is the middle half of the labels, with the median. The line goes from the 1st to "
+        "the 99th percentile.",
         outcome.label_quantiles(run),
         Table(("rows below", *(split.name for split in run.splits)), tuple(rows)),
     )

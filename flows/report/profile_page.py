@@ -1,4 +1,4 @@
-"""The page of a data set's profile: one HTML file with its plots inside, readable offline."""
+"""The page of a data set's profile: one HTML file that needs no network."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TEMPLATE = """<!doctype html>
 </style></head><body>
 <h1>Profile of {{ name }}</h1>
 <p>Split {{ profile.split.strategy }}, seed {{ profile.split.seed }}.
-{% if profile.bad_rows %}{{ "{:,}".format(profile.bad_rows) }} bad rows were set aside.{% endif %}
+{% if profile.bad_rows %}{{ "{:,}".format(profile.bad_rows) }} bad rows were left out.{% endif %}
 Categories appear as hashes.</p>
 <table><tr><th></th><th>rows</th><th>label mean</th></tr>
 {% for part, of in profile.splits.items() %}<tr><th>{{ part }}</th>
@@ -49,7 +49,13 @@ Categories appear as hashes.</p>
 
 
 def write_profile_page(name: str, profile: Mapping[str, Any], path: Path) -> None:
-    """Writes the page of a profile as `prepare` returns it."""
+    """Writes the page of a data set's profile.
+
+    Args:
+        name: Name of the data set.
+        profile: The profile from `prepare`.
+        path: The HTML file to write.
+    """
     from jinja2 import Environment
     from markupsafe import Markup
 
@@ -62,7 +68,7 @@ def write_profile_page(name: str, profile: Mapping[str, Any], path: Path) -> Non
         for column in list(splits["train"]["quantiles"])[:SHOWN_COLUMNS]
     ]
     page = Environment(autoescape=True).from_string(TEMPLATE)
-    shown = [(title, Markup(plot)) for title, plot in plots]  # made here, of figures alone
+    shown = [(title, Markup(plot)) for title, plot in plots]  # safe: contains only our own SVG
     text = page.render(name=name, profile=profile, plots=shown, columns=_columns(splits))
     write_text(path, text)
 
@@ -82,7 +88,7 @@ def _columns(splits: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _plot(draw: Callable[[Axes], None], height: float = 2.8) -> str:
-    """A plot as SVG, the same bytes for the same figures."""
+    """Returns a plot as SVG. The same figures give the same bytes."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -97,7 +103,7 @@ def _plot(draw: Callable[[Axes], None], height: float = 2.8) -> str:
 
 
 def _labels(axes: Axes, splits: Mapping[str, Any]) -> None:
-    """The share of each label in each split; boxes, or else means, where labels are many."""
+    """Draws the share of each label per split, or box plots or means if there are many labels."""
     labels = list(splits["train"]["label_counts"])
     if not 0 < len(labels) <= SHOWN_LABELS:
         quantiles = {part: splits[part].get("label_quantiles") for part in PARTS}
@@ -133,7 +139,7 @@ def _box(axes: Axes, splits: Mapping[str, Any], name: str) -> None:
 
 
 def _boxes(axes: Axes, quantiles: Mapping[str, Mapping[str, float] | None]) -> None:
-    """Boxes from the first to the third quartile, whiskers to the 1st and the 99th percentile."""
+    """Draws boxes from the 1st to the 3rd quartile, whiskers to the 1st and 99th percentile."""
     marks = {"whislo": "0.01", "q1": "0.25", "med": "0.5", "q3": "0.75", "whishi": "0.99"}
     boxes = [
         {mark: found[quantile] for mark, quantile in marks.items()} | {"label": part}

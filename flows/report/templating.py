@@ -1,4 +1,4 @@
-"""The templates of page and card, strict about names that are missing."""
+"""The Jinja environment for the templates of page and model card."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import jinja2
 
 
 def environment(*, html: bool) -> jinja2.Environment:
-    """Where templates are found and how they are filled; HTML is escaped, Markdown is not."""
+    """Returns the Jinja environment. A missing name is an error; values are escaped for HTML."""
     return jinja2.Environment(
         loader=jinja2.PackageLoader("flows.report", "templates"),
         autoescape=html,

@@ -1,4 +1,4 @@
-"""What a run came to, printed in the terminal."""
+"""Prints the result of a run in the terminal."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from flows.workspace import Places
 
 
 def show_result(places: Places, *, decision: str, trials: str | None) -> None:
-    """Prints what a run came to: test figures beside the baselines, decision, what to do next.
+    """Prints the result of a run: test metrics of model and baselines, decision, next commands.
 
     Args:
-        places: The workspace.
-        decision: What the gate decided, in a sentence.
-        trials: Where the search's trials are seen; None where no store knows them.
+        places: The paths of the data set.
+        decision: The gate's decision, as a sentence.
+        trials: URL or command that shows the trials; None if no MLflow store has them.
     """
     figures = test_figures(places)
     metrics = list(figures[MODEL])
@@ -45,7 +45,7 @@ def show_result(places: Places, *, decision: str, trials: str | None) -> None:
 
 
 def show_decision(places: Places, console: Console) -> None:
-    """Prints what the gate asked of the last model of this workspace, check by check."""
+    """Prints the gate's checks of the last model of this workspace as a table."""
     try:
         decision = Decision.from_json(places.decision.read_text(encoding="utf-8"))
     except OSError:

@@ -1,4 +1,4 @@
-"""What a run came to in words, for the page and the model card alike."""
+"""Sentences about the result of a run, for the page and the model card."""
 
 from __future__ import annotations
 
@@ -6,45 +6,45 @@ from autorec_core.evaluation.breakdown import ActivityRow
 from flows.report.facts import Figures, Run
 
 FEWEST_ROWS = 30
-"""A mean over fewer rows says little."""
+"""A mean over fewer rows is not reliable enough to report."""
 MOST_NAMED = 5
 NOTEWORTHY = 0.01
-"""A share of unknown values that a reader should be told of."""
+"""A share of unknown values from which the column is named."""
 
 
 def headline(run: Run) -> str:
-    """The result in two sentences: the loss, and how it stands beside the strongest baseline."""
+    """Returns the result in two sentences: the loss, and its comparison with the best baseline."""
     rows = run.splits[-1].rows
     model, other = run.model.loss, run.strongest
     first = (
         f"On {rows:,} test rows the model's {run.loss.upper()} is {model.mean:.4f} "
         f"({run.level:.0%} interval {model.low:.4f} to {model.high:.4f})."
     )
-    return f"{first} {_beside(run, other)}"
+    return f"{first} {_comparison(other)}"
 
 
-def _beside(run: Run, other: Figures) -> str:
+def _comparison(other: Figures) -> str:
     difference = other.difference
     assert difference is not None
     share = abs(difference.mean) / other.loss.mean
     name = other.title
     if difference.high < 0:
-        return f"That is {share:.1%} below the strongest baseline, {name} ({other.loss.mean:.4f})."
+        return f"This is {share:.1%} below the strongest baseline, {name} ({other.loss.mean:.4f})."
     if difference.low > 0:
         return (
-            f"That is {share:.1%} above the baseline {name} ({other.loss.mean:.4f}): "
+            f"This is {share:.1%} above the baseline {name} ({other.loss.mean:.4f}): "
             f"this model should not go live."
         )
     return (
-        f"That cannot be told apart from the baseline {name} ({other.loss.mean:.4f}): the "
-        f"difference's interval is {difference.low:+.4f} to {difference.high:+.4f}."
+        f"It is not clearly different from the baseline {name} ({other.loss.mean:.4f}): the "
+        f"interval of the difference is {difference.low:+.4f} to {difference.high:+.4f}."
     )
 
 
 def made(run: Run) -> str:
-    """What became the model, behind the winner's score: a clause, or nothing."""
+    """Returns a clause on refitting and averaging, to follow the winner's score; or ""."""
     winner = run.winner
-    again = "trained once more on train and valid together"
+    again = "trained again on train and valid together"
     if len(winner.members) == 1:
         return f", {again}" if winner.refit else ""
     *first, last = map(str, winner.members)
@@ -53,17 +53,17 @@ def made(run: Run) -> str:
 
 
 def standing(run: Run) -> str:
-    """What became of the model in the registry."""
+    """Returns the model's state in the registry: version, aliases, decision."""
     version = run.version
     if version is None:
-        return "This model is not registered, or no registry answers."
+        return "This model is not registered, or the registry does not answer."
     aliases = f" ({', '.join(version.aliases)})" if version.aliases else ""
     decision = f" {version.decision}" if version.decision else ""
     return f"Registered as version {version.number}{aliases}.{decision}"
 
 
 def data_checks(run: Run) -> str:
-    """Whether the data passed."""
+    """Returns a sentence that says whether the data checks passed."""
     failed = len(run.failed_checks)
     checked = len(run.expectations)
     if failed:
@@ -72,13 +72,13 @@ def data_checks(run: Run) -> str:
 
 
 def limits(run: Run) -> list[str]:
-    """What a user of the model must know of its limits, read from the figures."""
-    said = []
+    """Returns sentences about the limits of the model, from the test metrics."""
+    sentences = []
     for by in dict.fromkeys(row.by for row in run.activity):
         rows = [row for row in run.activity if row.by == by and row.rows >= FEWEST_ROWS]
         if rows:
             worst = max(rows, key=lambda row: row.loss)
-            said.append(
+            sentences.append(
                 f"{run.loss.upper()} is highest on rows {_where(worst)}: {worst.loss:.4f} "
                 f"({worst.rows:,} test rows)."
             )
@@ -90,8 +90,8 @@ def limits(run: Run) -> list[str]:
             f"{column} {share:.1%}" for share, column in sorted(unknown, reverse=True)[:MOST_NAMED]
         )
         more = f" and {len(unknown) - MOST_NAMED} more columns" if len(unknown) > MOST_NAMED else ""
-        said.append(f"Values that training never met, by test rows: {named}{more}.")
-    return said
+        sentences.append(f"Share of test rows with a value that is not in train: {named}{more}.")
+    return sentences
 
 
 def _where(row: ActivityRow) -> str:
@@ -100,7 +100,7 @@ def _where(row: ActivityRow) -> str:
         count = f"{row.least:,}" if row.least == row.most else f"{row.least:,} {more}"
         return f"with {count} unknown values"
     if row.least == 0:
-        return f"whose {row.by} training never met"
+        return f"whose {row.by} is not in train"
     if row.most is None:
         return f"whose {row.by} has {row.least:,} training rows or more"
     span = f"{row.least:,}" if row.least == row.most else f"{row.least:,} to {row.most:,}"

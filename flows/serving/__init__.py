@@ -1,1 +1,1 @@
-"""Serving: a small HTTP API over the champion."""
+"""Serving: an HTTP API for the champion, and scoring of files."""

@@ -1,4 +1,4 @@
-"""The HTTP API: POST /score and /recommend, GET /health, /model, /metrics; /docs shows it."""
+"""The HTTP API: POST /score and /recommend, GET /health, /model, /metrics. /docs describes it."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def make_app(
     measures: Measures,
     recommendations: Recommendations,
 ) -> FastAPI:
-    """The application over one champion.
+    """Creates the web application for one champion.
 
     Args:
-        champion: The model that answers; it is followed while the application runs.
+        champion: The model that answers. Its alias is followed while the application runs.
         settings: Limits of a request.
-        measures: Where requests are counted.
-        recommendations: What recommends with the model.
+        measures: Counts requests.
+        recommendations: Recommends with the model.
     """
 
     @asynccontextmanager
@@ -57,7 +57,7 @@ def make_app(
         yield
         await anyio.to_thread.run_sync(champion.stop)
 
-    # TensorFlow uses every core for one call; more calls at once only make each other wait.
+    # TensorFlow uses every core for one call, so more parallel calls only slow each other down.
     limiter = anyio.CapacityLimiter(os.cpu_count() or 1)
     title = model_name(champion.live.version.dataset)
     app = FastAPI(title=title, lifespan=lifespan, redoc_url=None)
@@ -66,7 +66,7 @@ def make_app(
 
     @app.post("/score", summary="Score raw rows")
     async def score(request: Request) -> Response:
-        live = champion.live  # this one to the end, wherever the alias moves meanwhile
+        live = champion.live  # the same version for the whole request, even if the alias moves
         body = await read_body(request, settings.max_body_bytes)
         scores, unknown = await anyio.to_thread.run_sync(
             _answer, live, body, settings.max_rows, limiter=limiter
@@ -79,7 +79,7 @@ def make_app(
             orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json"
         )
 
-    @app.get("/health", summary="Whether the model answers and the registry is seen")
+    @app.get("/health", summary="State of the model and its last look-up in the registry")
     async def health() -> dict[str, Any]:
         trouble = champion.trouble
         return {
@@ -89,7 +89,7 @@ def make_app(
             "trouble": trouble,
         }
 
-    @app.get("/model", summary="The version that answers, its test figures and where it comes from")
+    @app.get("/model", summary="The live version, its test metrics and its lineage")
     async def model() -> dict[str, Any]:
         live = champion.live
         tags = live.version.tags
@@ -103,21 +103,21 @@ def make_app(
             "decision": tags.get("decision"),
         }
 
-    @app.get("/metrics", summary="Measures for Prometheus")
+    @app.get("/metrics", summary="Metrics for Prometheus")
     async def metrics() -> Response:
         measures.version.set(champion.live.version.number)
         return Response(generate_latest(measures.registry), media_type=CONTENT_TYPE_LATEST)
 
     recommend_routes.add_recommend(app, champion, recommendations, settings, limiter)
-    app.openapi = lambda: _described(app, champion.live)  # type: ignore[method-assign]
+    app.openapi = lambda: _openapi(app, champion.live)  # type: ignore[method-assign]
     return app
 
 
 def _answer(live: Live, body: bytes, most: int) -> tuple[np.ndarray, dict[str, float]]:
-    """Scores a request's rows; runs on a thread of its own, so that others are heard.
+    """Scores the rows of a request. Runs in a thread, so that it does not block other requests.
 
     Returns:
-        The scores, and of columns with unusually many unknown ids the share of those.
+        The scores, and the share of unknown ids by column for columns with unusually many.
     """
     unknown = live.scorer.unknown_ids()
     try:
@@ -128,14 +128,12 @@ def _answer(live: Live, body: bytes, most: int) -> tuple[np.ndarray, dict[str, f
         raise HTTPException(503, str(error)) from error
     if not (finite := np.isfinite(scores)).all():
         place = ["body", "rows", int(finite.argmin())]
-        raise HTTPException(
-            422, [{"loc": place, "msg": "Its numbers are beyond what can be scored"}]
-        )
+        raise HTTPException(422, [{"loc": place, "msg": "Its numbers are too large to score"}])
     return scores, unknown.unusual
 
 
-def _described(app: FastAPI, live: Live) -> dict[str, Any]:
-    """The API's description, with the columns of the model that answers now."""
+def _openapi(app: FastAPI, live: Live) -> dict[str, Any]:
+    """Returns the OpenAPI description, with the columns of the live model."""
     document = get_openapi(title=app.title, version=str(live.version.number), routes=app.routes)
     template = "#/components/schemas/{model}"
     schema = live.requests.json_schema(ref_template=template)
@@ -154,8 +152,8 @@ def _described(app: FastAPI, live: Live) -> dict[str, Any]:
                 "type": "object",
                 "additionalProperties": {"type": "number"},
                 "description": (
-                    "Only where more ids than usual are unknown to the model: the columns, and the "
-                    "share of unknown ids in each"
+                    "Share of unknown ids by column. Present only if a column has more unknown ids "
+                    "than usual"
                 ),
             },
         },
@@ -163,11 +161,11 @@ def _described(app: FastAPI, live: Live) -> dict[str, Any]:
     }
     operation["responses"] = {
         "200": {
-            "description": "A score a row, in order",
+            "description": "One score per row, in the order of the rows",
             "content": {"application/json": {"schema": answer}},
         },
         "413": {"description": "Too many bytes or rows"},
-        "422": {"description": "What is wrong, and where"},
+        "422": {"description": "Invalid rows: what is wrong, and where"},
         "503": {"description": "The model does not answer"},
     }
     return document

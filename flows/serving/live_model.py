@@ -1,4 +1,4 @@
-"""The model that answers now: loaded once, replaced whole when the alias moves."""
+"""The live model of a server: loaded once, and replaced when the alias moves."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from flows.registry.versions import Version
 logger = logging.getLogger(__name__)
 
 Category = str | int | float | bool | None
-# A number that arrives as text is refused: in a request it is a mistake of whoever sends it.
+# A number as text is rejected, because in a request it is a mistake of the client.
 Number = float | bool | None
 
 
 class _Strict(BaseModel):
-    # Other columns are ignored, as everywhere that raw rows are scored.
+    # Extra columns are ignored, as in all scoring of raw rows.
     model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
 class Live:
-    """One version, ready to answer.
+    """One version, loaded and ready to score.
 
     Args:
         version: The version.
@@ -44,19 +44,19 @@ class Live:
 
     @cached_property
     def requests(self) -> TypeAdapter[Any]:
-        """What checks a request's body: `{"rows": [{column: value, ...}, ...]}`."""
+        """The validator of a request's body, `{"rows": [{column: value, ...}, ...]}`."""
         scorer = self.scorer
         return TypeAdapter(request_model(scorer.columns, scorer.numeric, scorer.missing))
 
     def score(self, rows: list[Any], unknown: UnknownIds) -> np.ndarray:
-        """Scores checked rows, and counts unknown ids; float32, shape (rows,)."""
+        """Scores validated rows and counts unknown ids. Returns float32, shape (rows,)."""
         fields = [(name, f"column_{at}") for at, name in enumerate(self.scorer.columns)]
         return self.scorer.score_lists(
             {name: [getattr(row, field) for row in rows] for name, field in fields}, unknown
         )
 
     def warm_up(self) -> None:
-        """Scores once, so that the first request does not wait for the graph to be built."""
+        """Scores once, so that TensorFlow builds its graph before the first request."""
         for count in (1, 100):
             self.scorer.score_lists({name: [None] * count for name in self.scorer.columns})
 
@@ -64,19 +64,19 @@ class Live:
 def request_model(
     names: Sequence[str], numeric: Collection[str], missing: Sequence[str] = ()
 ) -> type[BaseModel]:
-    """The shape of a request for a model: rows with its columns, all of them, null for missing.
+    """Creates the pydantic model of a request: rows with all columns of the scorer.
 
     Args:
         names: The columns.
-        numeric: Those of them that hold numbers; the others hold categories.
-        missing: The words that mean the same as null in any column.
+        numeric: The columns of numbers; all others are categories.
+        missing: Words that mean the same as null in any column.
     """
     number: Any = Number | Literal[tuple(missing)] if missing else Number
     columns: dict[str, Any] = {
         f"column_{at}": (
             number if name in numeric else Category,
-            # A column may be called anything; an attribute may not.
-            Field(alias=name, title=name, description="null where missing"),
+            # An alias, because a column may have a name that an attribute cannot have.
+            Field(alias=name, title=name, description="null if missing"),
         )
         for at, name in enumerate(names)
     }
@@ -85,16 +85,17 @@ def request_model(
 
 
 class Champion:
-    """Follows an alias: a new version is loaded beside the old one, then takes its place.
+    """The model behind an alias. It is replaced while the server runs when the alias moves.
 
-    A request keeps the version it began with, so none is dropped. When the registry does not
-    answer or a new version does not load, the old one goes on.
+    A new version is loaded first and then replaces the old one. A request keeps the version it
+    started with, so no request is lost. If the registry does not answer or a new version does not
+    load, the old version stays.
 
     Args:
-        find: Gives the version that the alias points to now.
+        find: Returns the version that the alias points to now.
         load: Loads a version's scorer.
-        seconds: How often the alias is looked up.
-        told: Hears of each look: "same", "moved" or "failed".
+        seconds: Seconds between two look-ups of the alias.
+        told: Called after each look-up with "same", "moved" or "failed".
     """
 
     def __init__(
@@ -112,26 +113,26 @@ class Champion:
         self.live = self._ready(find())
 
     def start(self) -> None:
-        """Begins to follow the alias."""
+        """Starts to follow the alias."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends following it."""
+        """Stops following the alias."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout=self._seconds + 30)
 
     def look(self) -> None:
-        """Looks the alias up once and loads what it points to, if that has changed."""
+        """Looks up the alias once, and loads its version if it has changed."""
         try:
             version = self._find()
             moved = version.number != self.live.version.number
             if moved:
                 self.live = self._ready(version)
-                logger.info("Version %s answers from now on.", version.number)
+                logger.info("Version %s is live from now on.", version.number)
             self.trouble, self.looked = None, time.time()
             self._told("moved" if moved else "same")
-        except Exception as error:  # whatever it is, the old version goes on answering
+        except Exception as error:  # after any error, the old version keeps answering
             trouble = str(error) if isinstance(error, AutoRecError) else type(error).__name__
             if trouble != self.trouble:
                 logger.warning("The champion cannot be looked up or loaded: %s", trouble)

@@ -1,4 +1,4 @@
-"""What Prometheus reads of a server: requests, their times, rows, and the model behind them."""
+"""Metrics of a server for Prometheus: requests, times, scored rows, live version."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 
 class Measures:
-    """One server's measures, in a registry of their own."""
+    """The metrics of one server, in their own registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -20,18 +20,16 @@ class Measures:
         )
         self._seconds = Histogram(
             "autorec_request_seconds",
-            "Time to the answer.",
+            "Time until the answer.",
             ["path"],
             buckets=SECONDS,
             registry=self.registry,
         )
         self._rows = Counter("autorec_rows_scored", "Rows scored.", registry=self.registry)
         self._looks = Counter(
-            "autorec_alias_looks", "Looks at the alias.", ["outcome"], registry=self.registry
+            "autorec_alias_looks", "Look-ups of the alias.", ["outcome"], registry=self.registry
         )
-        self.version = Gauge(
-            "autorec_model_version", "The version that answers.", registry=self.registry
-        )
+        self.version = Gauge("autorec_model_version", "The live version.", registry=self.registry)
 
     def answered(self, path: str, status: int, seconds: float) -> None:
         """Counts one request."""
@@ -43,37 +41,38 @@ class Measures:
         self._rows.inc(rows)
 
     def looked(self, outcome: str) -> None:
-        """Counts one look at the alias: "same", "moved" or "failed"."""
+        """Counts one look-up of the alias: "same", "moved" or "failed"."""
         self._looks.labels(outcome).inc()
 
 
 class Measured:
-    """Counts what passes through an application; plain ASGI, since each request pays for it.
+    """ASGI middleware that counts requests. Plain ASGI, because it is fast.
 
     Args:
         app: The application.
-        measures: Where requests are counted.
-        paths: Those counted by name; all others are "other", so that nobody can invent new ones.
+        measures: The metrics.
+        paths: Paths that are counted by name. All others count as "other", so that clients cannot
+            create any number of metrics.
     """
 
     def __init__(self, app: Any, measures: Measures, paths: tuple[str, ...]) -> None:
         self._app, self._measures, self._paths = app, measures, paths
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answers one request."""
+        """Passes on one request and counts it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started, status = time.perf_counter(), 500
 
-        async def heard(message: Any) -> None:
+        async def note_status(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, heard)
+            await self._app(scope, receive, note_status)
         finally:
             path = scope["path"] if scope["path"] in self._paths else "other"
             self._measures.answered(path, status, time.perf_counter() - started)

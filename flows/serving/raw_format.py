@@ -1,4 +1,4 @@
-"""Reads a file to be scored by the format of the data set's entry, such as the training file."""
+"""Reads files for scoring that have the format of the data set's entry, as the training file."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ FIRST_BYTES = 1 << 16
 
 
 def description(entry: DatasetParams, path: Path, separator: str | None) -> str | None:
-    """How a text file is laid out, in words, where it follows the entry rather than its name.
+    """Describes the layout of a text file if it has the entry's format.
 
-    A file with a header line that names a column of the data set is read by its name: it may have
-    other columns than the training file.
+    A file whose header line names a column of the data set is read as its file name says, because
+    it may have other columns than the training file.
 
     Args:
         entry: The data set's entry in params.yaml.
         path: The file.
-        separator: What separates columns by the file's name; None if the name does not say.
+        separator: The column separator according to the file name; None if the name has none.
+
+    Returns:
+        A few words about the layout, or None if the file does not have the entry's format.
     """
     first = _first_line(path)
     known = {entry.label, *entry.features, *entry.ignored}
@@ -46,10 +49,10 @@ def description(entry: DatasetParams, path: Path, separator: str | None) -> str 
 
 
 def read(entry: DatasetParams, path: Path, block_bytes: int) -> Iterator[tuple[pa.Table, float]]:
-    """The file's rows as text, some at a time, each with the share of the file read by then.
+    """Yields the file's rows as text, in chunks, each with the share of the file read so far.
 
     Raises:
-        DataError: A line is not what the format says; the message names it.
+        DataError: A line does not match the format. The message names the line.
     """
     size, read_bytes = max(path.stat().st_size, 1), 0
     for piece in pieces(entry, path, block_bytes, by_place=False):
@@ -62,7 +65,7 @@ def _fields(line: str, separator: str, *, quoted: bool = True) -> list[str]:
 
 
 def _first_line(path: Path) -> str | None:
-    """The first line of text but one such as `sep=;`; None where there is none."""
+    """Returns the first line of text, or the second after a line such as `sep=;`; else None."""
     try:
         block = next(iter(read_blocks(path, FIRST_BYTES)))
         lines = bytes(block.content).split(b"\n", 2)

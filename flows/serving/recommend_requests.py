@@ -13,6 +13,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from autorec_core.data import values
+from autorec_core.data.canonical import category
 from autorec_core.errors import AutoRecError, DataError
 from autorec_core.recommending.index import Index
 from autorec_core.recommending.interactions import Excluded
@@ -131,7 +132,7 @@ class Recommendations:
 
 def _ids(found: list[Any]) -> pa.Array:
     """Ids as text, by the same rules as in a file: 196 and "196" are the same."""
-    return pa.array([values.category(one) for one in found], pa.string())
+    return pa.array([category(one) for one in found], pa.string())
 
 
 def _excluded(exclude: str | list[Any], user: str, candidates: Index, history: History) -> Excluded:

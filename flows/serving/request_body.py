@@ -1,4 +1,4 @@
-"""Reads a request's body up to a limit, and says in plain words what is wrong with it."""
+"""Reads and validates a request's body, with size limits and clear error messages."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from fastapi import HTTPException, Request
 from pydantic import TypeAdapter, ValidationError
 
 MANY = 20
-"""Mistakes told at once; a body of ten thousand wrong rows gets a short answer all the same."""
+"""Maximum number of mistakes in one answer, even if a body has ten thousand wrong rows."""
 
 KINDS = ("str", "int", "float", "bool")
-"""What pydantic calls the types of a cell in the places of its errors."""
+"""Names of a cell's types in the locations of pydantic's errors."""
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The body; no more than `limit` bytes of it are ever held.
+    """Reads the body. Never keeps more than `limit` bytes in memory.
 
     Raises:
-        HTTPException: 413, it is longer.
+        HTTPException: 413, the body is longer.
     """
     declared = request.headers.get("content-length", "")
     parts, size = [], int(declared) if declared.isdigit() else 0
@@ -35,33 +35,33 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 def parse(body: bytes, requests: TypeAdapter[Any]) -> Any:
-    """What a request says.
+    """Validates a request's body.
 
     Args:
         body: JSON.
-        requests: What it must look like.
+        requests: The validator.
 
     Raises:
-        HTTPException: 422, with where and what for each mistake.
+        HTTPException: 422 with location and message of each mistake.
     """
     try:
         return requests.validate_json(body)
     except ValidationError as error:
-        # Without the values themselves: they may be anybody's data, and as long as the body.
+        # Without the values, which may be personal data and as long as the body.
         found = error.errors(include_url=False, include_input=False, include_context=False)
         raise HTTPException(422, _plain(found)[:MANY]) from error
 
 
 def parse_rows(body: bytes, requests: TypeAdapter[Any], most: int) -> list[Any]:
-    """The rows of a request.
+    """Validates a request's body and returns its rows.
 
     Args:
         body: JSON.
-        requests: What it must look like.
-        most: The most rows.
+        requests: The validator.
+        most: Maximum number of rows.
 
     Raises:
-        HTTPException: 422, with where and what for each mistake, or 413, too many rows.
+        HTTPException: 422 with location and message of each mistake, or 413 for too many rows.
     """
     rows = parse(body, requests).rows
     if len(rows) > most:
@@ -70,13 +70,13 @@ def parse_rows(body: bytes, requests: TypeAdapter[Any], most: int) -> list[Any]:
 
 
 def _expected(errors: list[Any]) -> str:
-    """What a cell may be, by the types that were tried."""
+    """Returns a message with the allowed values of a cell, from the types that were tried."""
     text = "Text, a" if any("str" in one["loc"] for one in errors) else "A"
     return f"{text} finite number, true, false or null expected"
 
 
 def _plain(errors: list[Any]) -> list[dict[str, Any]]:
-    """One entry a place, where a column that allows several types has one for each of them."""
+    """Merges pydantic's errors to one per location. It reports one for each allowed type."""
     places: dict[tuple[Any, ...], list[Any]] = {}
     for one in errors:
         place = tuple(part for part in one["loc"] if part not in KINDS)

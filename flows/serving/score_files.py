@@ -26,10 +26,10 @@ from flows.serving import raw_format
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 KINDS = (*SEPARATORS, ".parquet")
-# Arrow reads blocks ahead and reuses late what it has freed: with blocks of 4 MiB memory went on
-# growing for millions of rows.
+# Small, because Arrow reads blocks ahead and is slow to reuse memory: with 4 MiB, memory kept
+# growing over millions of rows.
 BLOCK_BYTES = 1 << 19
-LEAST_ROWS = 8192  # blocks of wide rows hold few
+LEAST_ROWS = 8192  # blocks are joined up to this: a block of wide rows has few rows
 ROWS = 1 << 16
 SCORE = "score"
 
@@ -48,34 +48,34 @@ def score_file(
     allow_unknown: bool = False,
     warn: Callable[[str], None] = _to_stderr,
 ) -> Version:
-    """Scores a file of raw rows; the result has its columns and a last one, `score`.
+    """Scores a file of raw rows. The result has its columns and a last column `score`.
 
     Args:
         dataset: The data set.
         source: A CSV or TSV file with a header line, a Parquet file, or a file in the format of
             the data set's entry, such as its training file.
-        target: The file to appear; a Parquet file says in its metadata which model made it.
-        alias: Which registered model scores.
-        root: The workspace: the folder that holds params.yaml.
-        allow_unknown: Whether rows are scored even where not one id of a column is known.
-        warn: Hears of more unknown ids than in the test split.
+        target: The file to write. A Parquet file names its model in the metadata.
+        alias: Alias of the registered model that scores.
+        root: The workspace: the folder that contains params.yaml.
+        allow_unknown: Whether to score even if the model knows no id of one of the columns.
+        warn: Called with a message if more ids are unknown than in the test split.
 
     Returns:
         The version that scored.
 
     Raises:
         ConfigError: The data set is unknown or has no model of this alias.
-        DataError: The file cannot be read, lacks a column, has only unknown ids in one, or the
-            result cannot be written.
-        RegistryError: The model cannot be loaded, or is not what was registered.
+        DataError: The file cannot be read, lacks a column, has only unknown ids in a column, or
+            the result cannot be written.
+        RegistryError: The model cannot be loaded, or its files are not those registered.
     """
     entry = Params.load(root / "params.yaml").dataset(dataset)
     by_entry = _by_entry(entry, source)
     for path in (source, target):
         if path.suffix not in KINDS and not (path == source and by_entry):
             raise DataError(
-                f"{path}: files of kind {path.suffix or 'unknown'} are not read or "
-                f"written; .csv, .tsv and .parquet are{_also(entry) if path == source else ''}."
+                f"{path}: files of kind {path.suffix or 'unknown'} are not supported. Supported: "
+                f".csv, .tsv, .parquet{_also(entry) if path == source else ''}."
             )
     with opened(source, entry if by_entry else None) as chunks:
         version = aliased(dataset, alias, root)
@@ -85,14 +85,14 @@ def score_file(
             rows = _score(scorer, source, chunks, written, made_by(version), unknown)
             if (names := unknown.wholly_unknown) and not allow_unknown:
                 raise DataError(
-                    f"{source}: not one value of {listed(names)} is known to version "
-                    f"{version.number} of {model_name(dataset)}; are they written as in the "
-                    "training file? To score them all the same, use --allow-unknown."
+                    f"{source}: version {version.number} of {model_name(dataset)} knows no value "
+                    f"of {listed(names)}. Check that they are written as in the training file. To "
+                    "score them anyway, use --allow-unknown."
                 )
     if warning := unknown.warning():
         warn(f"{source}: {warning}")
     if by_entry:
-        Console().print(f"{source} was read by the format of {dataset} in params.yaml: {by_entry}.")
+        Console().print(f"{source} was read in the format of {dataset} in params.yaml: {by_entry}.")
     Console().print(
         f"{rows:,} rows scored by version {version.number} of {model_name(dataset)}: {target}",
         markup=False,
@@ -101,20 +101,20 @@ def score_file(
 
 
 def _by_entry(entry: DatasetParams, source: Path) -> str | None:
-    """How the source is laid out, where it is read by the entry's format."""
+    """Describes the layout of the source if it has the entry's format; else returns None."""
     if source.suffix == ".parquet" or not source.is_file():
         return None
     return raw_format.description(entry, source, SEPARATORS.get(source.suffix))
 
 
 def _also(entry: DatasetParams) -> str:
-    """What is read besides, in words."""
+    """Returns a clause on the entry's format for the list of supported files."""
     form = entry.format
     return ", and files in the format of the data set's entry" if form.kind != "parquet" else ""
 
 
 def made_by(version: Version) -> dict[str, str]:
-    """What a file of scores must say of the model that made it, for its metadata."""
+    """Returns metadata for a file of scores: model, version, data and commit."""
     return {
         "autorec.model": model_name(version.dataset),
         "autorec.version": str(version.number),
@@ -131,7 +131,7 @@ def _score(
     metadata: Mapping[str, str],
     unknown: UnknownIds,
 ) -> int:
-    """Scores chunk by chunk; returns the number of rows."""
+    """Scores chunk by chunk. Returns the number of rows."""
     rows = 0
     columns = (
         TextColumn("[progress.description]{task.description}"),
@@ -177,11 +177,11 @@ def _no_doubled_name(source: Path, names: Sequence[str]) -> None:
 def opened(
     path: Path, entry: DatasetParams | None = None
 ) -> Iterator[Iterator[tuple[pa.Table, float]]]:
-    """The file's rows, a chunk at a time, each with the share of the file read by then.
+    """Opens a file and yields its rows in chunks, each with the share of the file read so far.
 
     Args:
         path: The file.
-        entry: The data set's entry, where the file is in its format.
+        entry: The data set's entry if the file has its format; else None.
     """
     try:
         file = path.open("rb")
@@ -198,7 +198,7 @@ def opened(
 
 
 def _read(path: Path, chunks: Iterator[tuple[pa.Table, float]]) -> Iterator[tuple[pa.Table, float]]:
-    """The chunks; of what goes wrong, only what happens while they are read is the file's fault."""
+    """Yields the chunks. Turns errors of reading into DataError, but not errors of the consumer."""
     try:
         yield from chunks
     except (OSError, pa.ArrowException) as error:
@@ -218,7 +218,7 @@ def _parquet(file: Any) -> Iterator[tuple[pa.Table, float]]:
 
 
 def _text(file: Any, path: Path) -> Iterator[tuple[pa.Table, float]]:
-    # As text, so that what is written back is what was read.
+    # All columns as text, so that they are written back unchanged.
     names = pc.open_csv(
         path, parse_options=pc.ParseOptions(delimiter=SEPARATORS[path.suffix])
     ).schema.names
@@ -237,7 +237,7 @@ def _text(file: Any, path: Path) -> Iterator[tuple[pa.Table, float]]:
 
 
 def _joined(blocks: Iterable[tuple[pa.Table, float]]) -> Iterator[tuple[pa.Table, float]]:
-    """Blocks put together until they have rows enough for the model to be worth its call."""
+    """Joins blocks to at least `LEAST_ROWS` rows, since many small model calls are slow."""
     held: list[pa.Table] = []
     done = 0.0
     for block, done in blocks:
@@ -250,11 +250,11 @@ def _joined(blocks: Iterable[tuple[pa.Table, float]]) -> Iterator[tuple[pa.Table
 
 
 class RowWriter:
-    """Writes tables one below the other to a file of one kind.
+    """Writes tables one after the other to a CSV, TSV or Parquet file.
 
     Args:
         path: The file.
-        metadata: What a Parquet file says of itself.
+        metadata: Metadata for a Parquet file.
     """
 
     def __init__(self, path: Path, metadata: Mapping[str, str]) -> None:
@@ -283,7 +283,7 @@ class RowWriter:
 
 
 class _Text:
-    """A CSV writer that knows its schema, as Parquet's does."""
+    """A CSV writer with a schema, like the Parquet writer."""
 
     def __init__(self, writer: Any, schema: pa.Schema) -> None:
         self.schema = schema

@@ -1,4 +1,4 @@
-"""Runs the HTTP API for one data set's champion."""
+"""Runs the HTTP server for one data set's champion."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from flows.serving.prometheus import Measures
 from flows.serving.recommend_requests import Recommendations
 
 KEEP_ALIVE_SECONDS = 75
-"""How long an idle connection stays open. With uvicorn's 5 s a client that pauses for so long, on a
-busy machine in the midst of its work, sends its next request into a connection that just closed."""
+"""How long an idle connection stays open. With uvicorn's default of 5 s, a client that pauses for
+that long can send its next request to a connection that was just closed."""
 
 
 def serve(dataset: str, *, host: str | None = None, port: int | None = None) -> None:
-    """Serves until it is told to stop.
+    """Serves until the process is stopped.
 
     Args:
         dataset: The data set.
-        host: Where to listen, in place of `serve.host`.
-        port: The port, in place of `serve.port`.
+        host: Address to listen on; None for `serve.host`.
+        port: Port to listen on; None for `serve.port`.
 
     Raises:
         ConfigError: The data set is unknown or has no champion.

@@ -1,1 +1,1 @@
-"""The stages of dvc.yaml, one file each, and what they need to fetch raw data."""
+"""The stages of dvc.yaml, one file each, and the code that fetches raw data."""

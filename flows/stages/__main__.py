@@ -1,6 +1,6 @@
 """Runs one stage of dvc.yaml: `python -m flows.stages STAGE DATASET`.
 
-What goes wrong is one sentence on stderr and exit code 1.
+An error is one sentence on stderr and exit code 1, or 75 if a server did not answer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> None:
     try:
         if len(arguments) != 2 or arguments[0] not in STAGES:
             raise ConfigError(
-                f"Say `python -m flows.stages STAGE DATASET`; stages: {listed(STAGES)}."
+                f"Usage: `python -m flows.stages STAGE DATASET`. Stages: {listed(STAGES)}."
             )
         stage, dataset = arguments
         import_module(f"flows.stages.{stage}").run(Params.load(), Places(dataset))

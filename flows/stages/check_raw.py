@@ -1,4 +1,4 @@
-"""The check_raw stage: Great Expectations on the raw rows."""
+"""The check_raw stage: checks the raw rows with Great Expectations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flows.workspace import Places
 
 
 def run(params: Params, places: Places) -> None:
-    """Checks the raw rows; a failed expectation ends the pipeline here."""
+    """Checks the raw rows. A failed expectation stops the pipeline."""
     entry = params.dataset(places.dataset)
     results = places.checks / "raw.json"
     before = previous_json(places.root, results) or {}

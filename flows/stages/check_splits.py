@@ -1,4 +1,4 @@
-"""The check_splits stage: Great Expectations on the encoded splits."""
+"""The check_splits stage: checks the encoded splits with Great Expectations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flows.workspace import Places
 
 
 def run(params: Params, places: Places) -> None:
-    """Checks the splits; a failed expectation ends the pipeline here."""
+    """Checks the splits. A failed expectation stops the pipeline."""
     warnings = check_splits(
         places.dataset,
         params.dataset(places.dataset),

@@ -1,4 +1,4 @@
-"""Downloads over HTTP that go on where they were cut off, and say how far they are."""
+"""HTTP downloads that continue after an interruption and show their progress."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ log = logging.getLogger(__name__)
 
 
 class Advance(Protocol):
-    """Hears how many bytes have come and, where the server says so, of how many."""
+    """A function that shows the progress of a download."""
 
     def __call__(self, done: int, total: int | None) -> None:
-        """Called after each piece."""
+        """Called after each piece with the bytes so far and all bytes; None if unknown."""
 
 
 def download(url: str, partial: Path, credentials: list[str] | None = None) -> None:
-    """Downloads a file, from where an earlier try was cut off.
+    """Downloads a file, and continues an earlier download that was interrupted.
 
     Args:
-        url: The address.
-        partial: Where the bytes go; what lies there already is kept and continued.
-        credentials: Names of the two environment variables that hold user and password, where
-            the owner requires a login.
+        url: The URL.
+        partial: The file to write. If it exists, the download continues at its end.
+        credentials: Names of two environment variables with user and password, if the owner of the
+            file requires a login.
 
     Raises:
-        UnreachableError: The server does not answer, or answers with an error.
-        DataError: The environment lacks the credentials.
+        UnreachableError: The server does not answer, or answers with an error, or the environment
+            lacks the credentials.
+        DataError: The URL would send the credentials without encryption.
     """
     login = _login(url, credentials)
     partial.parent.mkdir(parents=True, exist_ok=True)
@@ -53,24 +54,24 @@ def download(url: str, partial: Path, credentials: list[str] | None = None) -> N
             except httpx.HTTPError as error:
                 if not left or not partial.exists():
                     raise UnreachableError(f"no answer ({type(error).__name__})") from error
-                log.info("%s was cut off (%s); going on", url, type(error).__name__)
+                log.info("%s was interrupted (%s); continuing", url, type(error).__name__)
 
 
 def _continue(client: httpx.Client, url: str, partial: Path) -> None:
-    """One request for what is missing of `partial`."""
+    """Sends one request for the part of the file that `partial` does not have yet."""
     have = partial.stat().st_size if partial.exists() else 0
     headers = {"Range": f"bytes={have}-"} if have else {}
     with client.stream("GET", url, headers=headers) as answer:
         if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and have:
-            return  # nothing is missing; the checksum will tell whether it is right
+            return  # the file is complete; the caller compares its hash
         answer.raise_for_status()
         if answer.status_code != httpx.codes.PARTIAL_CONTENT:
-            have = 0  # the server starts over, and so must we
+            have = 0  # the server sends the whole file again
         length = answer.headers.get("Content-Length")
         total = have + int(length) if length else None
         with partial.open("ab" if have else "wb") as file, _shown(url) as advance:
-            # Raw bytes, since an encoding of the transfer would belie offsets and lengths; as they
-            # come, since what waits to fill a larger piece is lost when the connection is.
+            # Raw bytes: with decoded bytes, offsets and lengths would be wrong. Written as they
+            # arrive: bytes in a buffer would be lost with the connection.
             for chunk in answer.iter_raw():
                 file.write(chunk)
                 have += len(chunk)
@@ -83,7 +84,7 @@ def _login(url: str, credentials: list[str] | None) -> tuple[str, str] | None:
     if credentials is None:
         return None
     if not url.startswith("https://"):
-        raise DataError("credentials go over https only")
+        raise DataError("credentials are sent only to https URLs")
     if missing := [name for name in credentials if not os.environ.get(name)]:
         raise UnreachableError(
             f"its owner requires a login: set {listed(missing)} in the environment"
@@ -95,13 +96,13 @@ def _login(url: str, credentials: list[str] | None) -> tuple[str, str] | None:
 def _refused(status: int, credentials: list[str] | None) -> UnreachableError:
     reason = f"the server answers {status}"
     if status in (401, 403) and credentials:
-        reason += f"; are {listed(credentials)} right, and its terms accepted on its page?"
+        reason += f"; check {listed(credentials)}, and accept the terms on the data set's page"
     return UnreachableError(reason)
 
 
 @contextmanager
 def _shown(url: str) -> Iterator[Advance]:
-    """A progress bar on a terminal; elsewhere a line now and then."""
+    """Shows a progress bar on a terminal, or logs a line every `LOG_SECONDS` seconds."""
     from rich.console import Console
     from rich.progress import DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
@@ -116,15 +117,15 @@ def _shown(url: str) -> Iterator[Advance]:
 
 
 class _Lines:
-    """Logs how far a download is, every so many seconds."""
+    """Logs the progress of a download every `LOG_SECONDS` seconds."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._said = time.monotonic()
+        self._logged = time.monotonic()
 
     def __call__(self, done: int, total: int | None) -> None:
-        if time.monotonic() - self._said < LOG_SECONDS:
+        if time.monotonic() - self._logged < LOG_SECONDS:
             return
-        self._said = time.monotonic()
+        self._logged = time.monotonic()
         of_all = f" of {total:,} ({done / total:.0%})" if total else ""
         log.info("%s: %s%s bytes", self._url, f"{done:,}", of_all)

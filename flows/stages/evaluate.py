@@ -1,4 +1,4 @@
-"""The evaluate stage: winner and preprocessing become a scorer, which meets the test rows once."""
+"""The evaluate stage: joins winner and preprocessing to a scorer and scores test once."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ logger = logging.getLogger(__name__)
 
 
 def run(params: Params, places: Places) -> None:
-    """Writes the scorer and its test figures.
+    """Writes the scorer and its test metrics.
 
-    The rows are scored as a consumer would: raw, through the scorer as it was saved.
+    Loads the saved scorer and gives it raw rows, as a user of the model does.
     """
     register_layers()
     import keras
@@ -64,15 +64,15 @@ def run(params: Params, places: Places) -> None:
 
 
 def documented(outcome: Evaluation) -> dict[str, dict[str, Any]]:
-    """The content of `metrics.json`: test figures, and what each baseline chose on valid rows."""
-    chosen = {name: {"chosen": found} for name, found in outcome.chosen.items()}
-    return {name: {**one, **chosen.get(name, {})} for name, one in outcome.figures.items()}
+    """Returns the content of `metrics.json`: test metrics, and the baselines' chosen settings."""
+    chosen = {name: {"chosen": settings} for name, settings in outcome.chosen.items()}
+    return {name: {**figures, **chosen.get(name, {})} for name, figures in outcome.figures.items()}
 
 
 def _write_breakdown(
     places: Places, losses: Mapping[str, np.ndarray], breakdown: Mapping[str, Sequence[Any]]
 ) -> None:
-    """Writes each table of the breakdown as CSV, a baseline a column where it has them."""
+    """Writes each table of the breakdown as CSV, with one column per baseline if it has them."""
     baselines = [name for name in losses if name != "model"]
     for name, rows in breakdown.items():
         plain = [asdict(row) for row in rows]
@@ -84,7 +84,7 @@ def _write_breakdown(
 
 
 def _track(places: Places, figures: dict[str, dict[str, float]]) -> None:
-    """Adds the test figures to the run of the search, where MLflow has one."""
+    """Adds the test metrics to the MLflow run of the search, if there is one."""
     run = mlflow_runs.search_run(places) if outbox.settle(places) else None
     if run is None:
         return

@@ -1,4 +1,4 @@
-"""Fetches raw files from their sources: the user's own, the owner's archive, another's wheel."""
+"""The fetch stage: gets raw files from a local file, an archive on the web, or a Python wheel."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ PIP_SECONDS = 600
 
 
 def run(params: Params, places: Places) -> None:
-    """Puts the raw file in place, checked against its SHA-256."""
+    """Writes the raw file and compares it with its SHA-256."""
     entry = params.dataset(places.dataset)
     print(fetch(places.dataset, entry, places.raw, root=places.root))
 
 
 def fetch(name: str, entry: DatasetParams, destination: Path, *, root: Path = Path()) -> str:
-    """Puts a data set's raw file in place, from the first of its sources that has it.
+    """Gets a data set's raw file from the first of its sources that has it.
 
     Args:
-        name: The data set's name.
+        name: Name of the data set.
         entry: Its entry in params.yaml.
-        destination: The folder to appear, with the raw file, or files, in it.
-        root: The folder that relative paths of file sources start from.
+        destination: The folder to create, with the raw file or files in it.
+        root: The folder for relative paths of file sources.
 
     Returns:
         One line that says where the file came from.
 
     Raises:
-        UnreachableError: No source could be reached; the message says what to put where.
-        DataError: A source was reached but none gave the file that params.yaml pins.
+        UnreachableError: No source could be reached. The message says which file to put where.
+        DataError: A source was reached, but no source gave the file that params.yaml pins.
     """
     failures: list[tuple[Source, Exception]] = []
     with tempfile.TemporaryDirectory(prefix="autorec-") as scratch, whole_folder(destination) as to:
@@ -58,10 +58,14 @@ def fetch(name: str, entry: DatasetParams, destination: Path, *, root: Path = Pa
                 failures.append((source, error))
                 _empty(to)
                 if isinstance(source, FileSource) and isinstance(error, DataError):
-                    break  # who puts a file in place wants that file or an answer
+                    break  # a wrong file of the user is an error, not a reason to download another
                 continue
             size = sum(file.stat().st_size for file in files)
-            passed = [f"; passed over {_reason(*one)}" for one in failures if _answered(one[1])]
+            passed = [
+                f"; skipped {_reason(source_, error)}"
+                for source_, error in failures
+                if _answered(error)
+            ]
             where = f"{name}: {entry.file}, {size:,} bytes, from {_address(source)}"
             return where + note + "".join(passed)
         raise _failure(name, entry, failures)
@@ -69,7 +73,7 @@ def fetch(name: str, entry: DatasetParams, destination: Path, *, root: Path = Pa
 
 @dataclass(frozen=True)
 class _Place:
-    """Where things go: the raw file's name and folder, the root, and two places for downloads."""
+    """Target of a fetch: the raw file's name and folder, the root, and two download folders."""
 
     file: str
     folder: Path
@@ -97,12 +101,12 @@ def _from_archive(source: ArchiveSource, place: _Place) -> str:
     download(source.url, partial, source.credentials)
     note = ""
     if source.sha256 is None:
-        note = f" (unverified: its owner pins nothing; its SHA-256 is {_digest(partial)})"
+        note = f" (not verified: the entry has no SHA-256; this file's is {_digest(partial)})"
     else:
         try:
             _verify(partial, source.sha256, "it")
         except DataError:
-            partial.unlink()  # going on with wrong bytes would never make them right
+            partial.unlink()  # do not continue a wrong file
             raise
     if source.member is None:
         shutil.copyfile(partial, place.folder / place.file)
@@ -127,8 +131,8 @@ def _from_wheel(source: WheelSource, place: _Place) -> str:
         raise UnreachableError(f"pip: no answer in {PIP_SECONDS} seconds") from error
     found = sorted(place.scratch.glob("*.whl")) if done.returncode == 0 else []
     if not found:
-        said = done.stderr.strip().splitlines() or ["no wheel came"]
-        raise UnreachableError(f"pip: {said[-1].removeprefix('ERROR: ')}")
+        lines = done.stderr.strip().splitlines() or ["it downloaded no wheel"]
+        raise UnreachableError(f"pip: {lines[-1].removeprefix('ERROR: ')}")
     _verify(found[0], source.sha256, "it")
     unpack(found[0], source.member, place.folder, place.file, skip_lines=source.skip_lines)
     return ""
@@ -150,7 +154,7 @@ def _empty(folder: Path) -> None:
 
 
 def _verify(path: Path, expected: str, what: str) -> None:
-    """Holds a file against its SHA-256."""
+    """Compares a file with its SHA-256."""
     if (found := _digest(path)) != expected:
         raise DataError(f"{what} has SHA-256 {found}, params.yaml says {expected}")
 
@@ -175,7 +179,7 @@ def _reason(source: Source, error: Exception) -> str:
 
 
 def _answered(error: Exception) -> bool:
-    """Whether a source answered, but not with what params.yaml pins."""
+    """Returns whether a source answered, but not with the file that params.yaml pins."""
     return isinstance(error, DataError)
 
 

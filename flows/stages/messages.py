@@ -1,14 +1,14 @@
-"""How a stage tells whoever ran it what went wrong: marked lines on stderr and an exit code."""
+"""How a stage reports an error to its caller: marked lines on stderr and an exit code."""
 
 from __future__ import annotations
 
 ERROR_MARK = "Error: "
-"""What a stage puts before each line of its last word, so that whoever ran it can repeat it."""
+"""Start of each line of a stage's error message, by which the caller finds it."""
 UNREACHABLE_CODE = 75
-"""How a stage ends when something outside did not answer (sysexits' EX_TEMPFAIL)."""
+"""Exit code of a stage if a server did not answer (EX_TEMPFAIL in sysexits.h)."""
 
 
 def print_warnings(warnings: list[str]) -> None:
-    """Prints what the checks found that stops nothing."""
+    """Prints the warnings of data checks."""
     for warning in warnings:
         print(f"Warning: {warning}")

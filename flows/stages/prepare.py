@@ -10,7 +10,7 @@ from flows.workspace import Places
 
 
 def run(params: Params, places: Places) -> None:
-    """Writes the encoded splits, what encoded them, and the profile's page."""
+    """Writes the encoded splits, the preprocessor and the page of the profile."""
     entry = params.dataset(places.dataset)
     with compute_at(params.compute.address) as compute:
         profile = prepare(

@@ -1,7 +1,8 @@
-"""What a stage wrote for the previous version of its data, as dvc.lock remembers it.
+"""Reads the output of a stage for the previous version of its data.
 
-DVC removes a stage's results before it runs again; dvc.lock still names those of the last run that
-succeeded, and the cache holds them. So a new version is always held against the last good one.
+DVC removes a stage's outputs before it runs the stage again. dvc.lock still has the hashes of the
+last successful run, and the cache has the files. A new version is therefore always compared with
+the last version that passed.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ import yaml
 
 
 def previous_json(root: Path, out: Path) -> Any | None:
-    """The JSON file that was at `out` when its stage last succeeded.
+    """Reads the JSON file that was at `out` when its stage last succeeded.
 
     Args:
         root: The workspace.
-        out: The file, as dvc.yaml names it.
+        out: Path of the file in dvc.yaml.
 
     Returns:
-        Its content; `None` where the stage never succeeded, or the cache has not got the file.
+        Its content. None if the stage never succeeded, or the cache does not have the file.
     """
     try:
         stages = yaml.safe_load((root / "dvc.lock").read_text(encoding="utf-8"))["stages"]

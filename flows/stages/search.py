@@ -1,4 +1,4 @@
-"""The search stage: trials on train and valid, the winner, and what is known of the way there."""
+"""The search stage: runs trials on train and valid and writes the winner and the leaderboard."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from flows.workspace import Places
 
 
 def run(params: Params, places: Places) -> None:
-    """Searches, trains the winner once more where params say so, and writes what was found."""
+    """Searches, trains the winner again on train and valid if params say so, and writes it."""
     recommender = zoo.build(params.model.name, load_schema(places.prepared), params.model.space)
     train, valid = (_rows(load_examples(places.prepared, part)) for part in ("train", "valid"))
     settings = search_settings(params)
@@ -47,8 +47,8 @@ def run(params: Params, places: Places) -> None:
         )
         members = best_of(result, len(train), params.train.ensemble)
         if params.train.refit:
-            who = "the winner" if len(members) == 1 else f"the {len(members)} best"
-            print(f"Training {who} once more on train and valid together ...")
+            models = "the winner" if len(members) == 1 else f"the {len(members)} best models"
+            print(f"Training {models} again on train and valid together ...")
         final = finish(
             result,
             members,
@@ -65,7 +65,7 @@ def run(params: Params, places: Places) -> None:
 
 
 def search_settings(params: Params) -> SearchSettings:
-    """The settings of a search, as the sections of params.yaml have them."""
+    """Returns the settings of a search from the sections of params.yaml."""
     return SearchSettings(
         **params.search.model_dump(),
         address=params.compute.address,
@@ -75,7 +75,7 @@ def search_settings(params: Params) -> SearchSettings:
 
 
 def _write_winner(result: SearchResult, final: Final, places: Places) -> None:
-    """Writes the final model, and what it is."""
+    """Writes the final model and its description."""
     with whole_folder(places.search / "winner") as folder:
         if final.refitted or len(final.members) > 1:
             final.model.save(folder / "model.keras")
@@ -85,7 +85,7 @@ def _write_winner(result: SearchResult, final: Final, places: Places) -> None:
 
 
 def _figures(result: SearchResult) -> dict[str, float]:
-    """The search in three numbers: the winner's objective, its best step, the trials."""
+    """Returns the winner's objective, its best step and the number of trials."""
     return {
         result.objective: float(result.best.score or 0.0),
         "best_step": result.best.best_step,
@@ -94,10 +94,10 @@ def _figures(result: SearchResult) -> dict[str, float]:
 
 
 class TrialLog(Listener):
-    """Reports each trial, as a run nested in the search's.
+    """Reports each trial to MLflow, as a run nested in the run of the search.
 
     Args:
-        report: The search's run.
+        report: The run of the search.
     """
 
     def __init__(self, report: outbox.Report) -> None:
@@ -118,11 +118,16 @@ class TrialLog(Listener):
 def _trial_figures(trial: TrialRecord) -> dict[str, float]:
     if trial.score is None:
         return {}
-    return {"score": trial.score, "best_step": trial.best_step, "seconds": trial.seconds}
+    return {
+        "score": trial.score,
+        "best_step": trial.best_step,
+        "epochs": trial.spent,
+        "seconds": trial.seconds,
+    }
 
 
 def _result(result: SearchResult, final: Final) -> dict[str, Any]:
-    """What must be known of the winner: how it was found and how to build it again."""
+    """Returns a description of the winner: how it was found and how to build it again."""
     best = result.best
     return {
         "objective": result.objective,

@@ -1,4 +1,4 @@
-"""Takes single files out of archives, and nothing that could do harm."""
+"""Unpacks single files from archives, with checks against harmful archives."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ from autorec_core.errors import DataError
 CHUNK = 1 << 20
 LARGEST = 256 << 30
 STEEPEST = 250
-"""Text does not compress further than this; what claims to is a bomb."""
+"""Highest ratio of unpacked to packed size. Text compresses less, so a higher ratio is a bomb."""
 
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError)
 
 
 def unpack(archive: Path, member: str, folder: Path, name: str, *, skip_lines: int = 0) -> None:
-    """Writes what `member` names in a zip or tar archive into a folder.
+    """Unpacks one or more files of a zip or tar archive into a folder.
 
     Args:
         archive: The archive.
-        member: The path of a file in it, or a pattern for several such as `*/part_*.txt`.
-        folder: Where the files go; nothing is ever written elsewhere.
-        name: What a single file is called there; a pattern's files keep their own names.
-        skip_lines: How many lines at its head are left out.
+        member: Path of a file in it, or a pattern for several files such as `*/part_*.txt`.
+        folder: The folder to write to. Nothing is written outside it.
+        name: Name of a single file in the folder. Files of a pattern keep their own names.
+        skip_lines: Number of lines to leave out at the start of each file.
 
     Raises:
-        DataError: The archive is damaged, lacks the member, or would do harm.
+        DataError: The archive is damaged, lacks the member, or is harmful.
     """
     several = any(sign in member for sign in "*?[")
     try:
         with _opened(archive) as members:
             found = 0
             for path, size, packed, content in members:
-                _must_be_harmless(path)
+                _check_path(path)
                 if not (fnmatch.fnmatchcase(path, member) if several else path == member):
                     continue
                 found += 1
-                _must_fit(path, size, packed, folder)
+                _check_size(path, size, packed, folder)
                 target = folder / (PurePosixPath(path).name if several else name)
                 with content() as source:
                     _copy(source, target, size, skip_lines)
     except _DAMAGE as error:
         raise DataError(f"the archive is damaged ({error})") from error
-    except (RuntimeError, NotImplementedError) as error:  # a password, or a method unknown here
+    except (RuntimeError, NotImplementedError) as error:  # a password, or an unknown compression
         raise DataError(f"the archive cannot be opened ({error})") from error
     if not found:
         raise DataError(f"the archive has no {member}")
@@ -61,7 +61,7 @@ _Member = tuple[str, int, int, "_Open"]
 
 
 class _Open:
-    """Opens one member when it is wanted."""
+    """Opens one member of an archive when called."""
 
     def __init__(self, archive: zipfile.ZipFile | tarfile.TarFile, member: object) -> None:
         self._archive, self._member = archive, member
@@ -76,14 +76,14 @@ class _Open:
             assert isinstance(self._member, tarfile.TarInfo)
             extracted = self._archive.extractfile(self._member)
             if extracted is None:
-                raise DataError(f"{self._member.name} in the archive is no file")
+                raise DataError(f"{self._member.name} in the archive is not a file")
             with extracted:
                 yield extracted
 
 
 @contextmanager
 def _opened(archive: Path) -> Iterator[Iterator[_Member]]:
-    """The members of an archive: path, size, packed size, and how to open each."""
+    """Yields the members of an archive: path, size, packed size, and a function that opens it."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as opened:
             yield (
@@ -92,7 +92,7 @@ def _opened(archive: Path) -> Iterator[Iterator[_Member]]:
                 if not info.is_dir()
             )
     else:
-        # A stream of the tar's whole length is unpacked, so its packed size bounds each member's.
+        # A tar has no packed size per member, so the size of the whole archive is the bound.
         packed = archive.stat().st_size
         with tarfile.open(archive, "r|*") as stream:
             yield (
@@ -102,22 +102,24 @@ def _opened(archive: Path) -> Iterator[Iterator[_Member]]:
             )
 
 
-def _must_be_harmless(path: str) -> None:
+def _check_path(path: str) -> None:
     parts = PurePosixPath(path.replace("\\", "/"))
     if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
         raise DataError(f"the archive names {path!r}, a path outside its own folder")
 
 
-def _must_fit(path: str, size: int, packed: int, folder: Path) -> None:
+def _check_size(path: str, size: int, packed: int, folder: Path) -> None:
     if size > LARGEST or size > STEEPEST * max(packed, CHUNK):
-        raise DataError(f"{path} would unpack from {packed:,} to {size:,} bytes; that is a bomb")
+        raise DataError(
+            f"{path} would unpack from {packed:,} to {size:,} bytes, which is suspicious"
+        )
     free = shutil.disk_usage(folder).free
     if size > free:
         raise DataError(f"{path} needs {size:,} bytes of disk; {free:,} are free")
 
 
 def _copy(source: IO[bytes], target: Path, size: int, skip_lines: int) -> None:
-    """Copies a member, but not more of it than the archive said there was."""
+    """Copies a member. Raises DataError if it is longer than the archive says."""
     left = size
     with target.open("wb") as file:
         for _ in range(skip_lines):

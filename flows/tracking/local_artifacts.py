@@ -1,8 +1,8 @@
-"""Files that the MLflow server of `make up` keeps for others, read where that server does not run.
+"""Reads artifacts of the MLflow server of `make up` while that server does not run.
 
-What is registered through the server lies at `mlflow-artifacts:/...`, in a folder beside the
-workspace's store. MLflow alone finds it through a running server only, so that a champion would be
-lost with `make down`. MLflow loads this for that scheme, by the entry point in pyproject.toml.
+Models registered through the server have URLs such as `mlflow-artifacts:/...`; their files are in a
+folder next to the workspace's store. MLflow alone can read them only while the server runs, so
+`make down` would hide the champion. The entry point in pyproject.toml makes MLflow use this module.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from flows.workspace import ARTIFACTS, STORE
 def proxied_artifacts(
     artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
 ) -> Any:
-    """MLflow's repository for an address of the scheme `mlflow-artifacts`.
+    """Returns MLflow's artifact repository for a URI of the scheme `mlflow-artifacts`.
 
     Args:
-        artifact_uri: The address.
+        artifact_uri: The URI.
         tracking_uri: MLflow's store; None for the current one.
         registry_uri: MLflow's registry.
 
     Returns:
-        The folder beside a workspace's own store, or whatever the tracking server keeps.
+        The folder next to a workspace's own store, or the repository of the tracking server.
     """
     from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
     from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
@@ -39,7 +39,7 @@ def proxied_artifacts(
 
 
 def _place(artifact_uri: str, tracking_uri: str) -> Path | None:
-    """Where the server of a workspace keeps an address; None if it is another server's."""
+    """Returns the local path of a URI, or None if the URI belongs to another server."""
     database, asked = sqlite_file(tracking_uri), urlsplit(artifact_uri)
     if database is None or asked.netloc or database.name != STORE:
         return None

@@ -1,6 +1,6 @@
-"""MLflow runs: what is known of each search. With the registry, the only importer of MLflow.
+"""MLflow runs of searches. Only this room and the registry import MLflow.
 
-A store that does not answer never stops a search: it is said once and the files remain.
+A store that does not answer never stops a search: one warning is logged, and the files are kept.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from flows.workspace import ARTIFACTS, STORE, Places
 logger = logging.getLogger(__name__)
 
 RUNS_FILE = "mlflow_runs.json"
-_KEPT = 100  # searches whose runs are remembered
+_KEPT = 100  # maximum number of searches whose runs are remembered
 _KEY = "autorec.key"
 OPEN_STORE = f"mlflow ui --backend-store-uri sqlite:///{STORE} --host 127.0.0.1"
-_PARAMS_A_CALL, _METRICS_A_CALL = 100, 1000  # MLflow takes no more at once
-_LONGEST_NAME = 250  # of a parameter
+_PARAMS_A_CALL, _METRICS_A_CALL = 100, 1000  # MLflow's limits
+_LONGEST_NAME = 250  # MLflow's limit for a parameter's name
 
 Result = TypeVar("Result")
 _unanswered = threading.Event()
@@ -45,9 +45,9 @@ _own_stores: set[str] = set()
 
 
 def connect(root: Path) -> None:
-    """Points MLflow at its store.
+    """Connects MLflow to its store.
 
-    That is MLFLOW_TRACKING_URI, else the server that `make up` runs here, else SQLite and a folder
+    The store is MLFLOW_TRACKING_URI, else the server of `make up`, else a SQLite file and a folder
     in the workspace.
 
     Args:
@@ -58,8 +58,8 @@ def connect(root: Path) -> None:
     for name in ("mlflow", "alembic", "git"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="mlflow")
-    wished = os.environ.get("MLFLOW_TRACKING_URI")
-    uri = wished or running_services(root).get("MLFLOW_TRACKING_URI")
+    chosen = os.environ.get("MLFLOW_TRACKING_URI")
+    uri = chosen or running_services(root).get("MLFLOW_TRACKING_URI")
     if not uri:
         uri = sqlite_address(prepare_store(root))
         _own_stores.add(uri)
@@ -67,13 +67,13 @@ def connect(root: Path) -> None:
         correct_places(file.parent)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    if not wished:  # MLflow puts what it is told into the environment, for children to inherit
+    if not chosen:  # MLflow has set these variables, and child processes would inherit them
         for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
             os.environ.pop(name, None)
 
 
 def open_experiment(root: Path, dataset: str) -> str:
-    """Connects, and makes a data set's experiment the current one; gives its id."""
+    """Connects and makes the data set's experiment the current one. Returns its id."""
     import mlflow
 
     connect(root)
@@ -94,7 +94,7 @@ def start_run(
     began: float,
     key: str,
 ) -> str:
-    """Makes a run that carries every parameter under its dotted path, or finds it made already.
+    """Creates a run with all parameters, or finds it if it exists already.
 
     Args:
         root: The workspace.
@@ -102,8 +102,9 @@ def start_run(
         name: The run's name.
         params: Parameters by dotted path.
         tags: The run's tags.
-        began: When it began, in seconds since 1970.
-        key: Tells this run from all others: whoever was killed before noting the id finds it by it.
+        began: Start time in seconds since 1970.
+        key: Unique key of this run. With it, a process finds the run that an earlier process
+            created before it was killed.
 
     Returns:
         The run's id.
@@ -125,18 +126,18 @@ def start_run(
 
 
 def _param_name(key: str) -> str:
-    """A dotted path as MLflow allows it: a column's name in it may have any character."""
+    """Turns a dotted path into a name that MLflow allows. Column names may have any character."""
     allowed = re.fullmatch(r"[\w.\- :/]+", key) and len(key) <= _LONGEST_NAME
     if allowed and posixpath.normpath(key) == key and not key.startswith(("/", "..")):
         return key
-    # Two names may differ in nothing but the characters that are replaced.
+    # The digest keeps names apart that differ only in replaced characters.
     digest = hashlib.sha256(key.encode()).hexdigest()[:8]
     plain = re.sub(r"[^\w.-]|^\.", "_", key)
     return f"{plain[: _LONGEST_NAME - 9]}-{digest}"
 
 
 def _made(experiment: str, which: str) -> str | None:
-    """The run of an experiment that a filter finds."""
+    """Returns the id of the run that a filter finds in an experiment, or None."""
     import mlflow
 
     found = mlflow.MlflowClient().search_runs([experiment], which, max_results=1)
@@ -144,15 +145,23 @@ def _made(experiment: str, which: str) -> str | None:
 
 
 def end_run(run: str, status: str, at: float) -> None:
-    """Ends a run: "FINISHED", "FAILED" or "KILLED", at a time in seconds since 1970."""
+    """Ends a run as "FINISHED", "FAILED" or "KILLED", at a time in seconds since 1970."""
     import mlflow
 
     mlflow.MlflowClient().set_terminated(run, status, end_time=int(at * 1000))
 
 
 def remember_run(places: Places, run: str, winner: str) -> None:
-    """Notes which run found a winner, given by its fingerprint; no result, so DVC keeps it not."""
-    known = [[key, one] for key, one in _runs(places).items() if key != winner]
+    """Records which run found a winner.
+
+    The file is not a stage output, so DVC does not cache it.
+
+    Args:
+        places: The paths of the data set.
+        run: Id of the MLflow run.
+        winner: Fingerprint of the winner.
+    """
+    known = [[key, known_run] for key, known_run in _runs(places).items() if key != winner]
     write_json(places.search / RUNS_FILE, [*known, [winner, run]][-_KEPT:])
 
 
@@ -164,7 +173,7 @@ def _runs(places: Places) -> dict[str, str]:
 
 
 def search_run(places: Places) -> str | None:
-    """The MLflow run that found the winner that is here now, if MLflow still knows it."""
+    """Returns the MLflow run that found the current winner, or None if MLflow does not know it."""
     import mlflow
 
     run = _runs(places).get(fingerprint(places.search / "winner"))
@@ -174,7 +183,7 @@ def search_run(places: Places) -> str | None:
     def known() -> str | None:
         connect(places.root)
         active = mlflow.MlflowClient().search_runs(
-            [one.experiment_id for one in mlflow.search_experiments()],
+            [experiment.experiment_id for experiment in mlflow.search_experiments()],
             f"attributes.run_id = '{run}'",
         )
         return run if active else None
@@ -183,7 +192,7 @@ def search_run(places: Places) -> str | None:
 
 
 def run_address(places: Places) -> str | None:
-    """Where the run of the last search here is seen: its page, or how to open the own store."""
+    """Returns the URL of the last search's run, or its id and the command that shows it."""
     import mlflow
 
     run = search_run(places)
@@ -197,7 +206,7 @@ def run_address(places: Places) -> str | None:
 
 
 def way_to_trials(places: Places) -> str | None:
-    """Where trials are seen: the last search's page, the command for the own store, or nowhere."""
+    """Returns the URL of the last search's page or the command that shows it; None without one."""
     address = attempt(lambda: run_address(places))
     if address is None or address.startswith("http"):
         return address
@@ -205,7 +214,7 @@ def way_to_trials(places: Places) -> str | None:
 
 
 def start_trial(root: Path, parent: str, number: int, began: float) -> str:
-    """Makes a trial's run, nested in its search's; gives its id."""
+    """Creates the run of a trial, nested in the run of its search. Returns its id."""
     import mlflow
 
     connect(root)
@@ -213,17 +222,17 @@ def start_trial(root: Path, parent: str, number: int, began: float) -> str:
     tags = {"mlflow.parentRunId": parent, "mlflow.runName": f"trial-{number:03d}"}
     experiment = client.get_run(parent).info.experiment_id
     which = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-    made = _made(experiment, which)  # by one that was killed before it noted the id
+    made = _made(experiment, which)  # created by a process that was killed before it saved the id
     return made or client.create_run(experiment, int(began * 1000), tags=tags).info.run_id
 
 
 def log_trial(trial: Mapping[str, Any]) -> None:
-    """Records one trial in its run and ends that.
+    """Records one trial in its run and ends the run.
 
     Args:
-        trial: `run`, its id; `hyperparameters` by their paths; `metrics`, the score and what goes
-            with it; `curve`, metrics by name for each evaluation; `error`, why it failed, if it
-            did; `began` and `seconds`.
+        trial: `run`, the run's id; `hyperparameters` by path; `metrics` by name; `curve`, the
+            metrics of each evaluation; `error`, why it failed, or None; `began`, in seconds since
+            1970; `seconds`, the duration.
     """
     import mlflow
     from mlflow.entities import Metric, Param
@@ -250,7 +259,7 @@ def log_trial(trial: Mapping[str, Any]) -> None:
 
 
 def log_figures(root: Path, run: str, metrics: Mapping[str, float], artifacts: list[Path]) -> None:
-    """Adds metrics and files to a run that may have ended already."""
+    """Adds metrics and files to a run, which may have ended."""
     import mlflow
 
     connect(root)
@@ -262,7 +271,7 @@ def log_figures(root: Path, run: str, metrics: Mapping[str, float], artifacts: l
 
 
 def attempt(act: Callable[[], Result]) -> Result | None:
-    """Does something with MLflow; where that fails, says so once and goes on with None."""
+    """Calls a function that uses MLflow. If it fails, logs one warning and returns None."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -278,10 +287,10 @@ def attempt(act: Callable[[], Result]) -> Result | None:
 
 @contextmanager
 def answered() -> Iterator[None]:
-    """Stands around what cannot be done without MLflow, to say in a sentence that it fails.
+    """Turns errors of MLflow into one sentence, around code that cannot do without MLflow.
 
     Raises:
-        UnreachableError: MLflow does not answer, or refuses.
+        UnreachableError: MLflow does not answer, or reports an error.
     """
     import mlflow
     from mlflow.exceptions import MlflowException
@@ -290,17 +299,17 @@ def answered() -> Iterator[None]:
         yield
     except MlflowException as error:
         place = without_password(mlflow.get_tracking_uri())
-        raise UnreachableError(f"MLflow ({place}) does not do its part: {_why(error)}.") from error
+        raise UnreachableError(f"MLflow ({place}) failed: {_why(error)}.") from error
 
 
 def _why(error: Exception) -> str:
-    """MLflow's words without those of its HTTP library, which tell of pools and retries."""
+    """Returns MLflow's message without the part of its HTTP library about pools and retries."""
     return str(error).partition(" with exception ")[0].rstrip(".")
 
 
 @contextmanager
 def scratch_file(text: str) -> Iterator[Path]:
-    """A file with this text, gone afterwards."""
+    """Yields a temporary file with this text."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "content"
         path.write_text(text, encoding="utf-8")

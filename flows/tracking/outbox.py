@@ -1,7 +1,7 @@
-"""What a search tells MLflow: first kept on disk, then delivered in the background.
+"""The outbox of a search: reports to MLflow are written to disk and sent in the background.
 
-A server that is slow or does not answer costs a search nothing. What could not be delivered waits
-in the search's folder, and the next search or evaluation of the data set delivers it.
+A server that is slow or does not answer does not delay the search. Reports that could not be sent
+stay in the search's folder. The next search or evaluation of the data set sends them.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from flows.workspace import Places
 
 OUTBOX = "outbox"
 RUN, END, ALIVE = "run.json", "end.json", "alive"
-_LAST_SECONDS = 60.0  # that the end of a search waits for the rest to be delivered
-_AGAIN_SECONDS = 30.0  # until an MLflow that did not answer is asked again
-_KEPT = 10  # runs that wait at most
+_LAST_SECONDS = 60.0  # maximum wait at the end of a search until all reports are sent
+_AGAIN_SECONDS = 30.0  # wait before the next attempt if MLflow did not answer
+_KEPT = 10  # maximum number of unsent runs
 
 _log = logging.getLogger(__name__)
 
 
 class Report:
-    """One search's run in the outbox.
+    """The run of one search in the outbox.
 
     Args:
-        folder: Its folder; the files in it are what has not been delivered yet.
+        folder: Its folder. The files in it have not been sent yet.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,7 +54,7 @@ class Report:
         seconds: float,
         error: str | None,
     ) -> None:
-        """Reports a trial that has ended; see `tracking.log_trial`."""
+        """Reports a finished trial; see `mlflow_runs.log_trial`."""
         content = {
             "number": number,
             "hyperparameters": dict(hyperparameters),
@@ -74,13 +74,13 @@ class Report:
         files: Sequence[Path] = (),
         winner: Path | None = None,
     ) -> None:
-        """Reports the search's end.
+        """Reports the end of the search.
 
         Args:
             status: "FINISHED", "FAILED" or "KILLED".
-            metrics: Its figures.
-            files: Files to keep with its run.
-            winner: The folder of what it has found.
+            metrics: Metrics of the search.
+            files: Files to add to its run.
+            winner: Folder of the winner, or None.
         """
         for path in files:
             shutil.copy(path, self._folder / path.name)
@@ -95,7 +95,7 @@ class Report:
         self._news.set()
 
     def deliver_while_open(self, places: Places) -> None:
-        """Delivers what comes, until `close`; for a thread of its own."""
+        """Sends reports until `close` is called. Runs in its own thread."""
         while not self._over.is_set():
             self._news.clear()
             delivered = deliver(places)
@@ -103,7 +103,7 @@ class Report:
         deliver(places)
 
     def close(self) -> None:
-        """Lets the thread deliver the rest and end."""
+        """Makes the thread send the remaining reports and end."""
         self._over.set()
         self._news.set()
 
@@ -112,19 +112,19 @@ class Report:
 def reported(
     places: Places, params: Mapping[str, Any], tags: Mapping[str, str]
 ) -> Iterator[Report]:
-    """Opens a search's run, or goes on with that of the same search which was interrupted.
+    """Opens the run of a search, or continues the run of the same search if it was interrupted.
 
     Args:
-        places: The workspace.
+        places: The paths of the data set.
         params: Parameters by dotted path.
         tags: The run's tags.
 
     Yields:
-        What to tell of the search.
+        The report, which takes trials and the end of the search.
     """
     folder = _folder(places, dict(params), dict(tags))
     report, alive = Report(folder), (folder / ALIVE).open("w")
-    fcntl.flock(alive, fcntl.LOCK_EX)  # ends with this process, however that ends
+    fcntl.flock(alive, fcntl.LOCK_EX)  # released when this process ends
     thread = threading.Thread(target=report.deliver_while_open, args=(places,), daemon=True)
     thread.start()
     try:
@@ -138,13 +138,13 @@ def reported(
         alive.close()
         if any(_waiting(places)):
             _log.warning(
-                "MLflow has not taken everything: the rest waits in %s for the next run.",
+                "Some reports were not sent to MLflow. They are in %s; the next run sends them.",
                 places.search / OUTBOX,
             )
 
 
 def deliver(places: Places) -> bool:
-    """Tells MLflow all that waits in the outbox of a data set; whether it took it."""
+    """Sends all reports in the outbox of a data set to MLflow. Returns whether all were sent."""
     with _delivering:
         try:
             for folder in _waiting(places):
@@ -157,10 +157,10 @@ def deliver(places: Places) -> bool:
 
 
 def settle(places: Places) -> bool:
-    """Closes the runs whose search is gone without a word, then delivers all; see `deliver`.
+    """Ends the runs of killed searches, then sends all reports; see `deliver`.
 
-    A search that was killed goes on with its run when it is begun again. But DVC may have its
-    result in the cache by then, or the parameters may have changed back: then nobody begins it.
+    A killed search continues its run when it starts again. But it may never start again: DVC may
+    find its result in the cache, or the parameters may have changed.
     """
     for folder in _waiting(places):
         if not (folder / END).exists() and not _alive(folder):
@@ -169,7 +169,7 @@ def settle(places: Places) -> bool:
 
 
 def _alive(folder: Path) -> bool:
-    """Whether the process that reports into a folder is there."""
+    """Returns whether the process that writes to a folder is running."""
     try:
         with (folder / ALIVE).open() as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -184,7 +184,7 @@ _delivering = threading.Lock()
 
 
 def _folder(places: Places, params: dict[str, Any], tags: dict[str, str]) -> Path:
-    """The folder of this search's run; runs of other searches that never ended are closed."""
+    """Returns the folder of this search's run. Ends the unfinished runs of other searches."""
     wanted = {"params": {key: str(value) for key, value in params.items()}, "tags": tags}
     found = None
     for folder in _waiting(places):
@@ -203,13 +203,13 @@ def _folder(places: Places, params: dict[str, Any], tags: dict[str, str]) -> Pat
 
 
 def _waiting(places: Places) -> Iterator[Path]:
-    """The folders of runs that are not delivered wholly, the oldest first."""
+    """Yields the folders of runs with unsent reports, oldest first."""
     for path in sorted((places.search / OUTBOX).glob(f"*/{RUN}")):
         yield path.parent
 
 
 def _deliver(places: Places, folder: Path) -> bool:
-    """Tells MLflow what waits of one run."""
+    """Sends the reports of one run to MLflow."""
     about = _read(folder / RUN)
     if about["run"] is None:
         about["run"] = mlflow_runs.start_run(

@@ -1,4 +1,4 @@
-"""What the tests of blocks share: blocks with every candidate, models of one block, saving."""
+"""Helpers for tests of blocks: blocks with every candidate, models of one block, saving."""
 
 import dataclasses
 import json
@@ -27,7 +27,7 @@ for path in sys.argv[1:]:
 
 
 def settled(block, **settings):
-    """The block with every choice at its default, or as `settings` say."""
+    """Returns the block with every choice at its default, or with the value in `settings`."""
     defaults = {
         field.name: value.default
         for field in dataclasses.fields(block)
@@ -37,7 +37,7 @@ def settled(block, **settings):
 
 
 def variants(block):
-    """The block at its defaults, then with each other candidate of each field by itself."""
+    """Returns the block with its defaults, and then with each other candidate of each field."""
     searched = {
         field.name: value
         for field in dataclasses.fields(block)
@@ -53,7 +53,7 @@ def variants(block):
 
 
 def farthest(block):
-    """The block with every choice as far from its default as it goes."""
+    """Returns the block with the candidates that are farthest from the defaults."""
     return settled(
         block,
         **{
@@ -65,18 +65,18 @@ def farthest(block):
 
 
 def keras_inputs(arrays):
-    """A Keras input for each array."""
+    """Makes a Keras input for each array."""
     return [keras.Input(array.shape[1:], dtype=str(array.dtype)) for array in arrays]
 
 
 def model_of(block, *arrays):
-    """A Keras model of one resolved block on inputs shaped like `arrays`."""
+    """Makes a Keras model of one resolved block on inputs shaped like `arrays`."""
     inputs = keras_inputs(arrays)
     return keras.Model(inputs, block.connect(inputs))
 
 
 def value_of(block, *arrays):
-    """What a block without weights makes of `arrays`."""
+    """Computes the output of a block without weights."""
     return np.asarray(model_of(block, *arrays)(list(arrays)))
 
 
@@ -89,7 +89,7 @@ def draw_weights(model, seed=0):
 
 
 def weights_by_class(model):
-    """The weights of each layer, as arrays, by the layer's class in the order they were made."""
+    """Returns the weights of each layer, by the layer's class, in the order of their creation."""
     layers = [layer for layer in model.layers if layer.weights]
     layers.sort(key=lambda layer: int((re.findall(r"_(\d+)$", layer.name) or [0])[0]))
     found = {}
@@ -100,7 +100,7 @@ def weights_by_class(model):
 
 
 def gradients(model, arrays):
-    """The gradients of the squared outputs' mean by weights and by numeric inputs, in training."""
+    """Computes the gradients of the mean squared output, in training."""
     tensors = [tf.constant(array) for array in arrays]
     numbers = [tensor for tensor in tensors if tensor.dtype.is_floating]
     with tf.GradientTape() as tape:
@@ -115,7 +115,7 @@ def gradients(model, arrays):
 
 
 def round_trip(block):
-    """The block as it comes back from its configuration as text."""
+    """Writes a block as JSON and reads it again."""
     return Block.from_config(json.loads(json.dumps(block.get_config())))
 
 
@@ -143,5 +143,5 @@ def outputs_in_a_fresh_process(folder, models):
 
 
 def lambdas(model):
-    """The layers that would need unsafe loading."""
+    """Returns the layers that would need unsafe loading."""
     return [layer for layer in model.layers if isinstance(layer, keras.layers.Lambda)]

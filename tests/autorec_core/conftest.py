@@ -6,7 +6,7 @@ import pytest
 
 @pytest.fixture
 def float64():
-    """Everything that Keras builds meanwhile computes in float64."""
+    """Keras layers that a test builds compute in float64."""
     policy = keras.config.dtype_policy()
     floatx = keras.config.floatx()
     keras.config.set_floatx("float64")

@@ -1,4 +1,4 @@
-"""Choices and blocks: what a field may hold, what is asked, and what is said when it is wrong."""
+"""Choices and blocks: allowed values, hyperparameters, and errors."""
 
 import keras_tuner
 import pytest
@@ -22,7 +22,7 @@ class TestChoice:
         assert choice(True, False, default=False).default is False
 
     @pytest.mark.parametrize(
-        ("make", "said"),
+        ("make", "message"),
         [
             (lambda: choice(1, 2, default=3), "default 3 is not among"),
             (lambda: choice(1, 0.5), "must be of one type"),
@@ -30,8 +30,8 @@ class TestChoice:
             (lambda: Choice((), 1), "at least one candidate"),
         ],
     )
-    def test_what_cannot_be_is_named(self, make, said):
-        with pytest.raises(BlockError, match=said):
+    def test_what_cannot_be_is_named(self, make, message):
+        with pytest.raises(BlockError, match=message):
             make()
 
 
@@ -75,7 +75,7 @@ class TestAsking:
 
 class TestWrongSettings:
     @pytest.mark.parametrize(
-        ("make", "said"),
+        ("make", "message"),
         [
             (lambda: MLP(units=0), "`units` of MLPInteraction .* whole number of at least 1.* 0"),
             (lambda: MLP(units=1.5), "a whole number of at least 1. Received: 1.5"),
@@ -93,8 +93,8 @@ class TestWrongSettings:
             (lambda: ar.Training(batch_size=0), "whole number of at least 1"),
         ],
     )
-    def test_the_message_says_what_is_allowed(self, make, said):
-        with pytest.raises(BlockError, match=said):
+    def test_the_message_says_what_is_allowed(self, make, message):
+        with pytest.raises(BlockError, match=message):
             make()
 
 

@@ -1,4 +1,4 @@
-"""The exported SavedModel gives the scorer's scores on raw rows, with no Python of ours."""
+"""The exported SavedModel gives the same scores as the scorer, without our Python code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from flows.config import Params
 
 
 def table(rows, seed):
-    """Clicks with gaps: null and empty categories, missing numbers, and a column without gaps."""
+    """Makes clicks with null and empty categories, missing numbers, and one complete column."""
     random = np.random.default_rng(seed)
     return pd.DataFrame(
         {
@@ -38,7 +38,7 @@ def table(rows, seed):
 
 
 def scorer(transform, rows=table, **columns):
-    """A model of random weights behind a fitted preprocessor."""
+    """Makes a scorer of a fitted preprocessor and a model with random weights."""
     content = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     entry = content["datasets"]["criteo"] | {
         "label": "click",
@@ -88,7 +88,7 @@ def test_the_saved_model_scores_raw_rows_like_the_scorer(numeric, tmp_path):
     assert [tensor.name for tensor in again.inputs] == [t.name for t in made.model.inputs]
 
 
-def test_ratings_are_held_to_their_range(tmp_path):
+def test_ratings_are_clipped_to_their_range(tmp_path):
     made = scorer("log")
     schema = made.preprocessor.schema
     narrow = dataclasses.replace(schema, task="rating", label_range=(0.49, 0.5))
@@ -141,7 +141,7 @@ def test_columns_of_any_names_are_exported(tmp_path):
 
 
 def anything(rows, seed):
-    """Clicks whose columns have names that are no names of arguments."""
+    """Makes clicks with column names that cannot be names of arguments."""
     random = np.random.default_rng(seed)
     made = {name: random.choice(["a", "b", "c"], rows) for name in COLUMNS[:7]}
     made |= {name: random.normal(size=rows) for name in COLUMNS[7:]}

@@ -1,4 +1,4 @@
-"""Ratings on any scale are learned as well as stars: minutes, prices, thousandths."""
+"""Ratings on any scale, such as minutes or prices, are learned as well as stars."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ USERS, ITEMS = 30, 20
 
 
 def rows(number, seed, factor, shift):
-    """Labels of which users and items explain four fifths, so many times as large as stars."""
+    """Makes labels on a scale `factor` times that of stars; users and items explain four fifths."""
     random = np.random.default_rng(seed)
     ids = np.stack([random.integers(0, USERS, number), random.integers(0, ITEMS, number)], axis=1)
     stars = 3 + (ids[:, 0] % 5) / 2 - (ids[:, 1] % 4) / 2 + random.normal(0, 0.4, number)

@@ -104,7 +104,7 @@ def test_a_task_has_all_its_metrics():
     assert set(task_metrics("ctr", LABELS, CLICKS)) == {"ce", "auc", "calibration"}
 
 
-def test_shapes_of_model_output_are_taken_as_they_come():
+def test_model_outputs_of_any_shape_are_accepted():
     assert METRICS["mse"](LABELS, CLICKS[:, None]) == METRICS["mse"](LABELS, CLICKS)
 
 
@@ -119,7 +119,7 @@ def test_a_gain_is_clear_when_it_exceeds_its_standard_error():
     assert not mse.clearly_better(labels, zeros, zeros)
 
 
-def test_a_metric_that_is_no_mean_over_rows_is_better_by_however_little():
+def test_for_a_metric_that_is_not_a_mean_over_rows_any_gain_is_enough():
     labels = np.array([0.0, 1.0, 0.0, 1.0])
     assert METRICS["auc"].clearly_better(labels, np.array([0.1, 0.1, 0.2, 0.3]), np.full(4, 0.5))
     assert not METRICS["auc"].clearly_better(labels, np.full(4, 0.2), np.full(4, 0.5))

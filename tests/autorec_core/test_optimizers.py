@@ -1,4 +1,4 @@
-"""Task optimizers: how heads become one prediction, in its range, with the right loss."""
+"""Task optimizers: the sum of heads, the range of predictions, and the loss."""
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ WIDE = np.random.default_rng(1).normal(size=(3, 2, 4)).astype("float32")
 
 
 def scored(block, *arrays):
-    """A model of the block on towers that give the arrays' own numbers as parts of the score."""
+    """Makes a model of the block on towers that return the arrays as parts of the score."""
     inputs = keras_inputs(arrays)
     return keras.Model(inputs, block.connect([TOWER.connect([one]) for one in inputs]))
 
@@ -30,7 +30,7 @@ def test_towers_are_added_to_the_mean():
     np.testing.assert_allclose(model([A, 2 * A]), 3 * A + 3)
 
 
-def test_whatever_is_no_part_of_the_score_gets_a_linear_head():
+def test_a_tensor_that_is_not_a_part_of_the_score_gets_a_linear_head():
     model = draw_weights(model_of(ar.RatingPredictionOptimizer(), A, WIDE))
     heads = weights_by_class(model)["Dense"]
     (of_numbers,), (of_wide,) = heads
@@ -64,7 +64,7 @@ def test_one_number_of_a_tower_is_weighted_too(block):
 
 
 def test_a_rating_can_fall_below_zero_and_still_learn():
-    """The thesis' ReLU on a rating dies where it meets zero; a linear head does not."""
+    """The thesis' ReLU has no gradient below zero; a linear head has one."""
     model = scored(ar.RatingPredictionOptimizer(), A)
     np.testing.assert_array_equal(model([A]), A)
 
@@ -83,8 +83,8 @@ class TestRange:
         np.testing.assert_allclose(model([1e6 * A]), [[5], [5], [1]])
 
     @pytest.mark.parametrize("bad", [(5, 1), (1, 1), (1, 2, 3)])
-    def test_a_range_that_is_none_is_named(self, bad):
-        with pytest.raises(BlockError, match="the least and the greatest rating"):
+    def test_a_wrong_range_is_an_error(self, bad):
+        with pytest.raises(BlockError, match="the smallest and the greatest rating"):
             ar.RatingPredictionOptimizer(label_range=bad)
 
     def test_scaling_is_one_of_two(self):
@@ -109,7 +109,7 @@ class TestClicks:
         assert float(block.loss()(y, p)) == pytest.approx(expected, rel=1e-5)
 
     def test_logits_keep_the_loss_finite_where_probabilities_saturate(self):
-        """What training uses: `score`, before the sigmoid."""
+        """Training uses `score`, the logit before the sigmoid."""
         model = scored(ar.CTRPredictionOptimizer(), A)
         logits = keras.Model(model.input, model.get_layer("score").output)
         loss = keras.losses.BinaryCrossentropy(from_logits=True)

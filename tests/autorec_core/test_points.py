@@ -29,7 +29,7 @@ PAIRS = GENERATOR.integers(0, 5, (9, 2)).astype("int32")
 
 
 def candidate(recommender, values):
-    """The model that an assignment of hyperparameters builds; the rest has its defaults."""
+    """Builds the model with these hyperparameters and the defaults of all others."""
     hp = keras_tuner.HyperParameters()
     hp.values = dict(values)
     return recommender.resolve(hp).model()
@@ -40,20 +40,22 @@ def hyper(place, **values):
 
 
 def assert_same(known, found, inputs):
-    """Both have as many parameters and, with weights copied layer by layer, the same outputs."""
+    """Checks that both have the same number of weights and, with equal weights, equal outputs."""
     assert found.count_params() == known.count_params()
     draw_weights(known)
-    ours, theirs = weights_by_class(found), weights_by_class(known)
-    assert {k: len(v) for k, v in ours.items()} == {k: len(v) for k, v in theirs.items()}
-    for kind in theirs:
-        for mine, their in zip(of_class(found, kind), of_class(known, kind), strict=True):
-            mine.set_weights(their.get_weights())
+    found_weights, known_weights = weights_by_class(found), weights_by_class(known)
+    assert {k: len(v) for k, v in found_weights.items()} == {
+        k: len(v) for k, v in known_weights.items()
+    }
+    for kind in known_weights:
+        for layer, source in zip(of_class(found, kind), of_class(known, kind), strict=True):
+            layer.set_weights(source.get_weights())
     np.testing.assert_array_equal(found(inputs), known(inputs))
     assert np.ptp(np.asarray(known(inputs))) > 0
 
 
 def of_class(model, kind):
-    """The layers of one class that have weights, in the order they were made."""
+    """Returns the layers of one class that have weights, in the order of their creation."""
     found = [layer for layer in model.layers if type(layer).__name__ == kind and layer.weights]
     return sorted(
         found,
@@ -106,7 +108,7 @@ def test_a_point_of_autorec_ctr(name, space):
 
 
 def test_dlrm_is_a_point_of_two_hyper_interactions_behind_each_other():
-    """The first makes the dots and lets the bottom MLP's vector pass, the second is the top."""
+    """The first makes the dot products and passes on a vector; the second is the top MLP."""
     parts = zoo.ExtendedParts(CLICKS, 4)
     first = HyperInteraction(branch_inputs=ar.choice("all", "1"))
     nodes = HyperInteraction()(first([*parts.sparse(), *parts.dense(output="mlp")]))
@@ -129,7 +131,7 @@ def test_dlrm_is_a_point_of_two_hyper_interactions_behind_each_other():
     assert_same(known, candidate(autorec, values), CLICK_ROWS)
 
 
-def test_neumf_is_a_point_of_autorec_rp_with_towers_on_their_own_embeddings():
+def test_neumf_is_a_point_of_autorec_rp_with_separate_embeddings_for_towers():
     """The thesis' chain: two user and two item mappers, one HyperInteraction, the task's head."""
     ids = ar.Input(shape=[2], name="categorical")
     mappers = [

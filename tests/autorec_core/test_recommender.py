@@ -1,4 +1,4 @@
-"""Chains of blocks: names by place, what is open, errors by place, and configuration."""
+"""Chains of blocks: names of blocks, open choices, errors and configurations."""
 
 import json
 
@@ -53,12 +53,12 @@ def test_names_follow_the_place_in_the_chain_not_a_counter():
     ]
 
 
-def test_what_is_open_is_told_and_cannot_be_built():
+def test_a_recommender_with_open_choices_cannot_be_built():
     ids = ar.Input(shape=[2])
     recommender = rp(ar.MLPInteraction(units=8)(pair(ids)), ids)
     assert "mlp_interaction_1/num_layers" in recommender.undecided()
     assert "mlp_interaction_1/units" not in recommender.undecided()
-    with pytest.raises(BlockError, match="still to be searched"):
+    with pytest.raises(BlockError, match="still has open choices"):
         recommender.model()
 
 
@@ -73,15 +73,15 @@ def test_a_built_candidate_is_an_ordinary_compiled_keras_model():
 def test_an_error_names_the_block_by_its_place():
     ids = ar.Input(shape=[2])
     recommender = rp(ar.FMInteraction(embedding_dim=0)(ids), ids)
-    with pytest.raises(BlockError, match=r"^fm_interaction_1: .* put a mapper between"):
+    with pytest.raises(BlockError, match=r"^fm_interaction_1: .* Put a mapper before it"):
         recommender.build(keras_tuner.HyperParameters())
 
 
 def test_a_chain_ends_in_its_task_s_optimizer_and_begins_at_its_inputs():
     ids, other = ar.Input(shape=[2]), ar.Input(shape=[2], name="other")
-    with pytest.raises(BlockError, match="RPRecommender ends in a RatingPredictionOptimizer"):
+    with pytest.raises(BlockError, match="RPRecommender must end in a RatingPredictionOptimizer"):
         ar.RPRecommender(inputs=ids, outputs=ar.CTRPredictionOptimizer()(pair(ids)))
-    with pytest.raises(BlockError, match="starts at inputs other that `inputs` lacks"):
+    with pytest.raises(BlockError, match="starts at inputs that are missing from `inputs`: other"):
         ar.RPRecommender(inputs=ids, outputs=ar.RatingPredictionOptimizer()(pair(other)))
 
 

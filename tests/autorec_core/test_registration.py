@@ -1,4 +1,4 @@
-"""Saved models load after `import autorec_core`, and importing it costs nothing before."""
+"""Saved models load after `import autorec_core`, and importing it does not load TensorFlow."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ LISTED = "print('autorec>Offset' in keras.src.saving.object_registration.GLOBAL_
         "import autorec_core.interactors; import keras",
     ],
 )
-def test_layers_are_registered_in_whichever_order(imports):
+def test_layers_are_registered_in_any_order_of_imports(imports):
     assert answer(f"{imports}; {LISTED}").stdout.strip() == "True"
 
 
 @pytest.mark.slow
 def test_a_block_taken_from_the_package_prints_nothing():
-    said = answer("from autorec_core import MLPInteraction; print(MLPInteraction.__name__)")
+    result = answer("from autorec_core import MLPInteraction; print(MLPInteraction.__name__)")
 
-    assert said.stdout == "MLPInteraction\n"
-    assert said.stderr == ""
+    assert result.stdout == "MLPInteraction\n"
+    assert result.stderr == ""

@@ -1,4 +1,4 @@
-"""Ready models: any point of their spaces trains, and several are points of AutoRec's space."""
+"""Ready models: every candidate of their spaces trains."""
 
 import dataclasses
 import random
@@ -51,7 +51,7 @@ def rows(of):
 
 
 def sampled(space, seed):
-    """A random point of a space."""
+    """Draws a random point of a space."""
     draw = random.Random(seed)
     hp = keras_tuner.HyperParameters()
     for hyperparameter in space.space:
@@ -62,7 +62,7 @@ def sampled(space, seed):
 
 
 def one_step(model, inputs, labels):
-    """Takes one training step; returns the loss, regularisation included."""
+    """Takes one training step and returns the loss, including regularisation."""
     given = inputs if len(inputs) > 1 else next(iter(inputs.values()))
     with tf.GradientTape() as tape:
         loss = tf.add_n([model.loss(labels[:, None], model(given, training=True)), *model.losses])
@@ -106,7 +106,7 @@ def test_default_candidates_build_on_any_kind_of_table(of, space):
     inputs, labels = rows(of)
     for name in zoo.MODELS:
         if of.user is None and name in ("mf", "neumf", "autorec_rp"):
-            with pytest.raises(ConfigError, match=f"{name} is made for a user and an item column"):
+            with pytest.raises(ConfigError, match=f"{name} needs a user and an item column"):
                 zoo.build(name, of, space)
             continue
         recommender = zoo.build(name, of, space)
@@ -115,7 +115,7 @@ def test_default_candidates_build_on_any_kind_of_table(of, space):
         assert np.isfinite(one_step(model, inputs, labels)), name
 
 
-def test_unknown_names_are_told_with_the_known_ones():
+def test_errors_for_unknown_names_list_the_known_ones():
     with pytest.raises(ConfigError, match=r"Unknown model 'fm'.*Known models: auto, mf, mlp"):
         zoo.build("fm", TASKS["ctr"])
     with pytest.raises(ConfigError, match="Unknown space 'wide'"):
@@ -133,7 +133,7 @@ def test_auto_is_autorec_for_the_task():
 
 class TestSpaces:
     def test_every_model_has_something_to_search_in_both_spaces(self):
-        """MF too: with nothing to search, its tuned figures were its seeds' noise."""
+        """MF too: without a choice, its trials would differ only in their seeds."""
         for space in ("thesis", "extended"):
             for name in zoo.MODELS:
                 assert len(search_space(zoo.build(name, TASKS["rating"], space)).space) > 0, name
@@ -186,7 +186,7 @@ class TestSpaces:
                     assert [choice.default for choice in found] == [32, 2, 0.0], name
 
     def test_user_and_item_vectors_of_matrix_factorisation_have_one_width(self):
-        """Of two widths, a linear map stands between: no matrix factorisation any more."""
+        """With two widths there is a linear map between them, which is not matrix factorisation."""
         for space in ("thesis", "extended"):
             recommender = zoo.build("mf", schema("rating", numeric=(), columns=2), space)
             hp = search_space(recommender)
@@ -197,7 +197,7 @@ class TestSpaces:
             mapped = [b for b in blocks.values() if isinstance(b, ar.LatentFactorMapper)]
             assert [block.embedding_dim for block in mapped] == [128, 128]
 
-    def test_a_branch_asks_nothing_that_decides_nothing(self):
+    def test_a_branch_has_no_hyperparameters_without_effect(self):
         def asked(columns):
             of = schema("ctr", numeric=(), columns=columns, named=False)
             names = [hp.name for hp in search_space(zoo.build("auto", of)).space]
@@ -230,8 +230,8 @@ class TestSpaces:
         assert candidates() == others
         assert candidates(task="ctr", named=False) == others
 
-    def test_a_branch_is_nothing_that_cannot_learn_from_so_many_vectors(self):
-        """Vectors begin near zero: the product of three of them has no gradient to speak of."""
+    def test_a_branch_is_never_an_interactor_that_cannot_learn_from_that_many_vectors(self):
+        """Vectors start near zero, so the product of three of them has almost no gradient."""
 
         def offered(of, space="extended"):
             found = {hp.name: hp for hp in search_space(zoo.build("auto", of, space)).space}
@@ -266,7 +266,7 @@ class TestSpaces:
     ("name", "space"), [("mf", "extended"), ("wide_deep", "thesis"), ("autorec_rp", "extended")]
 )
 def test_a_single_numeric_column_has_a_weight_to_learn(name, space):
-    """True slope -0.5: added with a fixed weight of 1, it costs (1 + 0.5) squared."""
+    """The true slope is -0.5. A fixed weight of 1 would have a loss of (1 + 0.5) squared."""
     of = schema("rating", numeric=("price",), columns=2)
     generator = np.random.default_rng(0)
     ids = generator.integers(0, 4, (3000, 2)).astype("int32")

@@ -221,7 +221,7 @@ def test_moved_data_is_trained_on_once_and_the_same_data_is_not(installation):
     runs = installation.ask("/flow_runs/filter", flows={"name": {"any_": ["autorec"]}})
     triggered = [run for run in runs if run["parameters"].get("refetch")]
 
-    assert done.stdout.split() == ["Unmoved", "Completed", "Completed"], done.stderr
+    assert done.stdout.split() == ["Unchanged", "Completed", "Completed"], done.stderr
     assert len(triggered) == 1
 
 

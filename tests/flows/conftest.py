@@ -202,7 +202,7 @@ class Registry:
         self.client.set_registered_model_alias(f"autorec-{DATASET}", alias, str(number))
 
     def champion(self, alias: str = "champion") -> int | None:
-        """The version that an alias points to."""
+        """Returns the version that an alias points to."""
         from flows.registry.versions import alias_of
 
         return alias_of(self.client, DATASET, alias)

@@ -60,11 +60,11 @@ def test_a_wrong_key_or_value_is_named(tmp_path, found, written, said):
 def test_a_file_without_header_needs_its_columns_named(tmp_path):
     found = "columns: [user_id, item_id, rating, timestamp]}"
 
-    with pytest.raises(ConfigError, match="without a header line needs its `columns` named"):
+    with pytest.raises(ConfigError, match="name the `columns` of a file that has no header line"):
         load_changed(tmp_path, found, "columns: []}")
 
 
-def test_broken_yaml_is_told_with_its_line(tmp_path):
+def test_broken_yaml_is_reported_with_its_line(tmp_path):
     with pytest.raises(ConfigError, match=r"params\.yaml, line 3"):
         load_changed(tmp_path, "seed: 13", "seed: 13: 14")
 

@@ -1,4 +1,4 @@
-"""The environment that every entrance sets: proxies, users, passwords."""
+"""The environment that every program here sets: proxies, users, passwords."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What git tells of a workspace, wherever that lies in a repository, and what is said otherwise."""
+"""The git repository of a workspace, and the faults that are reported."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_top_subfolder_and_work_tree_are_well(tmp_path):
 def test_no_repository_stops_unless_dvc_is_to_work_without_git(tmp_path):
     folder = project(tmp_path / "alone")
 
-    with pytest.raises(ConfigError, match=r"^This folder belongs to no git rep.*`git init`"):
+    with pytest.raises(ConfigError, match=r"^This folder is not in a git rep.*`git init`"):
         check_git(folder)
     (folder / ".dvc").mkdir()
     (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
@@ -67,7 +67,7 @@ def test_no_git_program_stops(tmp_path, monkeypatch):
     assert git(folder, "rev-parse", "HEAD") is None
 
 
-def test_a_repository_without_a_commit_is_told_of(tmp_path):
+def test_a_repository_without_a_commit_is_reported(tmp_path):
     folder = project(tmp_path / "top")
     run(folder, "init", "-q")
 
@@ -79,7 +79,7 @@ def test_a_repository_without_a_commit_is_told_of(tmp_path):
 
 
 @pytest.mark.parametrize("ignored", [True, False])
-def test_a_folder_that_the_larger_repository_does_not_hold_is_told_of(tmp_path, ignored):
+def test_a_folder_that_is_not_in_the_commit_is_reported(tmp_path, ignored):
     (tmp_path / "readme").touch()
     if ignored:
         (tmp_path / ".gitignore").write_text("/inside\n", encoding="utf-8")
@@ -104,7 +104,7 @@ def test_new_code_that_git_does_not_know_makes_a_version_dirty(tmp_path):
     assert git_state(folder)["dirty"] is True
 
 
-def test_a_repository_of_another_user_is_told_of_with_the_remedy(tmp_path, monkeypatch):
+def test_a_repository_of_another_user_is_reported_with_the_remedy(tmp_path, monkeypatch):
     """As on a shared disk: the folder is somebody else's, and git refuses to read it."""
     folder = committed(project(tmp_path / "a folder"))
     monkeypatch.setenv("HOME", str(tmp_path))

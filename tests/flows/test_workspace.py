@@ -19,13 +19,15 @@ def workspace(tmp_path) -> Path:
     return tmp_path
 
 
-def test_what_can_be_written_is_no_error(workspace):
+def test_a_writable_workspace_is_no_error(workspace):
     check_writable(workspace)
 
 
 @pytest.mark.parametrize("place", [".", ".dvc", "data", "mlflow.lock"])
-@pytest.mark.parametrize(("user", "remedy"), [(10001, "AUTOREC_UID={owner}"), (None, "its mode")])
-def test_a_place_that_cannot_be_written_is_named_with_what_to_do(
+@pytest.mark.parametrize(
+    ("user", "remedy"), [(10001, "AUTOREC_UID={owner}"), (None, "its permissions")]
+)
+def test_a_path_that_cannot_be_written_is_named_with_the_remedy(
     workspace, monkeypatch, place, user, remedy
 ):
     refused, owner = workspace / place, (4242 if user else os.getuid())

@@ -1,1 +1,1 @@
-"""Encoding: raw cells to ids and numbers, with what the training rows taught."""
+"""Encoding: turns raw cells into ids and numbers, as learned from the training rows."""

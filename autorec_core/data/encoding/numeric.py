@@ -1,4 +1,4 @@
-"""Numeric columns: a transform against skew, scaled by what the training split held."""
+"""The transform of numeric columns: it reduces skew and scales by statistics of train."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from autorec_core.errors import DataError, listed
 QUANTILES = 257
 SAMPLE_ROWS = 200_000
 LIMIT = 1e4
-"""No number becomes larger: what layers multiply stays finite. Fewer than 100 million rows of train
-cannot hold a number that lies more than 10,000 standard deviations from their mean."""
+"""The largest scaled number, so that products in layers stay finite. In fewer than 100 million
+training rows, no number is more than 10,000 standard deviations from the mean."""
 
 
 @dataclass(frozen=True, eq=False)
 class NumericTransform:
-    """What makes numbers fit for a model: zero means missing, or the usual.
+    """A transform of numeric columns. Missing values become 0, which is also the centre.
 
-    "log" takes `sign(x) * log1p(|x|)`, monotone on all numbers, and standardises; "standard"
-    standardises; "quantile" maps each number to its rank in the training split, from -1 to 1.
+    "log" takes `sign(x) * log1p(|x|)` and standardises; "standard" standardises; "quantile" maps
+    each number to its rank in the training split, from -1 to 1.
 
     Args:
         kind: "log", "standard" or "quantile".
         names: The numeric columns.
-        means: float64, shape (columns,), after the logarithm where there is one.
-        scales: float64 standard deviations, shape (columns,); 1 where a column is constant.
+        means: float64, shape (columns,); for "log", of the logarithms.
+        scales: float64 standard deviations, shape (columns,); 1 if a column is constant.
         quantiles: float64, shape (columns, 257) for "quantile", else (columns, 0).
-        flagged: The columns beside which a 0/1 column says "missing".
+        flagged: The columns that also get a 0/1 column that is 1 if the value is missing.
     """
 
     kind: str
@@ -44,7 +44,7 @@ class NumericTransform:
         """Transforms numbers.
 
         Args:
-            numbers: float64, shape (rows, columns); NaN is missing.
+            numbers: float64, shape (rows, columns); NaN if missing.
 
         Returns:
             float32, shape (rows, columns + flagged columns).
@@ -56,7 +56,7 @@ class NumericTransform:
             for position, edges in enumerate(self.quantiles):
                 scaled[:, position] = _rank(numbers[:, position], edges, ranks)
         else:
-            with np.errstate(over="ignore"):  # beyond is beyond
+            with np.errstate(over="ignore"):  # the clip below handles overflow
                 scaled = (_unskewed(numbers, self.kind) - self.means) / self.scales
             scaled = np.clip(scaled, -LIMIT, LIMIT)
         scaled[missing] = 0.0
@@ -65,7 +65,7 @@ class NumericTransform:
         return np.concatenate([scaled, flags], axis=1).astype(np.float32)
 
     def to_dict(self) -> dict[str, Any]:
-        """The transform as JSON's types."""
+        """Returns the transform as JSON-serialisable data."""
         return {
             "kind": self.kind,
             "names": list(self.names),
@@ -77,7 +77,7 @@ class NumericTransform:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> NumericTransform:
-        """The transform that `to_dict` described."""
+        """Makes a transform from what `to_dict` returned."""
         quantiles = np.asarray(content["quantiles"], dtype=np.float64)
         return cls(
             content["kind"],
@@ -112,7 +112,7 @@ class NumericStatistics:
         self.counts, self.means, self.squares = (np.zeros(len(self.names)) for _ in range(3))
 
     def update(self, numbers: np.ndarray) -> None:
-        """Takes in one chunk: float64, shape (rows, columns); NaN is missing."""
+        """Adds one chunk: float64, shape (rows, columns); NaN if missing."""
         if not len(self.names) or not len(numbers):
             return
         unskewed = _unskewed(numbers, self.kind)
@@ -129,13 +129,13 @@ class NumericStatistics:
     def _fold(self, counts: np.ndarray, means: np.ndarray, squares: np.ndarray) -> None:
         total = np.maximum(self.counts + counts, 1)
         shift = means - self.means
-        # Chan et al.'s update: exact for chunks of any size, stable where sums of squares are not.
+        # Chan et al.'s update: exact for chunks of any size, and stable, unlike sums of squares.
         self.squares += squares + shift**2 * self.counts * counts / total
         self.means += shift * counts / total
         self.counts += counts
 
     def _sample(self, numbers: np.ndarray) -> None:
-        """Keeps every so-manieth row, thinning out as the rows grow."""
+        """Keeps every n-th row, with a larger n as the number of rows grows."""
         first = -self.rows % self.stride
         taken = numbers[first :: self.stride]
         self.samples.append(taken)
@@ -146,18 +146,18 @@ class NumericStatistics:
             self.stride *= 2
 
     def finish(self, *, missing_flag: bool) -> NumericTransform:
-        """The transform of what was collected.
+        """Makes the transform from the collected statistics.
 
         Args:
-            missing_flag: Whether columns with gaps get a 0/1 column beside them.
+            missing_flag: Whether columns with missing values also get a 0/1 column.
 
         Raises:
-            DataError: A column has no value at all.
+            DataError: A column has no value.
         """
         empty = [name for name, count in zip(self.names, self.counts, strict=True) if not count]
         if empty:
             raise DataError(
-                f"Numeric columns without a single value in train: {listed(empty)}. "
+                f"Numeric columns without any value in train: {listed(empty)}. "
                 "List them as `ignored`."
             )
         deviations = np.sqrt(self.squares / np.maximum(self.counts, 1))
@@ -181,11 +181,11 @@ def _unskewed(numbers: np.ndarray, kind: str) -> np.ndarray:
 
 
 def _rank(numbers: np.ndarray, edges: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """Ranks of numbers among quantiles; where many quantiles are one value, their middle rank."""
+    """Computes the rank of numbers among quantiles; equal quantiles give their middle rank."""
     lower = np.searchsorted(edges, numbers, side="left")
     upper = np.searchsorted(edges, numbers, side="right")
     middle = (ranks[np.minimum(lower, QUANTILES - 1)] + ranks[np.maximum(upper - 1, 0)]) / 2
-    # Between two quantiles by hand: np.interp divides by their difference, which may be next to 0.
+    # np.interp is not used, because it divides by differences of quantiles, which may be almost 0.
     left = np.clip(lower - 1, 0, QUANTILES - 2)
     low, high = edges[left], edges[left + 1]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

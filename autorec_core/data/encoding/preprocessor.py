@@ -1,4 +1,4 @@
-"""The preprocessor: raw rows to encoded rows, the same code for training and scoring."""
+"""The preprocessor: encodes raw rows, with the same code for training and scoring."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from autorec_core.errors import DataError, listed
 from autorec_core.files import write_json
 
 UNKNOWN_RATE = "unknown.json"
-"""The file that says which share of each column's ids in the test split is unknown."""
+"""The file with the share of unknown ids of each column in the test split."""
 FILES = "vocabulary_files"
-"""The key of preprocessing.json that lists the vocabularies' files, in the order of columns."""
+"""The key of preprocessing.json that lists the files of vocabularies, in the order of columns."""
 FLAG = " missing"
-"""What the name of a 0/1 column adds to that of the numeric column whose gaps it shows."""
+"""The suffix of the name of a 0/1 column that marks missing values of a numeric column."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +35,11 @@ class Preprocessor:
     """Vocabularies and numeric statistics of the training split.
 
     Args:
-        schema: What the model knows of the data.
-        vocabularies: The known categories of each categorical column.
+        schema: The schema of the data.
+        vocabularies: The known categories of each categorical and multi-valued column.
         numeric: The transform of the numeric columns.
-        unknown_rate: The share of unknown ids in each column of the test split; empty where there
-            is none.
+        unknown_rate: The share of unknown ids in each column of the test split; empty if it is not
+            known.
     """
 
     schema: Schema
@@ -72,23 +72,23 @@ class Preprocessor:
         numbers.update(columns)
         empty = [name for name, one in vocabularies.items() if one.is_empty]
         sizes = {name: one.size for name, one in vocabularies.items()}
-        schema, numeric = described(entry, settings, sizes, empty, numbers)
+        schema, numeric = make_schema(entry, settings, sizes, empty, numbers)
         return Preprocessor(schema, vocabularies, numeric)
 
     def encode(self, frame: pd.DataFrame, unknown: UnknownIds | None = None) -> Examples:
         """Encodes raw rows.
 
         Args:
-            frame: The categorical and numeric columns, and the label where it is known; other
-                columns are ignored. Each form of a cell means the same: 196, 196.0 and "196".
+            frame: The feature columns, and the label if it is known; other columns are ignored.
+                All forms of a value mean the same: 196, 196.0 and "196".
             unknown: Counts unknown ids.
 
         Returns:
-            The encoded rows; a category not seen in training has id 0; a label that is not there
-            is NaN.
+            The encoded rows. A category that is not in train has id 0; a missing label is NaN.
 
         Raises:
-            DataError: A column is missing or there twice, or a number is no number.
+            DataError: A column is missing or occurs twice, or a numeric column holds something
+                else.
         """
         needed = self.schema.columns
         if missing := [name for name in needed if name not in frame]:
@@ -106,7 +106,11 @@ class Preprocessor:
         return self.encode_columns(columns, len(frame), unknown)
 
     def plain(self, name: str, found: list[Any]) -> list[str | None] | np.ndarray | None:
-        """A few Python values of a column as `encode_columns` takes them; None for the unusual."""
+        """Converts a few Python values of a column for `encode_columns`, without Arrow.
+
+        Returns:
+            Texts or numbers; None if a value has an unusual type, which Arrow must convert.
+        """
         if any(one.name == name for one in self.schema.lists):
             return python_values.plain_cells(found)
         known = name in self.vocabularies
@@ -121,7 +125,7 @@ class Preprocessor:
         """Encodes `count` rows given as columns; see `encode`.
 
         Args:
-            columns: Arrow columns, or what `plain` makes of a few rows' columns.
+            columns: Arrow columns, or for a few rows what `plain` returns.
             count: Number of rows.
             unknown: Counts unknown ids.
         """
@@ -145,23 +149,23 @@ class Preprocessor:
         for position, name in enumerate(self.numeric.names):
             read = moments_of if name == self.schema.time else numbers_of
             found = read(name, columns[name])
-            numbers[:, position] = spelled.few_without_missing(found, self.schema.missing)
+            numbers[:, position] = spelled.plain_without_missing(found, self.schema.missing)
         label = np.full(count, np.nan, dtype=np.float32)
         if self.schema.label in columns:
             label = self._labels(columns[self.schema.label]).astype(np.float32)
         return Examples(ids, self.numeric.apply(numbers), label)
 
     def _spelled(self, name: str, column: pa.Array | list[str | None] | np.ndarray) -> Any:
-        """A column without the words that mean "missing", its written numbers made plain."""
+        """Removes the words for missing values and makes formatted numbers plain."""
         schema = self.schema
         if not isinstance(column, pa.Array):
-            return spelled.few_without_missing(column, schema.missing)
+            return spelled.plain_without_missing(column, schema.missing)
         column = spelled.without_missing(column, schema.missing)
         is_number = name in self.numeric.names or (name == schema.label and not schema.positive)
         return spelled.plain_numbers(column, schema.decimal) if is_number else column
 
     def _labels(self, column: pa.Array | np.ndarray) -> np.ndarray:
-        """Labels as numbers: those of raw rows may be words, prepared ones are numbers already."""
+        """Returns labels as numbers. Labels of raw rows may be words."""
         name, positive = self.schema.label, self.schema.positive
         is_text = isinstance(column, pa.Array) and pa.types.is_string(column.type)
         if not (positive and is_text):
@@ -171,11 +175,11 @@ class Preprocessor:
             shown = listed([*positive, *self.schema.negative])
             value = column[int(wrong.argmax())].as_py()
             raise DataError(f"{name} is {value!r}; one of {shown} is expected.")
-        return found.to_numpy(zero_copy_only=False)
+        return np.asarray(found.to_numpy(zero_copy_only=False))
 
     def save(self, folder: Path) -> None:
         """Writes `schema.json`, `preprocessing.json`, unknown rates, and each vocabulary."""
-        save_described(folder, self.schema, self.numeric)
+        save_schema(folder, self.schema, self.numeric)
         write_json(folder / UNKNOWN_RATE, dict(self.unknown_rate))
         for place, name in enumerate(self.schema.vocabulary_columns):
             self.vocabularies[name].save(vocabulary_file(folder, place))
@@ -185,7 +189,7 @@ class Preprocessor:
         """Reads what `save` wrote.
 
         Raises:
-            DataError: A file is missing or not what `save` writes.
+            DataError: A file is missing or damaged.
         """
         try:
             schema = Schema.from_dict(json.loads((folder / "schema.json").read_text("utf-8")))
@@ -200,11 +204,11 @@ class Preprocessor:
             rates = json.loads(file.read_text("utf-8")) if file.exists() else {}
             return cls(schema, vocabularies, numeric, rates)
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-            raise DataError(f"{folder} holds no whole preprocessor: {error}.") from error
+            raise DataError(f"{folder} has no complete preprocessor: {error}.") from error
 
 
 class NumberStatistics:
-    """Collects from training rows, chunk by chunk, what must be known of numbers and labels.
+    """Collects statistics of the numbers and labels of training rows, chunk by chunk.
 
     Args:
         entry: The data set's entry in params.yaml.
@@ -217,7 +221,7 @@ class NumberStatistics:
         self.label_range = (np.inf, -np.inf)
 
     def update(self, columns: Mapping[str, pa.Array]) -> None:
-        """Takes in one chunk of training rows, given as Arrow columns."""
+        """Adds one chunk of training rows, given as Arrow columns."""
         numeric = [numbers_of(name, columns[name]) for name in self._entry.numeric]
         if numeric:
             self.numeric.update(np.stack(numeric, axis=1))
@@ -228,37 +232,37 @@ class NumberStatistics:
 
 
 def countable(entry: DatasetParams, name: str, column: pa.Array) -> pa.Array:
-    """The categories of a column to be counted: one a row, or all those of its lists."""
+    """Returns the categories of a column that a vocabulary counts, including those in lists."""
     if name not in entry.multi_valued:
         return column if pa.types.is_dictionary(column.type) else values.coded(column)
     separator = entry.multi_valued[name].separator
-    cells = values.joined(column, separator)
-    found, _ = values.several(cells, separator)
+    cells = values.join_cells(column, separator)
+    found, _ = values.split_cells(cells, separator)
     return pa.concat_arrays([found, pa.nulls(cells.null_count, found.type)])
 
 
-def described(
+def make_schema(
     entry: DatasetParams,
     settings: PreprocessParams,
     sizes: Mapping[str, int],
     empty: Sequence[str],
     numbers: NumberStatistics,
 ) -> tuple[Schema, NumericTransform]:
-    """What a model must know of the data, and the transform of the numeric columns.
+    """Makes the schema and the transform of the numeric columns.
 
     Args:
         entry: The data set's entry in params.yaml.
         settings: How columns become ids and numbers.
         sizes: The size of each column's vocabulary.
-        empty: Columns without a single category.
-        numbers: What the training rows taught of numbers and labels.
+        empty: Columns without any category.
+        numbers: The statistics of the training rows' numbers and labels.
 
     Raises:
-        DataError: A column has no value at all.
+        DataError: A column has no value.
     """
     if empty:
         raise DataError(
-            f"Columns without a single category in train: {listed(empty)}. List them as `ignored`."
+            f"Columns without any category in train: {listed(empty)}. List them as `ignored`."
         )
     numeric = numbers.numeric.finish(missing_flag=settings.missing_flag)
     schema = Schema(
@@ -284,7 +288,7 @@ def described(
 
 
 def _flag_names(entry: DatasetParams, flagged: Sequence[str]) -> list[str]:
-    """Names for the 0/1 columns that show gaps; none of them is the name of another column."""
+    """Returns unused names for the 0/1 columns that mark missing values."""
     taken = {entry.label, *entry.features}
     names = []
     for name in flagged:
@@ -293,27 +297,27 @@ def _flag_names(entry: DatasetParams, flagged: Sequence[str]) -> list[str]:
     return names
 
 
-def save_described(folder: Path, schema: Schema, numeric: NumericTransform) -> None:
-    """Writes `schema.json` and `preprocessing.json`, and makes room for the vocabularies."""
+def save_schema(folder: Path, schema: Schema, numeric: NumericTransform) -> None:
+    """Writes `schema.json` and `preprocessing.json`, and creates the folder of vocabularies."""
     write_json(folder / "schema.json", schema.to_dict())
     files = [vocabulary_file(folder, place) for place in range(len(schema.vocabulary_columns))]
-    described_files = {"numeric": numeric.to_dict(), FILES: [file.name for file in files]}
-    write_json(folder / "preprocessing.json", described_files)
+    statistics = {"numeric": numeric.to_dict(), FILES: [file.name for file in files]}
+    write_json(folder / "preprocessing.json", statistics)
     (folder / "vocabulary").mkdir(exist_ok=True)
 
 
 def list_ids(
     column: pa.Array | list[str | None], one: ListField, vocabulary: Vocabulary
 ) -> tuple[np.ndarray, int]:
-    """The ids of a multi-valued column.
+    """Looks up the ids of a multi-valued column.
 
     Returns:
-        int32, shape (rows, length), 0 where a list has ended; and how many places hold an id,
-        "unknown" and "missing" included.
+        int32 ids, shape (rows, length), 0 after the end of a list; and the number of places that
+        hold an id, including "unknown" and "missing".
     """
     cells = pa.array(column, pa.string()) if isinstance(column, list) else column
-    cells = values.joined(cells, one.separator)
-    found, rows = values.several(cells, one.separator)
+    cells = values.join_cells(cells, one.separator)
+    found, rows = values.split_cells(cells, one.separator)
     places = np.arange(len(rows)) - np.searchsorted(rows, rows)
     kept = places < one.length
     ids = np.zeros((len(cells), one.length), dtype=np.int32)
@@ -323,16 +327,16 @@ def list_ids(
 
 
 def vocabulary_file(folder: Path, place: int) -> Path:
-    """Where the vocabulary of a column is saved, by its place among `Schema.vocabulary_columns`.
+    """Returns the file of the vocabulary of column `place` of `Schema.vocabulary_columns`.
 
-    A column may have any name. The name of a file also becomes part of addresses, and not every
-    disk allows every character, so files are numbered.
+    Files are numbered, because a column's name may contain characters that disks or URLs do not
+    allow.
     """
     return folder / "vocabulary" / f"{place}.parquet"
 
 
 def _saved_vocabularies(folder: Path, schema: Schema, listed_files: list[str] | None) -> list[Path]:
-    """The vocabularies' files, in the order of columns; earlier versions named them after these."""
+    """Returns the files of vocabularies; earlier versions named them after their columns."""
     if listed_files is not None:
         return [folder / "vocabulary" / file for file in listed_files]
     return [folder / "vocabulary" / f"{_safe(name)}.parquet" for name in schema.vocabulary_columns]
@@ -343,43 +347,43 @@ def _safe(name: str) -> str:
 
 
 def numbers_of(name: str, column: Any) -> np.ndarray:
-    """A column's numbers: float64, NaN where missing, shape (rows,).
+    """Reads a column's numbers: float64, NaN if missing, shape (rows,).
 
     Raises:
-        DataError: There is one that is no finite number.
+        DataError: A value is not a finite number.
     """
     if isinstance(column, np.ndarray):
         return column
     if pa.types.is_float64(column.type) and not column.null_count:
-        found = column.to_numpy(zero_copy_only=False)
+        found = np.asarray(column.to_numpy(zero_copy_only=False))
         if np.isfinite(found).all():
             return found
     numbers, wrong = _named(name, values.numbers, column)
-    return _all_right(name, column, numbers, wrong, "a finite number is expected")
+    return _checked(name, column, numbers, wrong, "a finite number is expected")
 
 
 def moments_of(name: str, column: Any) -> np.ndarray:
-    """A time column's seconds since 1970: float64, NaN where missing, shape (rows,).
+    """Reads a time column's seconds since 1970: float64, NaN if missing, shape (rows,).
 
     Raises:
-        DataError: There is a value that is no time.
+        DataError: A value is not a time.
     """
     column = pa.array(column, from_pandas=True) if isinstance(column, np.ndarray) else column
     seconds, wrong = _named(name, values.moments, column)
-    return _all_right(name, column, seconds, wrong, times.EXPECTED)
+    return _checked(name, column, seconds, wrong, times.EXPECTED)
 
 
-def _all_right(
+def _checked(
     name: str, column: pa.Array, numbers: pa.Array, wrong: np.ndarray, expected: str
 ) -> np.ndarray:
     if wrong.any():
         at = int(wrong.argmax())
         raise DataError(f"Row {at + 1}: {name} is {column[at].as_py()!r}; {expected}.")
-    return numbers.to_numpy(zero_copy_only=False).astype(np.float64)
+    return np.asarray(numbers.to_numpy(zero_copy_only=False), np.float64)
 
 
 def _named(name: str, read: Callable[[pa.Array], Any], column: pa.Array) -> Any:
-    """What `read` makes of a column; an error names it."""
+    """Calls `read` with a column and adds the column's name to errors."""
     try:
         return read(column)
     except DataError as error:

@@ -1,4 +1,4 @@
-"""How many of the ids met at scoring the training split did not have, and whether that is usual."""
+"""Counts the unknown ids in scored rows, and finds columns with unusually many."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import math
 from collections.abc import Mapping
 
 ERRORS = 2.0
-"""Standard errors by which a share may pass the usual one by chance."""
+"""The number of standard errors by which a share may exceed the usual one by chance."""
 
 
 class UnknownIds:
-    """Counts unknown ids while rows are scored; a missing value without an id of its own is one.
+    """Counts unknown ids in scored rows. A missing value without its own id counts too.
 
     Args:
-        usual: The share of unknown ids in each column of the test split; 0 where it is not known,
-            as in the rows that a vocabulary was made from.
+        usual: The share of unknown ids in each column of the test split; 0 for columns that are
+            left out.
     """
 
     def __init__(self, usual: Mapping[str, float]) -> None:
@@ -22,27 +22,27 @@ class UnknownIds:
         self._counts: dict[str, tuple[int, int]] = {}
 
     def add(self, column: str, unknown: int, total: int) -> None:
-        """Takes in some cells of a column: how many ids are unknown, and how many there are."""
+        """Adds the numbers of unknown ids and of all ids of some rows of a column."""
         before, all_before = self._counts.get(column, (0, 0))
         self._counts[column] = (before + unknown, all_before + total)
 
     @property
     def shares(self) -> dict[str, float]:
-        """The share of unknown ids in each column that has any id."""
+        """The share of unknown ids in each column that has ids."""
         return {name: unknown / total for name, (unknown, total) in self._counts.items() if total}
 
     @property
     def unusual(self) -> dict[str, float]:
-        """The shares that are larger than in the test split, by more than chance explains."""
+        """The shares that are larger than in the test split by more than chance."""
         return {name: share for name, share in self.shares.items() if share > self._most(name)}
 
     @property
     def wholly_unknown(self) -> list[str]:
-        """The columns of which not one id is known, where that is unusual."""
+        """The columns without any known id, if that is unusual."""
         return [name for name, share in self.unusual.items() if share == 1]
 
     def warning(self) -> str | None:
-        """A sentence on the columns with unusually many unknown ids; None where there is none."""
+        """Returns a warning about columns with unusually many unknown ids; None if none has."""
         if not self.unusual:
             return None
         each = [
@@ -50,7 +50,7 @@ class UnknownIds:
             for name, share in self.unusual.items()
         ]
         return (
-            f"More ids than usual are unknown to the model, so their scores say little: "
+            "The model does not know unusually many of the ids, so their scores are unreliable: "
             f"{', '.join(each)}."
         )
 

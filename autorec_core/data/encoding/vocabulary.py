@@ -1,4 +1,4 @@
-"""Vocabularies: which categories a column had in training, and the id of each."""
+"""Vocabularies: the categories of a column in train, and the id of each."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 UNKNOWN = 0
-# Counts of this many distinct categories are added up at once; memory stays bounded by the answer.
+# Chunks are merged when they have this many categories, so that memory stays bounded.
 PENDING = 1 << 17
-# Categories hashed at once: each is a Python string meanwhile.
+# Number of categories hashed at a time, because each becomes a Python string.
 HASHED = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """The known categories of a column; the first has id 1, since 0 is "unknown".
+    """The known categories of a column. The first has id 1, because id 0 is "unknown".
 
     Args:
-        values: The categories, the most frequent first; null, where the training split had
-            gaps, stands first and makes "missing" a category of its own.
-        counts: int64, how often each occurs in the training split.
+        values: The categories, the most frequent first. If the column had missing values in train,
+            null is the first category.
+        counts: int64, how often each category occurs in train.
     """
 
     values: pa.Array
@@ -34,12 +34,12 @@ class Vocabulary:
 
     @property
     def size(self) -> int:
-        """Number of ids, "unknown" included."""
+        """Number of ids, including "unknown"."""
         return len(self.values) + 1
 
     @property
     def is_empty(self) -> bool:
-        """Whether a column had gaps and nothing else."""
+        """Whether all values of the column were missing."""
         return len(self.values) == 1 and not self.values[0].is_valid
 
     @cached_property
@@ -53,7 +53,7 @@ class Vocabulary:
 
     @cached_property
     def _by_hash(self) -> tuple[np.ndarray, np.ndarray]:
-        """The categories' hashes in order, and the id of each: a dict would take ten times this."""
+        """The sorted hashes of the categories and their ids; a dict takes ten times the memory."""
         hashes = np.concatenate(
             [np.zeros(0, np.uint64)]
             + [
@@ -65,11 +65,11 @@ class Vocabulary:
         return hashes[order], (order + 1).astype(np.int32)
 
     def lookup(self, column: pa.Array | list[str | None]) -> np.ndarray:
-        """The ids of categories.
+        """Looks up the ids of categories.
 
         Args:
-            column: Strings, or a dictionary of strings; null is missing. A list is for a few of
-                them, at once: it is looked up in a dict, which takes memory.
+            column: Strings, or a dictionary of strings; null is missing. A list is faster for a few
+                rows, but needs a dict of all categories in memory.
 
         Returns:
             int32 ids, shape (rows,).
@@ -80,9 +80,9 @@ class Vocabulary:
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         of_codes = self._each(coded.dictionary)
         if not coded.null_count:
-            return of_codes[coded.indices.to_numpy()]
+            return np.asarray(of_codes[coded.indices.to_numpy()])
         codes = pc.fill_null(coded.indices, len(of_codes)).to_numpy(zero_copy_only=False)
-        return np.append(of_codes, np.int32(self.missing))[codes]
+        return np.asarray(np.append(of_codes, np.int32(self.missing))[codes])
 
     def _each(self, categories: pa.Array) -> np.ndarray:
         found = np.full(len(categories), UNKNOWN, dtype=np.int32)
@@ -93,11 +93,11 @@ class Vocabulary:
         places = np.searchsorted(hashes, wanted)
         candidates = np.flatnonzero(hashes[np.minimum(places, len(hashes) - 1)] == wanted)
         while len(candidates):
-            # Two categories may share a hash; only the category itself will do.
+            # Different categories may have the same hash, so the categories are compared.
             tried = ids[places[candidates]]
-            ours = self.values.take(pa.array(tried - 1))
-            theirs = categories.take(pa.array(candidates)).cast(ours.type)
-            same = pc.fill_null(pc.equal(ours, theirs), False).to_numpy(zero_copy_only=False)
+            known = self.values.take(pa.array(tried - 1))
+            looked_up = categories.take(pa.array(candidates)).cast(known.type)
+            same = pc.fill_null(pc.equal(known, looked_up), False).to_numpy(zero_copy_only=False)
             found[candidates[same]] = tried[same]
             candidates = candidates[~same]
             places[candidates] += 1
@@ -121,7 +121,7 @@ class VocabularyCounter:
     """Counts a column's categories, chunk by chunk.
 
     Args:
-        numbered: Whether `codes` will be asked for: it takes memory for each chunk's categories.
+        numbered: Whether `codes` will be called, which takes memory for each chunk's categories.
     """
 
     def __init__(self, *, numbered: bool = False) -> None:
@@ -139,7 +139,7 @@ class VocabularyCounter:
 
         Args:
             column: Strings, or a dictionary of strings; null is missing.
-            counted: Which rows count, bool, shape (rows,); all of them if `None`.
+            counted: Which rows count, bool, shape (rows,); None for all.
         """
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         words = coded.dictionary
@@ -150,22 +150,22 @@ class VocabularyCounter:
         self._missing += int(counts[-1])
         self._pending.append((words, counts[:-1]))
         self._distinct += len(words)
-        # A vocabulary above the limit must at least double before it is added up again.
+        # A large vocabulary must double before chunks are merged again.
         if self._distinct > max(PENDING, len(self._known)):
             self._settle()
 
     def finish(self, min_count: int, max_size: int | None) -> Vocabulary:
-        """The vocabulary of what was counted.
+        """Makes the vocabulary.
 
         Args:
-            min_count: A category seen less often is unknown.
-            max_size: The most categories kept, the most frequent first; all of them if `None`.
+            min_count: A category that occurs less often is left out.
+            max_size: The most categories to keep, the most frequent first; None for all.
         """
         self._settle()
         least = max(min_count, 1)
         kept = np.flatnonzero(self._counts >= least)
         words, counts = self._known.take(pa.array(kept)), self._counts[kept]
-        # Most frequent first keeps the rows that training touches most close together.
+        # With the most frequent first, the table rows that training uses most are close together.
         order = pc.sort_indices(
             pa.table({"value": words, "count": counts}),
             sort_keys=[("count", "descending"), ("value", "ascending")],
@@ -184,16 +184,16 @@ class VocabularyCounter:
 
     @property
     def words(self) -> pa.Array:
-        """All categories met, counted or not, in the order of their codes; after `finish`."""
+        """All categories, counted or not, in the order of their codes. Call `finish` first."""
         return self._known
 
     @property
     def ids(self) -> np.ndarray:
-        """The id of each code, and of "missing" behind: int32; as `Vocabulary.lookup` has them."""
+        """The vocabulary's id of each code, and at the end of "missing", int32."""
         return self._ids
 
     def codes(self) -> np.ndarray:
-        """The code of each category of each chunk's dictionary, and of "missing" behind each.
+        """Returns the codes of each chunk's dictionary, with the code of "missing" after each.
 
         Returns:
             int32, shape (categories of all chunks + chunks,).
@@ -203,13 +203,13 @@ class VocabularyCounter:
         return np.concatenate([np.zeros(0, np.int32), *together])
 
     def _settle(self) -> None:
-        """Adds what is pending to the known categories, which keep their places."""
+        """Merges the pending chunks into the known categories, which keep their places."""
         if not self._pending:
             return
         words = pa.chunked_array([self._known, *(each for each, _ in self._pending)], pa.string())
         together = words.dictionary_encode()
         known = together.chunk(0).dictionary if together.num_chunks else self._known
-        # Arrow leaves out empty chunks, so chunks are told by their lengths.
+        # Arrow leaves out empty chunks, so the lengths say where each chunk begins.
         codes = np.concatenate([np.zeros(0, np.int32), *(one.indices for one in together.chunks)])
         totals = np.zeros(len(known), dtype=np.int64)
         totals[: len(self._counts)] = self._counts
@@ -225,8 +225,9 @@ class VocabularyCounter:
 
 
 def _hashes(categories: pa.Array) -> np.ndarray:
-    """A uint64 hash of each category."""
-    return pd.util.hash_array(categories.to_numpy(zero_copy_only=False), categorize=False)
+    """Hashes each category to uint64."""
+    found = pd.util.hash_array(categories.to_numpy(zero_copy_only=False), categorize=False)
+    return np.asarray(found)
 
 
 def _one_piece(column: pa.ChunkedArray) -> pa.Array:

@@ -1,1 +1,1 @@
-"""Preparing: from a raw file of any size to encoded splits and their profile."""
+"""Preparing: turns a raw file of any size into encoded splits and their profile."""

@@ -1,4 +1,4 @@
-"""The third pass: the rows of a split, as they stood and encoded, each into a file of its own."""
+"""The third pass over the rows: writes the raw and the encoded rows of each split."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from autorec_core.data.schema import Schema
 from autorec_core.data.values import plain
 
 RAW = "raw "
-"""What stands before the name of a raw column beside encoded ones."""
+"""The prefix of raw columns in a table that also has encoded columns."""
 
 
 def write_split(
@@ -34,21 +34,19 @@ def write_split(
     part: str,
     encoded: bool,
 ) -> dict[str, Any]:
-    """Writes one split: its raw rows, or the encoded ones.
-
-    A function of its own: it can run anywhere.
+    """Writes the raw or the encoded rows of one split. It can run in any process.
 
     Args:
         entry: The data set's entry in params.yaml.
-        schema: What a model must know of the data.
+        schema: The schema of the data.
         numeric: The transform of the numeric columns.
-        scratch: The rows, and their categories.
-        folder: Where the files go.
+        scratch: The rows and their categories.
+        folder: The folder to write to.
         part: "train", "valid" or "test".
-        encoded: Whether the rows are to be encoded.
+        encoded: Whether to write encoded rows.
 
     Returns:
-        The profile of the encoded rows; of raw rows, nothing.
+        The profile of the encoded rows; empty for raw rows.
     """
     kept = [*entry.categorical, *(entry.multi_valued if encoded else ())]
     words = {name: scratch.words(name) for name in kept}
@@ -75,7 +73,7 @@ def _write_encoded(
     numbers = [*schema.numeric, schema.label]
     profiled = [*preprocessor.numeric.names, *(one.name for one in schema.lists)]
     profile = PartProfile(preprocessor)
-    # Ids are as small by compression alone as in dictionaries, and sooner written.
+    # Ids are written without dictionaries: the file is as small and is written faster.
     with table_writer(folder / f"{part}.parquet", coded=numbers) as writer:
         for rows in windows(_encoded(preprocessor, part, scratch, words), scratch.window):
             encoded = rows.select([*schema.id_columns, *numbers])
@@ -87,7 +85,7 @@ def _write_encoded(
 def _rows(
     entry: DatasetParams, part: str, scratch: Scratch, words: Mapping[str, Words]
 ) -> Iterator[pa.Table]:
-    """A split's rows with their numbers and codes of categories, a partition at a time."""
+    """Yields a split's rows with row numbers and codes of categories, partition by partition."""
     tables = scratch.tables([*used_columns(entry), ROW_NUMBER])
     for (table, parts), occurrences in zip(tables, scratch.occurrences(), strict=True):
         mask = parts == PARTS.index(part)
@@ -103,7 +101,7 @@ def _rows(
 def _encoded(
     preprocessor: Preprocessor, part: str, scratch: Scratch, words: Mapping[str, Words]
 ) -> Iterator[pa.Table]:
-    """The encoded rows of a split beside their raw numbers and lists, a partition at a time."""
+    """Yields a split's encoded rows with raw numbers and lists, partition by partition."""
     schema = preprocessor.schema
     categorical = [field.name for field in schema.categorical]
     raw = [*preprocessor.numeric.names, *(one.name for one in schema.lists)]

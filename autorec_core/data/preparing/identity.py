@@ -1,6 +1,7 @@
-"""Which row a row is, wherever it stands: its key, or its content, and the how-manieth such it is.
+"""The identity of a row, which does not depend on its place in the file.
 
-So a row can be known again when rows come in before it, and equal rows are told from each other.
+It consists of the row's key, or of its content, and of the number of equal rows before it. A row
+can therefore be recognised after new rows come in, and equal rows have different identities.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from autorec_core.data import values
 from autorec_core.data.encoding.hashing import bits, hashes, mixed, one_piece
 
 OCCURRENCE = "__occurrence__"
-"""The column that says how many rows of the same key or content stand before a row."""
+"""The column with the number of rows with the same key or content before a row."""
 AT_ONCE = 1 << 22
-"""About how many hashes are in memory at a time when occurrences are counted."""
+"""The approximate number of hashes in memory at a time when occurrences are counted."""
 Kind = Literal["text", "number"]
 
 
 def key_columns(entry: DatasetParams, columns: list[str]) -> list[str]:
-    """The columns that say which row a row is: the entry's unique ones, else all of them."""
+    """Returns the columns that identify a row: the entry's unique columns, or else all."""
     return list(entry.facts.unique) or columns
 
 
 def kinds(schema: pa.Schema, columns: list[str]) -> dict[str, Kind]:
-    """What columns of raw rows hold."""
+    """Returns whether columns of raw rows hold numbers or text."""
     return {
         name: "number"
         if pa.types.is_floating(kind := schema.field(name).type) or pa.types.is_integer(kind)
@@ -41,14 +42,14 @@ def kinds(schema: pa.Schema, columns: list[str]) -> dict[str, Kind]:
 
 
 def row_hashes(rows: pa.Table, columns: Mapping[str, Kind]) -> np.ndarray:
-    """A hash of each row's content, whatever order and types its columns have.
+    """Hashes each row's content, independent of the order and the types of columns.
 
-    196, 196.0 and "196" are the same text, as they are the same category to a model; an empty text
-    and a NaN are the same as no value.
+    196, 196.0 and "196" have the same hash, because they are the same category. Empty text and NaN
+    have the same hash as a missing value.
 
     Args:
         rows: The rows.
-        columns: The columns to be hashed, and what they hold.
+        columns: The columns to hash, and whether they hold numbers or text.
 
     Returns:
         uint64, shape (rows,), the same on every machine.
@@ -65,7 +66,7 @@ def row_hashes(rows: pa.Table, columns: Mapping[str, Kind]) -> np.ndarray:
 
 
 def numbered(found: np.ndarray, occurrences: np.ndarray) -> np.ndarray:
-    """Hashes of rows in which equal rows differ by their occurrence; a first one keeps its hash."""
+    """Mixes the occurrence of each row into its hash; the first of equal rows keeps its hash."""
     later = np.flatnonzero(occurrences)
     identities = found.copy()
     identities[later] = mixed(found[later] ^ mixed(occurrences[later].astype(np.uint64)))
@@ -74,10 +75,10 @@ def numbered(found: np.ndarray, occurrences: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class RowHashes:
-    """Hashes of all rows of a raw file, in files of their own: eight bytes a row are too many.
+    """The hashes of all rows of a raw file, in files, because they may not fit into memory.
 
     Args:
-        folder: Where they lie.
+        folder: The folder of the files.
         chunks: Number and rows of each chunk that has rows, in order.
     """
 
@@ -86,23 +87,23 @@ class RowHashes:
 
     @staticmethod
     def save(folder: Path, number: int, entry: DatasetParams, table: pa.Table) -> None:
-        """Keeps the hashes of one chunk of rows, if it has any."""
+        """Writes the hashes of one chunk, if it has rows."""
         if table.num_rows:
             columns = key_columns(entry, table.column_names)
             np.save(_file(folder, number), row_hashes(table, kinds(table.schema, columns)))
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return sum(rows for _, rows in self.chunks)
 
     def each(self) -> Iterator[np.ndarray]:
-        """The hashes of each chunk, where they stand on disk."""
+        """Yields the hashes of each chunk, memory-mapped."""
         for number, _ in self.chunks:
             yield np.load(_file(self.folder, number), mmap_mode="r")
 
     def divided(self, of_rows: np.ndarray) -> dict[int, np.ndarray]:
-        """An array of all rows, by the number of the chunk that they are in."""
+        """Divides an array with one element for each row into chunks, by their numbers."""
         ends = np.cumsum([rows for _, rows in self.chunks])[:-1]
         numbers = [number for number, _ in self.chunks]
         return dict(zip(numbers, np.split(of_rows, ends), strict=True))
@@ -110,30 +111,31 @@ class RowHashes:
     def identities(
         self, occurrences: np.ndarray | None, chosen: np.ndarray | None = None
     ) -> Iterator[np.ndarray]:
-        """Hashes that name each row of each chunk: uint64, shape (rows of the chunk,).
+        """Yields the hashes that identify the rows of each chunk: uint64, shape (chunk's rows,).
 
         Args:
-            occurrences: What tells equal rows apart; None where they shall have one name.
-            chosen: Which rows are wanted, bool, shape (rows,); all of them if `None`.
+            occurrences: The occurrence of each row, shape (rows,); None if equal rows must have the
+                same hash.
+            chosen: Which rows to return, bool, shape (rows,); None for all.
         """
         start = 0
         for found in self.each():
-            mine = slice(start, start + len(found))
+            in_chunk = slice(start, start + len(found))
             start += len(found)
-            names = found if occurrences is None else numbered(found, occurrences[mine])
-            yield np.asarray(names if chosen is None else names[chosen[mine]])
+            names = found if occurrences is None else numbered(found, occurrences[in_chunk])
+            yield np.asarray(names if chosen is None else names[chosen[in_chunk]])
 
     def occurrences(self) -> np.ndarray:
-        """How many rows before it have the same hash: whole numbers, shape (rows,)."""
+        """Counts for each row the rows before it with the same hash: shape (rows,)."""
         found = np.zeros(self.rows, dtype=np.uint8)
         turns = -(-self.rows // AT_ONCE)
         for turn in range(turns):
             places, taken = [], []
             start = 0
             for of_chunk in self.each():
-                mine = np.flatnonzero(of_chunk % np.uint64(turns) == turn)
-                places.append(mine + start)
-                taken.append(of_chunk[mine])
+                chosen = np.flatnonzero(of_chunk % np.uint64(turns) == turn)
+                places.append(chosen + start)
+                taken.append(of_chunk[chosen])
                 start += len(of_chunk)
             earlier = _earlier(np.concatenate(taken))
             if earlier.max(initial=0) > np.iinfo(found.dtype).max:
@@ -143,7 +145,7 @@ class RowHashes:
 
 
 def _earlier(found: np.ndarray) -> np.ndarray:
-    """For each value, how many equal ones stand before it; int64."""
+    """Counts for each value the equal values before it; int64."""
     order = np.argsort(found, kind="stable")
     is_first = np.ones(len(found), dtype=bool)
     ordered = found[order]
@@ -159,7 +161,7 @@ def _file(folder: Path, number: int) -> Path:
 
 
 def _text(column: pa.Array) -> np.ndarray:
-    """A hash of each text; 0 where none stands."""
+    """Hashes each text; 0 if it is missing."""
     codes = None
     if pa.types.is_dictionary(column.type):
         column, codes = column.dictionary, column.indices
@@ -168,14 +170,14 @@ def _text(column: pa.Array) -> np.ndarray:
     if codes is None:
         return found
     places = codes.fill_null(len(found)).to_numpy(zero_copy_only=False)
-    return np.append(found, np.uint64(0))[places]
+    return np.asarray(np.append(found, np.uint64(0))[places])
 
 
 def _numbers(column: pa.Array) -> np.ndarray:
-    """A hash of each number; 0 where none stands."""
+    """Hashes each number; 0 if it is missing."""
     plain = values.plain(column)
     numbers, wrong = values.numbers(plain)
-    if wrong.any():  # a time as it stands in a raw file
+    if wrong.any():  # the text of a time in a raw file
         seconds, _ = values.moments(plain)
         numbers = pc.if_else(pa.array(wrong), seconds, numbers)
     return _where(numbers, mixed(bits(numbers)))

@@ -1,4 +1,4 @@
-"""The second pass: what the training rows teach, some columns at a time."""
+"""The second pass over the rows: learns vocabularies and statistics from train."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ TRAIN = 0
 
 @dataclass(frozen=True)
 class Learned:
-    """What is known of a vocabulary that stands in a file.
+    """Facts about a vocabulary that was written to a file.
 
     Args:
-        size: Number of ids, "unknown" included.
-        is_empty: Whether the column had gaps and nothing else.
+        size: Number of ids, including "unknown".
+        is_empty: Whether all values of the column were missing.
     """
 
     size: int
@@ -38,17 +38,17 @@ def learn(
     scratch: Scratch,
     names: Sequence[str],
 ) -> dict[str, Learned] | NumberStatistics:
-    """What the training rows teach of some columns of categories, or, of none, of all numbers.
+    """Learns the vocabularies of some columns from train, or the statistics of all numbers.
 
-    Vocabularies go to their files, and the codes of each partition's categories to the scratch.
-    A function of its own: it can run anywhere.
+    Vocabularies are written to their files, and the codes of each partition's categories to the
+    scratch folder. It can run in any process.
 
     Args:
         entry: The data set's entry in params.yaml.
         settings: How columns become ids and numbers.
-        folder: Where the vocabularies go.
+        folder: The folder of the vocabularies.
         scratch: The rows.
-        names: The columns of categories.
+        names: The columns of categories; if empty, the numbers are learned.
     """
     if not names:
         return _numbers(entry, settings, scratch)

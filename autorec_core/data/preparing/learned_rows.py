@@ -1,4 +1,4 @@
-"""A record of the rows a model learned from: small, and enough to know such a row again."""
+"""A small record of the rows that a model was trained on, to recognise such rows later."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from autorec_core.errors import DataError
 from autorec_core.files import whole_file
 
 MOST = 2_000_000
-"""Hashes that are kept at most: 16 MB."""
+"""The most hashes to keep: 16 MB."""
 ABOUT = b"autorec.learned"
 HASH = f"{hashing.HASH}, mixed column by column in the order of names, then with the occurrence"
-"""The name of how rows are hashed: hashes of another kind cannot be compared."""
+"""The name of the hash function of rows: only hashes of the same function can be compared."""
 
 
 @dataclass(frozen=True, eq=False)
 class LearnedRows:
-    """Hashes of the rows a model learned from: all of them, or a fixed sample of all possible ones.
+    """Hashes of the rows that a model was trained on, or of a sample of them.
 
-    A row is told by its key, or by all its columns, and by how many rows of the same key or content
-    stand before it in the raw file: of a page's many equal clicks, those learned from are known.
-    Whether a row is in the sample depends on that alone, so of the rows in it one can say for sure
-    whether they were learned from, and of the others nothing.
+    A row is identified by its key, or by all its columns, and by the number of equal rows before it
+    in the raw file. Its hash decides whether a row is in the sample. For a row in the sample, the
+    record says for sure whether the model was trained on it. For other rows it says nothing.
 
     Args:
-        hashes: uint64, in order, each once.
-        bits: How many leading bits of a hash are 0 where its row is in the sample; 0: all are.
-        rows: How many rows were learned from.
-        columns: The columns that say which row a row is, and what they hold.
+        hashes: uint64, sorted, each once.
+        bits: The number of leading bits that are 0 in the hash of a row in the sample; 0 if all
+            rows are in the sample.
+        rows: Number of rows that the model was trained on.
+        columns: The columns that identify a row, and whether they hold numbers or text.
     """
 
     hashes: np.ndarray
@@ -49,12 +49,12 @@ class LearnedRows:
 
     @classmethod
     def of(cls, files: Sequence[Path], most: int = MOST, *, key: Sequence[str] = ()) -> LearnedRows:
-        """The record of files of raw rows, as `prepare` writes them; read a chunk at a time.
+        """Makes the record of files of raw rows that `prepare` wrote; reads them in chunks.
 
         Args:
-            files: Parquet files of the same columns.
-            most: Hashes to be kept at most.
-            key: The columns that say which row a row is; all of them if there are none.
+            files: Parquet files with the same columns.
+            most: The most hashes to keep.
+            key: The columns that identify a row; all columns if empty.
 
         Raises:
             DataError: A file cannot be read.
@@ -74,11 +74,11 @@ class LearnedRows:
         kept, leading = _fewer(parts, leading, most)
         return cls(kept, leading, rows, columns)
 
-    def look(self, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """Which rows the record can tell of, and which of them were learned from.
+    def find_learned(self, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Finds which rows are in the sample, and which of them the model was trained on.
 
         Args:
-            rows: Raw rows as `load_rows` gives them: at least the columns of the record.
+            rows: Raw rows as `load_rows` returns them, with at least the columns of the record.
 
         Returns:
             Two bool arrays of shape (rows,); a row that is not in the sample is False in both.
@@ -99,7 +99,7 @@ class LearnedRows:
         about = {"hash": HASH, "bits": self.bits, "rows": self.rows, "columns": dict(self.columns)}
         schema = pa.schema({"hash": pa.uint64()}, metadata={ABOUT: json.dumps(about)})
         with whole_file(path) as made:
-            # Hashes are as good as random: there is nothing to compress.
+            # Hashes are random, so compression has no effect.
             table = pa.table([self.hashes], schema=schema)
             pq.write_table(table, made, compression="none", use_dictionary=False)
 
@@ -108,26 +108,26 @@ class LearnedRows:
         """Reads what `save` wrote.
 
         Raises:
-            DataError: The file is no such record.
+            DataError: The file is not such a record.
         """
         try:
             with pq.ParquetFile(path) as file:  # `read_table` takes "=" in a path for a column
                 table = file.read()
             about = json.loads((table.schema.metadata or {})[ABOUT])
             if about["hash"] != HASH:
-                raise ValueError(f"rows are hashed another way there ({about['hash']})")
+                raise ValueError(f"its rows have another hash function ({about['hash']})")
             found = table["hash"].to_numpy()
             return cls(found, about["bits"], about["rows"], about["columns"])
         except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{path} is no record of rows: {error}.") from error
+            raise DataError(f"{path} is not a record of learned rows: {error}.") from error
 
 
 def row_identities(rows: pa.Table, columns: Mapping[str, Kind]) -> np.ndarray:
-    """A hash that names each row: of its columns, and of how many such rows stand before it.
+    """Hashes each row's columns and the number of equal rows before it.
 
     Args:
-        rows: The rows; without a column `OCCURRENCE` each counts as the first of its kind.
-        columns: The columns that are hashed, and what they hold.
+        rows: The rows; without a column `OCCURRENCE`, no row counts as having equal rows before it.
+        columns: The columns to hash, and whether they hold numbers or text.
 
     Returns:
         uint64, shape (rows,), the same on every machine.
@@ -139,7 +139,7 @@ def row_identities(rows: pa.Table, columns: Mapping[str, Kind]) -> np.ndarray:
 
 
 def _columns(file: Path, key: Sequence[str]) -> dict[str, Kind]:
-    """The columns that say which row a row is, and what they hold."""
+    """Returns the columns that identify a row, and whether they hold numbers or text."""
     with store.opened(file) as opened:
         schema = opened.schema_arrow
     aside = (store.ROW_NUMBER, OCCURRENCE)
@@ -151,7 +151,7 @@ def _sampled(found: np.ndarray, leading: int) -> np.ndarray:
 
 
 def _fewer(parts: Iterable[np.ndarray], leading: int, most: int) -> tuple[np.ndarray, int]:
-    """Hashes in order and each once, of a sample so small that they are no more than `most`."""
+    """Sorts hashes, each once, and makes the sample so small that there are at most `most`."""
     kept = np.unique(np.concatenate(list(parts)))
     while len(kept) > most:
         leading += 1

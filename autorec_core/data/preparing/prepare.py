@@ -1,4 +1,4 @@
-"""From a raw file of any size to encoded splits: split, fit on train, encode."""
+"""Prepares a raw file of any size: splits it, learns from train and encodes all rows."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.csv
 
 from autorec_core.config import DatasetParams, PreprocessParams, SplitParams
-from autorec_core.data.compute import HERE, Compute
+from autorec_core.data.compute import LOCAL, Compute
 from autorec_core.data.encoding.numeric import NumericTransform
 from autorec_core.data.encoding.preprocessor import (
     UNKNOWN_RATE,
     NumberStatistics,
-    described,
-    save_described,
+    make_schema,
+    save_schema,
 )
 from autorec_core.data.labels import upper_ends
 from autorec_core.data.preparing import store
@@ -28,7 +28,7 @@ from autorec_core.data.preparing.identity import RowHashes
 from autorec_core.data.preparing.learn import Learned, learn
 from autorec_core.data.preparing.scratch import Scratch, write_partition
 from autorec_core.data.preparing.split import PARTS, hash_sample, stratified_sample
-from autorec_core.data.preparing.survey import Seen, Survey, look, survey
+from autorec_core.data.preparing.survey import ChunkSurvey, Survey, survey, survey_chunk
 from autorec_core.data.reading.bad_rows import BadRows
 from autorec_core.data.reading.raw import RawRows, bad_rows_of, map_chunks
 from autorec_core.data.reading.raw_files import raw_files
@@ -37,7 +37,7 @@ from autorec_core.data.schema import Schema
 from autorec_core.files import whole_folder, write_json
 
 GROUPS = 32
-"""About how many tasks the columns make, for as many workers at most."""
+"""The approximate number of groups of columns; at most this many workers learn at a time."""
 _log = logging.getLogger(__name__)
 
 
@@ -48,23 +48,25 @@ def prepare(
     seed: int,
     raw: Path,
     out: Path,
-    compute: Compute = HERE,
+    compute: Compute = LOCAL,
 ) -> dict[str, Any]:
     """Writes encoded splits, raw rows of each split, schema, vocabularies and a profile.
 
-    The raw file is read once, in chunks, seen to be right, and put aside as typed columns; then
-    each column is learned from the rows of train, and each split's files are written. All three
-    are functions of a chunk, a column or a file, which run beside each other. What is kept in
-    memory of every row meanwhile is a byte or two.
+    The first pass reads the raw file in chunks, checks the rows and stores them as typed columns in
+    a scratch folder. The second learns each column from the rows of train. The third writes the
+    files of each split. Chunks, columns and files are processed in parallel. Only one or two bytes
+    for each row stay in memory.
 
     Args:
         entry: The data set's entry in params.yaml.
         split: How rows are divided.
         preprocess: How columns become ids and numbers.
-        seed: Seeds the split, and the sample where the entry asks for one.
+        seed: The seed of the split, and of the sample if the entry has one.
         raw: The raw file, or a pattern for several.
-        out: The folder to appear; an earlier one is replaced at the end, or stays.
-        compute: Where this is done; here, if not all of it sees the raw file and `out`.
+        out: The folder to create. An existing folder is replaced at the end, or stays if an error
+            occurs.
+        compute: Where the work runs. If not all workers can read the raw file and write to `out`,
+            it runs in this process.
 
     Returns:
         The profile, as written to `profile.json`.
@@ -76,11 +78,15 @@ def prepare(
         aside = folder.absolute().parent / "scratch"
         aside.mkdir()
         folder = folder.absolute()
-        if not compute.reaches(aside, raw_files(raw)):
-            _log.warning("Not all workers see %s and %s: data are prepared here.", raw, out.parent)
-            compute = HERE
+        if not compute.can_access(aside, raw_files(raw)):
+            _log.warning(
+                "Not all workers can access %s and %s. This process prepares the data instead.",
+                raw,
+                out.parent,
+            )
+            compute = LOCAL
         bad = bad_rows_of(entry)
-        found, scratch = _spool(entry, split, seed, raw, aside, bad, compute)
+        found, scratch = _store_rows(entry, split, seed, raw, aside, bad, compute)
         schema, numeric = _learn(entry, preprocess, folder, scratch, compute)
         profile: dict[str, Any] = {
             "split": {
@@ -101,7 +107,7 @@ def prepare(
     return profile
 
 
-def _spool(
+def _store_rows(
     entry: DatasetParams,
     split: SplitParams,
     seed: int,
@@ -110,11 +116,11 @@ def _spool(
     bad: BadRows,
     compute: Compute,
 ) -> tuple[Survey, Scratch]:
-    """Reads the raw file; its rows, or a sample of them, are put aside, each in its part."""
+    """Reads the raw file, stores its rows or a sample of them, and assigns each to a part."""
     sampled = entry.sample is not None
 
     def pass_over(
-        function: Callable[..., Seen], bad: BadRows, masks: Mapping[int, np.ndarray]
+        function: Callable[..., ChunkSurvey], bad: BadRows, masks: Mapping[int, np.ndarray]
     ) -> _Pass:
         counts: list[int] = []
 
@@ -125,10 +131,12 @@ def _spool(
             function, entry, raw, bad=bad, coded=True, compute=compute, settings=settings
         )
         with closing(chunks):
-            found = survey(entry, split, _counted(chunks, counts), raw)
+            found = survey(entry, split, _count_rows(chunks, counts), raw)
         return found, tuple((place, rows) for place, rows in enumerate(counts) if rows)
 
-    found, chunks = pass_over(see if sampled else spool, bad_rows_of(entry) if sampled else bad, {})
+    found, chunks = pass_over(
+        survey_only if sampled else store_chunk, bad_rows_of(entry) if sampled else bad, {}
+    )
     hashes = RowHashes(aside, chunks)
     occurrences = hashes.occurrences()
     apart = None if entry.facts.unique else occurrences
@@ -139,7 +147,7 @@ def _spool(
             chosen = hash_sample(found.strata, names, entry.sample, seed)
         else:
             chosen = stratified_sample(found.strata, entry.sample, seed)
-        found, chunks = pass_over(spool, bad, hashes.divided(chosen))
+        found, chunks = pass_over(store_chunk, bad, hashes.divided(chosen))
         occurrences = occurrences[chosen]
     scratch = Scratch(aside, chunks, store.CHUNK_ROWS, tuple(used_columns(entry)))
     parts = found.parts(split, seed, lambda: hashes.identities(apart, chosen))
@@ -150,13 +158,13 @@ def _spool(
 _Pass = tuple[Survey, tuple[tuple[int, int], ...]]
 
 
-def _counted(seen: Iterator[Seen], counts: list[int]) -> Iterator[Seen]:
-    for one in seen:
+def _count_rows(surveys: Iterator[ChunkSurvey], counts: list[int]) -> Iterator[ChunkSurvey]:
+    for one in surveys:
         counts.append(one.rows)
         yield one
 
 
-def see(
+def survey_only(
     entry: DatasetParams,
     split: SplitParams,
     place: Path,
@@ -164,13 +172,13 @@ def see(
     number: int,
     _: None,
     rows: RawRows,
-) -> Seen:
-    """What is to be known of some rows. A function of one partition: it can run anywhere."""
+) -> ChunkSurvey:
+    """Surveys one chunk of rows without storing it. It can run in any process."""
     RowHashes.save(aside, number, entry, rows.table)
-    return look(entry, split, place, rows.table)
+    return survey_chunk(entry, split, place, rows.table)
 
 
-def spool(
+def store_chunk(
     entry: DatasetParams,
     split: SplitParams,
     place: Path,
@@ -178,15 +186,15 @@ def spool(
     number: int,
     chosen: np.ndarray | None,
     rows: RawRows,
-) -> Seen:
-    """Puts some rows, or those chosen, aside. A function of one partition: it can run anywhere."""
+) -> ChunkSurvey:
+    """Surveys one chunk and stores its rows, or the chosen ones. It can run in any process."""
     table = rows.table.append_column(store.ROW_NUMBER, pa.array(rows.numbers))
     if chosen is None:
         RowHashes.save(aside, number, entry, rows.table)
     else:
         table = table.filter(pa.array(chosen))
     write_partition(aside, number, table)
-    return look(entry, split, place, table)
+    return survey_chunk(entry, split, place, table)
 
 
 def _learn(
@@ -196,26 +204,26 @@ def _learn(
     scratch: Scratch,
     compute: Compute,
 ) -> tuple[Schema, NumericTransform]:
-    """Learns vocabularies and statistics from the rows of train, and writes them."""
+    """Learns vocabularies and statistics from train, and writes them."""
     (folder / "vocabulary").mkdir()
     groups = [(), *_column_groups(entry, scratch)]
     calls = ((entry, preprocess, folder, scratch, names) for names in groups)
     numbers, *learned = compute.map(learn, calls)
     of_column: dict[str, Learned] = {name: one for some in learned for name, one in some.items()}
     assert isinstance(numbers, NumberStatistics)
-    schema, numeric = described(
+    schema, numeric = make_schema(
         entry,
         preprocess,
         {name: one.size for name, one in of_column.items()},
         [name for name in (*entry.categorical, *entry.multi_valued) if of_column[name].is_empty],
         numbers,
     )
-    save_described(folder, schema, numeric)
+    save_schema(folder, schema, numeric)
     return schema, numeric
 
 
 def _column_groups(entry: DatasetParams, scratch: Scratch) -> list[tuple[str, ...]]:
-    """Columns of categories: large ones alone and first, small ones together."""
+    """Groups the columns of categories: large ones first and alone, small ones together."""
     first = scratch.table(scratch.partitions[0][0])
     sizes = {name: first[name].nbytes for name in (*entry.categorical, *entry.multi_valued)}
     groups: list[tuple[str, ...]] = []

@@ -1,4 +1,4 @@
-"""What a split holds, in figures that name no one: shares, counts, quantiles."""
+"""The profile of a split: shares, counts and quantiles, without any user's or item's name."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PartProfile:
     """Collects the profile of one split, chunk by chunk.
 
     Args:
-        preprocessor: What encoded the split.
+        preprocessor: The preprocessor that encoded the split.
     """
 
     def __init__(self, preprocessor: Preprocessor) -> None:
@@ -43,11 +43,11 @@ class PartProfile:
         self._label_sample = Sample()
 
     def update(self, columns: Mapping[str, pa.Array], encoded: pa.Table) -> None:
-        """Takes in one chunk: its raw numbers and lists, and what all of it was encoded to.
+        """Adds one chunk.
 
         Args:
-            columns: The raw numeric and multi-valued columns.
-            encoded: The encoded rows, as they are written.
+            columns: The chunk's raw numeric and multi-valued columns.
+            encoded: The chunk's encoded rows.
         """
         schema = self._preprocessor.schema
         label = encoded[schema.label].to_numpy()
@@ -65,7 +65,7 @@ class PartProfile:
             names = schema.id_columns[first : first + one.length]
             for name in names:
                 self._count(one.name, encoded[name].to_numpy())
-            # Places behind a list's end have id 0 too, but are no unknown categories.
+            # Unused places of a list have id 0 too, but are not unknown categories.
             filled = _filled(columns[one.name], one)
             self._ids[one.name][UNKNOWN] -= len(label) * len(names) - filled
             self._filled[one.name] += filled
@@ -78,7 +78,7 @@ class PartProfile:
         self._ids[name] += np.bincount(ids, minlength=len(self._ids[name]))
 
     def finish(self) -> dict[str, Any]:
-        """The profile as JSON's types; categories appear as hashes only."""
+        """Returns the profile as JSON-serialisable data, with categories as hashes only."""
         rows = max(self._rows, 1)
         few = len(self._labels) <= HISTOGRAM_LABELS
         return {
@@ -99,7 +99,7 @@ class PartProfile:
         }
 
     def _top(self, name: str, ids: np.ndarray) -> list[dict[str, Any]]:
-        """The most frequent categories: a hash of each, and its share of the rows."""
+        """Returns the most frequent categories: the hash and the share of rows of each."""
         known = ids[1:]
         first = np.argsort(-known, kind="stable")[:TOP]
         of_place = self._preprocessor.vocabularies[name].values
@@ -112,7 +112,7 @@ class PartProfile:
 
 
 class Sample:
-    """Every so-manieth of many numbers: those from all over a file, in bounded memory."""
+    """A sample of every n-th number of a whole file, in bounded memory."""
 
     def __init__(self) -> None:
         self._pieces: list[np.ndarray] = []
@@ -120,7 +120,7 @@ class Sample:
         self._stride = 1
 
     def add(self, numbers: np.ndarray) -> None:
-        """Takes in some numbers, thinning out all of them as they become many."""
+        """Adds numbers; as they become many, it keeps fewer of all."""
         taken = numbers[-self._met % self._stride :: self._stride]
         self._met += len(numbers)
         self._pieces.append(taken)
@@ -131,7 +131,7 @@ class Sample:
             self._stride *= 2
 
     def quantiles(self) -> dict[str, float]:
-        """The quantiles of the sample by their share; nothing where there are no numbers."""
+        """Returns the quantiles of the sample by their share; empty if there are no numbers."""
         if not self._kept:
             return {}
         found = np.quantile(np.concatenate(self._pieces).astype(np.float64), QUANTILES)
@@ -139,21 +139,21 @@ class Sample:
 
 
 def _label_name(label: float) -> str:
-    """An encoded label in as few digits as tell it from any other."""
+    """Returns a float32 label as text, with as few digits as possible."""
     short = f"{label:g}"
     return short if np.float32(short) == np.float32(label) else str(np.float32(label))
 
 
 def _filled(column: pa.Array, one: ListField) -> int:
-    """How many ids the cells of a multi-valued column have, "missing" included."""
-    cells = values.joined(column, one.separator)
-    _, rows = values.several(cells, one.separator)
+    """Counts the ids in the cells of a multi-valued column, including "missing"."""
+    cells = values.join_cells(column, one.separator)
+    _, rows = values.split_cells(cells, one.separator)
     lengths = np.bincount(rows, minlength=len(cells))
-    return int(np.minimum(lengths, one.length).sum()) + cells.null_count
+    return int(np.minimum(lengths, one.length).sum()) + int(cells.null_count)
 
 
 def _hashed(name: str, category: str | None) -> str:
-    """A short name for a category that does not give it away at a glance."""
+    """Returns a short hash of a category, so that the profile does not show its name."""
     if category is None:
         return "missing"
     return hashlib.sha256(f"{name}={category}".encode()).hexdigest()[:12]

@@ -1,6 +1,7 @@
-"""All rows between the passes over them: checked, typed, each category a code of its partition.
+"""The scratch folder: all rows between the passes, checked and typed.
 
-A partition is a file of plain Arrow memory, so what a task does not ask for is never read.
+Each partition is an uncompressed Arrow file, so that a task only reads the columns it needs.
+Categories are dictionaries, with different codes in each partition.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ OCCURRENCES_FILE = "occurrences.npy"
 
 @dataclass(frozen=True)
 class Scratch:
-    """Where the rows are; small, so that every task can have one.
+    """The place of the rows on disk, a small object that every task gets.
 
     Args:
-        folder: The folder of the partitions, on a disk that all tasks see.
+        folder: The folder of the partitions, on a disk that all workers can access.
         partitions: Number and rows of each partition that has rows, in order.
-        window: How many rows are taken at a time where a result depends on it.
+        window: Number of rows to process at a time, if a result depends on that number.
         columns: The columns of the rows.
     """
 
@@ -38,12 +39,12 @@ class Scratch:
     columns: tuple[str, ...]
 
     def save_rows(self, parts: np.ndarray, occurrences: np.ndarray) -> None:
-        """Keeps which part each row belongs to, and its occurrence; both of shape (rows,)."""
+        """Writes the part and the occurrence of each row, both of shape (rows,)."""
         np.save(self.folder / PARTS_FILE, parts)
         np.save(self.folder / OCCURRENCES_FILE, occurrences)
 
     def occurrences(self) -> Iterator[np.ndarray]:
-        """The occurrences of the rows of each partition."""
+        """Yields the occurrences of the rows of each partition."""
         found = np.load(self.folder / OCCURRENCES_FILE, mmap_mode="r")
         start = 0
         for _, rows in self.partitions:
@@ -51,10 +52,10 @@ class Scratch:
             start += rows
 
     def tables(self, columns: Sequence[str]) -> Iterator[tuple[pa.Table, np.ndarray]]:
-        """The rows of each partition, and which part each belongs to.
+        """Yields the rows of each partition, and the part of each row.
 
         Args:
-            columns: The columns to be given.
+            columns: The columns to read.
         """
         parts = np.load(self.folder / PARTS_FILE, mmap_mode="r")
         start = 0
@@ -63,11 +64,11 @@ class Scratch:
             start += rows
 
     def table(self, number: int) -> pa.Table:
-        """The rows of one partition, where they stand on disk; gone from memory after use."""
+        """Returns the rows of one partition, memory-mapped."""
         return _read(self.folder / f"{number}.arrow")
 
     def save_words(self, name: str, counter: VocabularyCounter, vocabulary: Vocabulary) -> None:
-        """Keeps what `words` gives of a column."""
+        """Writes the categories of a column, which `words` reads."""
         at = self._at(name)
         _write(self.folder / f"words_{at}.arrow", pa.table({"value": counter.words}))
         known = {"value": vocabulary.values, "count": vocabulary.counts}
@@ -76,7 +77,7 @@ class Scratch:
         counter.codes().tofile(self.folder / f"codes_{at}")
 
     def words(self, name: str) -> Words:
-        """What is known of a column's categories, where it stands on disk."""
+        """Reads the categories of a column, memory-mapped."""
         at = self._at(name)
         ids = np.asarray(np.load(self.folder / f"ids_{at}.npy", mmap_mode="r"))
         found = _read(self.folder / f"words_{at}.arrow")["value"]
@@ -89,7 +90,7 @@ class Scratch:
         )
 
     def _at(self, name: str) -> int:
-        """A column may be called anything; a file may not."""
+        """Returns a column's number, because not every column name can be a file name."""
         return self._places[name]
 
     @cached_property
@@ -99,15 +100,15 @@ class Scratch:
 
 @dataclass
 class Words:
-    """The categories of one column over all partitions, to be gone through in their order.
+    """The categories of one column in all partitions, which must be read in order.
 
     Args:
-        all: Every category, in the order of their codes.
-        vocabulary: Those that training rows taught.
-        ids: int32, the id of each code, and of "missing" behind.
-        codes: The file with the codes of each partition's dictionary, and of "missing" behind
-            each: int32.
-        start: Where in it the next partition's stand.
+        all: All categories, in the order of their codes.
+        vocabulary: The vocabulary of the training rows.
+        ids: int32, the id of each code, and at the end of "missing".
+        codes: The file with the int32 codes of each partition's dictionary, with the code of
+            "missing" after each.
+        start: The offset of the next partition in that file.
     """
 
     all: pa.Array
@@ -117,23 +118,23 @@ class Words:
     start: int = 0
 
     def next(self, column: pa.DictionaryArray, chosen: np.ndarray) -> np.ndarray:
-        """The codes of the chosen rows of the next partition; of missing ones, `len(self.all)`.
+        """Returns the codes of the chosen rows of the next partition.
 
         Args:
             column: The partition's column.
-            chosen: Places of rows.
+            chosen: The places of the chosen rows.
 
         Returns:
-            int32, shape (chosen rows,).
+            int32, shape (chosen rows,); `len(self.all)` for missing values.
         """
         missing = len(column.dictionary)
         of_words = np.fromfile(self.codes, np.int32, missing + 1, offset=self.start)
         self.start += of_words.nbytes
         codes = pc.fill_null(column.indices, missing).to_numpy(zero_copy_only=False)
-        return of_words[codes[chosen]]
+        return np.asarray(of_words[codes[chosen]])
 
     def strings(self, codes: np.ndarray) -> pa.DictionaryArray:
-        """The categories of codes; the dictionary holds what occurs, in order of appearance."""
+        """Returns the categories of codes; the dictionary holds them in order of appearance."""
         is_missing = codes == len(self.all)
         column = pa.array(codes, mask=is_missing if is_missing.any() else None)
         used = column.dictionary_encode()

@@ -1,4 +1,4 @@
-"""The split: train, valid and test, as a pure function of the rows, the ratios and the seed."""
+"""Splits rows into train, valid and test, given the ratios and a seed."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ PARTS = ("train", "valid", "test")
 def stratified_split(
     labels: np.ndarray, ratios: Sequence[float], seed: int, *, values: np.ndarray | None = None
 ) -> np.ndarray:
-    """Which part each row belongs to, exact within each label.
+    """Assigns each row to a part, with exact ratios within each label.
 
-    Within a label, rows are shuffled and cut where the ratios say, the remainder going to the
-    parts with the largest fractions.
+    The rows of a label are shuffled and divided by the ratios. Remaining rows go to the parts with
+    the largest fractions.
 
     Args:
         labels: Labels, or codes in the order of the labels, shape (rows,).
-        ratios: The shares of train, valid and test, summing to 1.
-        seed: Seeds the shuffle.
-        values: What the codes stand for, for messages.
+        ratios: The shares of train, valid and test, which sum to 1.
+        seed: The seed of the shuffle.
+        values: The labels that the codes mean, for messages.
 
     Returns:
         int8 part numbers (0 train, 1 valid, 2 test), shape (rows,).
@@ -53,15 +53,15 @@ def stratified_split(
 
 
 def hash_split(identities: np.ndarray, ratios: Sequence[float], seed: int) -> np.ndarray:
-    """Which part each row belongs to by what the row itself is: no other row has a say in it.
+    """Assigns each row to a part by its hash, independent of all other rows.
 
-    So a row stays in its part whatever rows come or go, and the shares of the parts are those of
-    chance: of 100,000 rows, 10,000 give or take 100 or so are in a part of a tenth.
+    A row stays in its part when other rows are added or removed. The sizes of the parts are random:
+    of 100,000 rows, about 9,900 to 10,100 are in a part of one tenth.
 
     Args:
-        identities: uint64 hashes that name each row, shape (rows,).
-        ratios: The shares of train, valid and test, summing to 1.
-        seed: Another seed is another split.
+        identities: uint64 hashes that identify the rows, shape (rows,).
+        ratios: The shares of train, valid and test, which sum to 1.
+        seed: The seed; another seed gives another split.
 
     Returns:
         int8 part numbers (0 train, 1 valid, 2 test), shape (rows,).
@@ -71,11 +71,11 @@ def hash_split(identities: np.ndarray, ratios: Sequence[float], seed: int) -> np
 
 
 def time_split(times: np.ndarray, ratios: Sequence[float]) -> np.ndarray:
-    """Which part each row belongs to when the past is to predict the future.
+    """Assigns each row to a part by its time: train is the earliest, test the latest.
 
     Args:
-        times: When each row happened, shape (rows,); rows of one moment keep their order.
-        ratios: The shares of train, valid and test, summing to 1.
+        times: The time of each row, shape (rows,); rows with the same time keep their order.
+        ratios: The shares of train, valid and test, which sum to 1.
 
     Returns:
         int8 part numbers (0 train, 1 valid, 2 test), shape (rows,).
@@ -92,14 +92,13 @@ def time_split(times: np.ndarray, ratios: Sequence[float]) -> np.ndarray:
 
 
 def user_split(users: np.ndarray, times: np.ndarray | None) -> np.ndarray:
-    """Which part each row belongs to when each user's last rows are left out.
+    """Assigns each user's last row to test, the row before it to valid, and all others to train.
 
-    The last row of each user is for test and the one before for validation; a user with fewer
-    than three rows is in training only.
+    All rows of a user with fewer than three rows are in train.
 
     Args:
         users: int codes of the users, shape (rows,).
-        times: When each row happened, shape (rows,); without them the order of the rows counts.
+        times: The time of each row, shape (rows,); if None, the order of the rows is used.
 
     Returns:
         int8 part numbers (0 train, 1 valid, 2 test), shape (rows,).
@@ -115,7 +114,7 @@ def user_split(users: np.ndarray, times: np.ndarray | None) -> np.ndarray:
     from_end = np.repeat(ends, sizes) - rows
     enough = np.repeat(sizes >= len(PARTS), sizes)
     if not enough.any():
-        raise DataError("No user has three rows, so none can be left out for valid and test.")
+        raise DataError("No user has three rows, so there are no rows for valid and test.")
     parts = np.zeros(len(users), dtype=np.int8)
     parts[order[enough & (from_end == 1)]] = 1
     parts[order[enough & (from_end == 0)]] = 2
@@ -123,12 +122,12 @@ def user_split(users: np.ndarray, times: np.ndarray | None) -> np.ndarray:
 
 
 def stratified_sample(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
-    """Which rows are in a sample that keeps the labels' shares.
+    """Draws a sample that keeps the labels' shares.
 
     Args:
         labels: Labels, or codes in the order of the labels, shape (rows,).
-        size: Number of rows to sample; all of them where there are not more.
-        seed: Seeds the choice.
+        size: Number of rows to draw; if there are fewer, all rows are taken.
+        seed: The seed of the draw.
 
     Returns:
         bool, shape (rows,).
@@ -144,15 +143,15 @@ def stratified_sample(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
 
 
 def hash_sample(labels: np.ndarray, identities: np.ndarray, size: int, seed: int) -> np.ndarray:
-    """Which rows are in a sample by what each row itself is; see `stratified_sample`.
+    """Draws a sample by the hashes of rows, with the labels' shares as in `stratified_sample`.
 
-    When rows come in, a row that stays in the sample is in the same part of a `hash_split`.
+    When rows are added, a row that stays in the sample stays in the same part of a `hash_split`.
 
     Args:
         labels: Labels, or codes in the order of the labels, shape (rows,).
-        identities: uint64 hashes that name each row, shape (rows,).
-        size: Number of rows to sample; all of them where there are not more.
-        seed: Another seed is another sample.
+        identities: uint64 hashes that identify the rows, shape (rows,).
+        size: Number of rows to draw; if there are fewer, all rows are taken.
+        seed: The seed; another seed gives another sample.
 
     Returns:
         bool, shape (rows,).
@@ -161,7 +160,7 @@ def hash_sample(labels: np.ndarray, identities: np.ndarray, size: int, seed: int
     if size >= len(labels):
         return chosen
     chosen[:] = False
-    # Drawn twice: the rows of a sample shall not all lie in the part that low draws lead to.
+    # The split uses the first draw. With the same draw here, all rows would be in one part.
     order = _drawn(_drawn(identities, seed), seed)
     for rows, count in _shares(labels, size):
         chosen[rows[np.argsort(order[rows], kind="stable")[:count]]] = True
@@ -169,14 +168,14 @@ def hash_sample(labels: np.ndarray, identities: np.ndarray, size: int, seed: int
 
 
 def _shares(labels: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, int]]:
-    """The rows of each label, and how many of them belong to a sample of `size` rows."""
+    """Yields the rows of each label, and how many of them a sample of `size` rows has."""
     groups = [rows for _, rows in _groups(labels)]
     counts = np.array([len(rows) for rows in groups])
     yield from zip(groups, _whole(counts * (size / len(labels))), strict=True)
 
 
 def _groups(labels: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
-    """Each label that occurs, in order, and its rows, in order."""
+    """Yields each label and its rows, both in order."""
     order = np.argsort(labels, kind="stable")
     ordered = labels[order]
     starts = np.append(0, np.flatnonzero(ordered[1:] != ordered[:-1]) + 1)
@@ -185,13 +184,13 @@ def _groups(labels: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
 
 
 def _drawn(identities: np.ndarray, seed: int) -> np.ndarray:
-    """A number for each row that is as good as random, and the same whenever it is asked for."""
+    """Computes a pseudo-random number for each row from its hash and the seed."""
     key = hashes(pa.array([f"split {seed}"]))
     return mixed(identities ^ mixed(key))
 
 
 def _whole(exact: np.ndarray) -> np.ndarray:
-    """Whole numbers with the same sum: floors, then one more to the largest fractions."""
+    """Rounds to whole numbers with the same sum: down, then up for the largest fractions."""
     counts = np.floor(exact + 1e-9).astype(np.int64)
     order = np.argsort(counts - exact, kind="stable")
     counts[order[: round(exact.sum()) - counts.sum()]] += 1

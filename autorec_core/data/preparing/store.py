@@ -1,4 +1,4 @@
-"""Encoded splits and raw rows on disk: Parquet files, written and read chunk by chunk."""
+"""Writes and reads encoded splits and raw rows as Parquet files, chunk by chunk."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from autorec_core.data.schema import Examples, Schema
 from autorec_core.errors import DataError
 
 ROW_NUMBER = "__row__"
-"""The column that says which row of the raw file, counted from 0, a split's row is."""
+"""The column with a row's number in the raw file, counted from 0."""
 CHUNK_ROWS = 1 << 16
-"""Rows at a time: nothing that is written depends on how much of a raw file was read at once."""
+"""Rows in a chunk. It is fixed, so that files do not depend on how the raw file was read."""
 
 
 @contextmanager
 def table_writer(path: Path, coded: Sequence[str] | None = None) -> Iterator[TableWriter]:
-    """Writes tables one below the other into a Parquet file; see `TableWriter`."""
+    """Opens a Parquet file for appending tables; see `TableWriter`."""
     writer = TableWriter(path, coded)
     try:
         yield writer
@@ -32,11 +32,11 @@ def table_writer(path: Path, coded: Sequence[str] | None = None) -> Iterator[Tab
 
 
 class TableWriter:
-    """Appends tables to a Parquet file, a row group each.
+    """Appends tables to a Parquet file, each as a row group.
 
     Args:
-        path: The file; it appears with the first table.
-        coded: Columns to be written with a dictionary; all if `None`.
+        path: The file; it is created with the first table.
+        coded: The columns to write with a dictionary; None for all.
     """
 
     def __init__(self, path: Path, coded: Sequence[str] | None = None) -> None:
@@ -49,13 +49,13 @@ class TableWriter:
         self._append(table)
 
     def close(self) -> None:
-        """Ends the file."""
+        """Closes the file."""
         if self._writer is not None:
             self._writer.close()
 
     def _append(self, table: pa.Table) -> None:
-        # Without Arrow's own schema in the file, dictionaries are read as the strings they hold.
-        # Nobody skips row groups by their least and greatest value, which take long to find.
+        # Without Arrow's schema in the file, dictionaries are read as strings. Statistics take time
+        # and nothing uses them.
         if self._writer is None:
             self._writer = pq.ParquetWriter(
                 self._path,
@@ -70,7 +70,7 @@ class TableWriter:
 
 
 def windows(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
-    """The rows of tables, so many at a time, fewer at the end; one table at least."""
+    """Yields the rows of tables in tables of `rows` rows; the last may be shorter or empty."""
     waiting: list[pa.Table] = []
     count, none_yet = 0, True
     for table in tables:
@@ -95,7 +95,7 @@ def load_examples(folder: Path, part: str) -> Examples:
         part: "train", "valid" or "test".
 
     Raises:
-        DataError: The folder does not hold them.
+        DataError: The folder does not contain them.
     """
     schema = load_schema(folder)
     path = folder / f"{part}.parquet"
@@ -117,31 +117,36 @@ def load_examples(folder: Path, part: str) -> Examples:
 
 
 def load_schema(folder: Path) -> Schema:
-    """Reads the schema beside the splits."""
+    """Reads the schema of a folder that `prepare` wrote."""
     try:
         return Schema.from_dict(json.loads((folder / "schema.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{folder} holds no prepared data: {error}.") from error
+        raise DataError(f"{folder} does not contain prepared data: {error}.") from error
 
 
 def load_rows(folder: Path, part: str, *, numbered: bool = False) -> pd.DataFrame:
-    """Reads one part's raw rows, as they stood in the raw file; `numbered`, with their numbers.
+    """Reads one part's raw rows.
 
-    The column `identity.OCCURRENCE` tells rows of the same content, or key, from each other.
+    The column `identity.OCCURRENCE` numbers the rows with the same content, or key.
+
+    Args:
+        folder: A folder that `prepare` wrote.
+        part: "train", "valid" or "test".
+        numbered: Whether to include the column `ROW_NUMBER`.
     """
-    rows = pa.concat_tables(read_tables(folder / f"rows_{part}.parquet")).to_pandas()
+    rows: pd.DataFrame = pa.concat_tables(read_tables(folder / f"rows_{part}.parquet")).to_pandas()
     return rows if numbered else rows.drop(columns=ROW_NUMBER)
 
 
 def read_tables(
     path: Path, *, columns: Iterable[str] | None = None, coded: Iterable[str] = ()
 ) -> Iterator[pa.Table]:
-    """A Parquet file in tables of `CHUNK_ROWS` rows, but for the last.
+    """Reads a Parquet file in tables of `CHUNK_ROWS` rows; the last may be shorter.
 
     Args:
         path: The file.
-        columns: Those to read; all of them if `None`.
-        coded: String columns to be given as dictionaries.
+        columns: The columns to read; None for all.
+        coded: The string columns to return as dictionaries.
     """
     with opened(path, coded) as file:
         kept = None if columns is None else list(columns)
@@ -151,10 +156,10 @@ def read_tables(
 
 @contextmanager
 def opened(path: Path, coded: Iterable[str] = ()) -> Iterator[pq.ParquetFile]:
-    """A Parquet file to be read; see `read_tables`.
+    """Opens a Parquet file for reading; see `read_tables`.
 
     Raises:
-        DataError: It cannot be read.
+        DataError: The file cannot be read.
     """
     try:
         with pq.ParquetFile(path, read_dictionary=list(coded)) as file:

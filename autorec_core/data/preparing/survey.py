@@ -1,4 +1,4 @@
-"""The first pass over a raw file: rows are seen to be right, and what the split needs is kept."""
+"""The first pass over the rows: checks them and collects what the split needs."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from autorec_core.errors import ConfigError, DataError
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What is known of all rows after the first pass.
+    """The data about all rows that the first pass collects.
 
     Args:
         task: "rating" or "ctr".
-        label_values: float64, the labels that occur, in order, shape (labels,).
-        labels: Places in `label_values`, shape (rows,).
-        times: float64 times, shape (rows,), where the split needs them.
-        users: int32 codes of the users, shape (rows,), where the split needs them.
+        label_values: float64, the different labels in order, shape (labels,).
+        labels: The place of each row's label in `label_values`, shape (rows,).
+        times: float64 times, shape (rows,); None if the split does not need them.
+        users: int codes of the users, shape (rows,); None if the split does not need them.
     """
 
     task: str
@@ -44,30 +44,30 @@ class Survey:
 
     @cached_property
     def strata_of_labels(self) -> np.ndarray:
-        """The stratum of each of `label_values`: of clicks each label, of ratings see `labels`."""
+        """The stratum of each of `label_values`; for clicks, each label is a stratum."""
         if self.task == "ctr":
             return np.arange(len(self.label_values))
         counts = np.bincount(self.labels, minlength=len(self.label_values))
-        # What encoding makes equal shall not be in two strata.
+        # Labels that are equal after encoding must be in the same stratum.
         encoded, place = np.unique(self.label_values.astype(np.float32), return_inverse=True)
         of_encoded = label_strata(encoded.astype(np.float64), np.bincount(place, weights=counts))
-        return of_encoded[place]
+        return np.asarray(of_encoded[place])
 
     @cached_property
     def strata(self) -> np.ndarray:
         """The stratum of each row, rising with its label; shape (rows,)."""
         small = np.min_scalar_type(int(self.strata_of_labels[-1]))
-        return self.strata_of_labels.astype(small)[self.labels]
+        return np.asarray(self.strata_of_labels.astype(small)[self.labels])
 
     def parts(
         self, split: SplitParams, seed: int, identities: Callable[[], Iterable[np.ndarray]]
     ) -> np.ndarray:
-        """Which part each row belongs to: int8, shape (rows,).
+        """Assigns each row to a part: int8, shape (rows,).
 
         Args:
             split: How rows are divided.
-            seed: Seeds the split.
-            identities: Gives the uint64 hashes that name the rows, chunk by chunk.
+            seed: The seed of the split.
+            identities: Returns the uint64 hashes that identify the rows, chunk by chunk.
 
         Raises:
             DataError: The rows cannot be split in this way.
@@ -90,21 +90,22 @@ def _none_empty(parts: np.ndarray) -> np.ndarray:
     if counts.min() == 0:
         raise DataError(
             f"The split by hash leaves {PARTS[counts.argmin()]} without a row: {len(parts)} rows "
-            "are too few for it. `split.strategy: stratified` divides them by exact shares."
+            "are too few. Use `split.strategy: stratified`, which has exact shares."
         )
     return parts
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """What the first pass must know of some rows.
+class ChunkSurvey:
+    """The data about one chunk of rows that the first pass collects.
 
     Args:
-        rows: How many there are.
-        labels: The labels that occur, and each row's place among them.
-        filled: The columns that hold anything.
-        times: float64 times, shape (rows,), where the split needs them.
-        users: As `labels`, of the users, where the split needs them.
+        rows: Number of rows.
+        labels: The different labels, and each row's place among them.
+        filled: The columns with at least one value.
+        times: float64 times, shape (rows,); None if the split does not need them.
+        users: The different users, and each row's place among them; None if the split does not
+            need them.
     """
 
     rows: int
@@ -114,14 +115,16 @@ class Seen:
     users: tuple[np.ndarray, np.ndarray] | None
 
 
-def look(entry: DatasetParams, split: SplitParams, place: Path, table: pa.Table) -> Seen:
-    """What `survey` must know of some rows. A function of one partition: it can run anywhere.
+def survey_chunk(
+    entry: DatasetParams, split: SplitParams, place: Path, table: pa.Table
+) -> ChunkSurvey:
+    """Collects the data about one chunk of rows. It can run in any process.
 
     Args:
         entry: The data set's entry in params.yaml.
         split: How rows will be divided.
         place: The raw file, for messages.
-        table: The rows, as `read_chunks` gives them.
+        table: The rows, as `read_chunks` returns them.
 
     Raises:
         DataError: The split needs times or keys, and a row has none.
@@ -134,7 +137,7 @@ def look(entry: DatasetParams, split: SplitParams, place: Path, table: pa.Table)
     if split.strategy == "by_user":
         found = plain(table[entry.user]).to_numpy(zero_copy_only=False)
         users = _coded(np.asarray(found, dtype=object))
-    return Seen(
+    return ChunkSurvey(
         table.num_rows,
         _coded(table[entry.label].to_numpy()),
         frozenset(name for name in entry.features if table[name].null_count < table.num_rows),
@@ -143,17 +146,19 @@ def look(entry: DatasetParams, split: SplitParams, place: Path, table: pa.Table)
     )
 
 
-def survey(entry: DatasetParams, split: SplitParams, seen: Iterable[Seen], place: Path) -> Survey:
-    """Puts together what was seen of all rows.
+def survey(
+    entry: DatasetParams, split: SplitParams, chunks: Iterable[ChunkSurvey], place: Path
+) -> Survey:
+    """Combines the surveys of all chunks.
 
     Args:
         entry: The data set's entry in params.yaml.
         split: How rows will be divided.
-        seen: What was seen of the rows, in their order.
+        chunks: The surveys of the chunks, in order.
         place: The raw file, for messages.
 
     Raises:
-        DataError: The label is constant, or a column is all empty.
+        DataError: The label is constant, or a column is empty in every row.
         ConfigError: The split needs a column that the entry does not name.
     """
     if split.strategy == "by_time" and entry.time is None:
@@ -163,13 +168,13 @@ def survey(entry: DatasetParams, split: SplitParams, seen: Iterable[Seen], place
     labels, users = Labels(), _Codes()
     times: list[np.ndarray] = []
     filled: set[str] = set()
-    for rows in seen:
-        filled |= rows.filled
-        labels.add(*rows.labels)
-        if rows.times is not None:
-            times.append(rows.times)
-        if rows.users is not None:
-            users.add(*rows.users)
+    for chunk in chunks:
+        filled |= chunk.filled
+        labels.add(*chunk.labels)
+        if chunk.times is not None:
+            times.append(chunk.times)
+        if chunk.users is not None:
+            users.add(*chunk.users)
     if empty := [name for name in entry.features if name not in filled]:
         raise DataError(
             f"{place}: the column {empty[0]} is empty in every row; list it as `ignored`."
@@ -187,48 +192,48 @@ def survey(entry: DatasetParams, split: SplitParams, seen: Iterable[Seen], place
 
 
 def _has_keys(entry: DatasetParams, place: Path, table: pa.Table) -> None:
-    """Sees that each row has a value in the columns that it is known by."""
+    """Checks that each row has a value in the columns that identify it."""
     for name in entry.facts.unique:
         if count := table[name].null_count:
             raise DataError(
-                f"{place}: {name} is empty in {count:,} rows, but `split.strategy: hash` knows a "
-                "row by the columns of `facts.unique`. Name columns there that every row has, or "
-                "none: then a row is known by all its columns."
+                f"{place}: {name} is empty in {count:,} rows, but `split.strategy: hash` "
+                "identifies a row by the columns of `facts.unique`. Name columns there that are "
+                "never empty, or none, so that all columns identify a row."
             )
 
 
 def _times(place: Path, name: str, column: pa.Array) -> np.ndarray:
-    """A time column's numbers, even where it serves as a category too."""
-    if pa.types.is_floating(column.type):
-        return column.to_numpy(zero_copy_only=False)  # seconds since it was read
+    """Returns a time column's seconds, also if the column is categorical too."""
+    if pa.types.is_floating(column.type):  # `read_chunks` has converted it
+        return np.asarray(column.to_numpy(zero_copy_only=False))
     found, wrong = moments(column)
     if wrong.any() or found.null_count:
         at = int(np.flatnonzero(wrong | found.is_null().to_numpy(zero_copy_only=False))[0])
         raise DataError(f"{place}: {name} is {column[at].as_py()!r} in a row; {EXPECTED}.")
-    return found.to_numpy(zero_copy_only=False)
+    return np.asarray(found.to_numpy(zero_copy_only=False))
 
 
 def _coded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The values that occur, and each row's place among them, in as few bytes as it takes."""
+    """Returns the different values, and each row's place among them in a small int type."""
     found, places = np.unique(values, return_inverse=True)
     return found, places.reshape(-1).astype(np.min_scalar_type(len(found)))
 
 
 class _Codes:
-    """Small numbers for values, given out as the values come."""
+    """Numbers values in the order in which they first occur."""
 
     def __init__(self) -> None:
         self.codes: dict[object, int] = {}
         self._parts: list[np.ndarray] = []
 
     def add(self, found: np.ndarray, places: np.ndarray) -> None:
-        """Codes one chunk: the values in it, and each row's place among them."""
+        """Adds one chunk: its different values, and each row's place among them."""
         codes = [self.codes.setdefault(value, len(self.codes)) for value in found.tolist()]
         kind = np.min_scalar_type(len(self.codes))
         self._parts.append(np.asarray(codes, dtype=kind)[places])
 
     def ordered(self) -> tuple[np.ndarray, np.ndarray]:
-        """The values in order, and each row's place among them, whatever the chunks were."""
+        """Returns the sorted values, and each row's place among them."""
         values = np.array(list(self.codes))
         order = np.argsort(values, kind="stable")
         rank = np.empty(len(order), dtype=np.min_scalar_type(max(len(order), 1)))

@@ -1,7 +1,7 @@
-"""Figures of all raw rows, chunk by chunk, in memory that no vocabulary makes grow.
+"""Counts all raw rows, chunk by chunk, in memory that does not grow with the vocabularies.
 
-Categories are counted in buckets by their hash: enough to see a distribution change from one
-version of the data to the next, and nothing that names anyone.
+Categories are counted in buckets by their hash. That is enough to find changes of a distribution
+between versions of the data, and it does not store any name.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from autorec_core.data.encoding.hashing import HASH, MIX, bits, hashes, mixed, o
 BUCKETS = 64
 DECILES = np.linspace(0.1, 0.9, 9)
 TOP = np.uint64(64 - (BUCKETS - 1).bit_length())
-"""How far the bits that choose a bucket stand from the right: of a product, the left are best."""
+"""The shift to the leading bits of a hash, which choose the bucket: they are the best mixed."""
 
 
 @dataclass(frozen=True)
 class Drift:
-    """How far a column's distribution is from that of the previous version.
+    """The difference of a column's distribution from that of the previous version.
 
     Args:
         psi: The population stability index.
-        chance: What sampling alone leads to: expectation plus three standard deviations.
+        chance: The largest index that chance explains: its mean plus three standard deviations if
+            the distribution has not changed.
     """
 
     psi: float
@@ -37,20 +38,20 @@ class Drift:
 
     @property
     def beyond_chance(self) -> float:
-        """The index less what sampling alone leads to."""
+        """The part of the index that chance does not explain."""
         return max(0.0, self.psi - self.chance)
 
 
 @dataclass(frozen=True, eq=False)
 class Counted:
-    """What one chunk adds to a tally.
+    """The counts of one chunk.
 
     Args:
-        rows: Its rows.
-        label_sum: The sum of its labels.
-        missing: Gaps of each column.
-        counts: Rows in each bin of each column.
-        keys: uint64, a hash of each row's unique columns, shape (rows,); empty without them.
+        rows: Number of rows.
+        label_sum: The sum of the labels.
+        missing: Number of missing values of each column.
+        counts: Number of rows in each bin of each column.
+        keys: uint64, a hash of each row's unique columns, shape (rows,); empty if there are none.
     """
 
     rows: int
@@ -65,8 +66,8 @@ class RawTally:
 
     Args:
         entry: The data set's entry in params.yaml.
-        previous: The tally of the previous version, whose edges the numbers are binned by; the
-            first rows' deciles otherwise.
+        previous: The tally of the previous version, whose bins are used. Without it, the bins are
+            the deciles of the first rows.
     """
 
     def __init__(self, entry: DatasetParams, previous: Mapping[str, Any] | None = None) -> None:
@@ -81,17 +82,17 @@ class RawTally:
 
     @property
     def edges(self) -> dict[str, list[float]]:
-        """What stands between the bins of each column of numbers that has shown any."""
+        """The edges between the bins of each numeric column that has had a value."""
         return dict(self._edges)
 
     @property
     def has_edges(self) -> bool:
-        """Whether each column of numbers has shown any."""
+        """Whether all numeric columns have edges."""
         text = {*self._entry.categorical, *self._entry.multi_valued, *self._entry.key_only}
         return all(name in self._edges for name in _tallied(self._entry) if name not in text)
 
     def learn(self, table: pa.Table) -> None:
-        """Takes edges from one chunk of rows where there are none yet."""
+        """Sets the edges of columns that have none yet, from one chunk of rows."""
         for name in _tallied(self._entry):
             if name not in self._edges and pa.types.is_floating(table.schema.field(name).type):
                 known = values.plain(table[name]).drop_null().to_numpy()
@@ -99,7 +100,7 @@ class RawTally:
                     self._edges[name] = np.unique(np.quantile(known, DECILES)).tolist()
 
     def add(self, counted: Counted) -> None:
-        """Takes in one chunk that `count` has counted."""
+        """Adds the counts of one chunk."""
         self._rows += counted.rows
         self._label_sum += counted.label_sum
         for name, missing in counted.missing.items():
@@ -110,7 +111,7 @@ class RawTally:
             self._keys.append(counted.keys)
 
     def finish(self) -> dict[str, Any]:
-        """The tally as JSON's types."""
+        """Returns the tally as JSON-serialisable data."""
         label_rows = self._rows - self._missing.get(self._entry.label, 0)
         keys = np.concatenate(self._keys) if self._keys else None
         columns: dict[str, dict[str, Any]] = {}
@@ -128,12 +129,12 @@ class RawTally:
 
 
 def count(entry: DatasetParams, edges: Mapping[str, Sequence[float]], table: pa.Table) -> Counted:
-    """Counts one chunk of rows. A function of one partition: it can run anywhere.
+    """Counts one chunk of rows. It can run in any process.
 
     Args:
         entry: The data set's entry in params.yaml.
-        edges: Between the bins of each column of numbers that has any.
-        table: The rows, as `read_chunks` gives them.
+        edges: The edges between the bins of numeric columns; columns without edges are not counted.
+        table: The rows, as `read_chunks` returns them.
     """
     missing: dict[str, int] = {}
     counts: dict[str, np.ndarray] = {}
@@ -163,54 +164,55 @@ def _tallied(entry: DatasetParams) -> list[str]:
 
 
 def drifts(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Drift]:
-    """The drift of each column that two tallies share.
+    """Computes the drift of each column that two tallies share.
 
     Args:
         before: The tally of the previous version.
-        now: The tally of this one, made with `before`'s edges.
+        now: The tally of this version, made with the edges of `before`.
     """
     found = {}
     for name, after in now["columns"].items():
         earlier = before["columns"].get(name)
         same = earlier is not None and len(earlier["counts"]) == len(after["counts"])
         if "edges" not in after and before.get("hash") != now.get("hash"):
-            continue  # the same categories would be in other buckets
+            continue  # another hash function puts categories into other buckets
         if same and earlier.get("edges") == after.get("edges"):
             found[name] = psi(*([*one["counts"], one["missing"]] for one in (earlier, after)))
     return found
 
 
 def psi(before: Sequence[int], now: Sequence[int]) -> Drift:
-    """The population stability index of two histograms.
+    """Computes the population stability index of two histograms.
 
     Args:
         before: Counts of each bin.
         now: Counts of the same bins.
 
     Returns:
-        The index, and what chance alone leads to: times `nm / (n + m)` it is about chi-squared
-        (Yurdakul, 2018).
+        The index, and the largest index that chance explains. Without a change, the index times
+        `nm / (n + m)` is approximately chi-squared (Yurdakul, 2018).
     """
     first, second = (np.asarray(counts, dtype=np.float64) for counts in (before, now))
     used = first + second > 0
     first, second = first[used], second[used]
     free = max(int(used.sum()) - 1, 0)
     scale = 1 / max(first.sum(), 1.0) + 1 / max(second.sum(), 1.0)
-    # Half a row in each bin keeps an empty one from making the index infinite.
+    # Half a row is added to each bin, because an empty bin would make the index infinite.
     shares = [(counts + 0.5) / (counts + 0.5).sum() for counts in (first, second)]
     index = float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
     return Drift(index, float((free + 3 * np.sqrt(2 * free)) * scale))
 
 
 def _binned(numbers: np.ndarray, edges: Sequence[float]) -> np.ndarray:
-    """How many numbers stand in each bin; one that is an edge stands before it."""
+    """Counts the numbers in each bin; a number equal to an edge is in the lower bin."""
     above = [np.count_nonzero(numbers > edge) for edge in edges]
     return -np.diff([len(numbers), *above, 0])
 
 
 def _hashed(column: pa.Array) -> np.ndarray:
-    """A hash of each row's text, whatever it is where none stands: uint64, shape (rows,)."""
+    """Hashes each row's text: uint64, shape (rows,); the hash of null means nothing."""
     if not pa.types.is_dictionary(column.type):
         return hashes(column)
     codes = column.indices.fill_null(0).to_numpy(zero_copy_only=False)
-    return hashes(pa.concat_arrays([column.dictionary, pa.nulls(1, column.type.value_type)]))[codes]
+    words = pa.concat_arrays([column.dictionary, pa.nulls(1, column.type.value_type)])
+    return np.asarray(hashes(words)[codes])

@@ -1,1 +1,1 @@
-"""Reading raw files in their owners' formats, and guessing what a new file holds."""
+"""Reading: reads raw files in several formats, and guesses the entry of a new file."""

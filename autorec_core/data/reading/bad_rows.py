@@ -1,4 +1,4 @@
-"""What becomes of rows that cannot be used: the first one stops, or all are set aside."""
+"""Rows that cannot be used: the first one is an error, or they are set aside up to a limit."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class BadRow:
 
     Args:
         file: The raw file's name.
-        line: Its line, or its row in a file without lines, counted from 1.
+        line: The line, or in a file without lines the row, counted from 1.
         reason: What was found and what is allowed.
-        text: The beginning of the row as it stands in the file, where it is text.
+        text: The beginning of the line; "" in a file without lines.
     """
 
     file: str
@@ -31,11 +31,11 @@ class BadRow:
 
 @dataclass
 class BadRows:
-    """Collects bad rows up to a limit; a limit of 0 makes the first one an error.
+    """Collects bad rows up to a limit. With a limit of 0 the first bad row is an error.
 
     Args:
-        limit: How many bad rows are set aside before the whole file is refused.
-        rows: Those set aside so far.
+        limit: The most bad rows that are set aside; one more is an error.
+        rows: The rows set aside so far.
     """
 
     limit: int = 0
@@ -45,27 +45,29 @@ class BadRows:
         """Sets one row aside.
 
         Raises:
-            DataError: The limit is passed.
+            DataError: There are more bad rows than the limit.
         """
         if len(self.rows) < self.limit:
             self.rows.append(BadRow(file.name, line, reason, text[:TEXT_KEPT]))
             return
         message = f"{file}, {unit} {line}: {reason}."
         if self.limit:
-            message += f" {self.limit} rows were set aside already, which is `max_bad_rows`."
+            message += (
+                f" {self.limit} bad rows before it were set aside, as many as `max_bad_rows`."
+            )
         raise DataError(message)
 
     def merge(self, other: BadRows, file: Path, unit: str = "line") -> None:
-        """Sets aside what another collector has of a file.
+        """Sets aside the rows that another collector has set aside in a file.
 
         Raises:
-            DataError: The limit is passed.
+            DataError: There are more bad rows than the limit.
         """
         for row in other.rows:
             self.add(file, row.line, row.reason, row.text, unit)
 
     def table(self) -> pa.Table:
-        """The rows set aside, as a table of file, line, reason and text."""
+        """Returns the rows set aside, as a table of file, line, reason and text."""
         columns = {name: [getattr(row, name) for row in self.rows] for name in _COLUMNS}
         return pa.table(columns, schema=pa.schema(_COLUMNS.items()))
 

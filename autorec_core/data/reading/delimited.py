@@ -1,4 +1,4 @@
-"""Delimited text, block by block: fast where all is well, line by line where something is not."""
+"""Reads delimited text in blocks: fast if a block has no errors, or else line by line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from autorec_core.data.reading.bad_rows import BadRows
 from autorec_core.data.reading.lines import Block, Span
 from autorec_core.errors import DataError, listed
 
-# Arrow splits at one byte only; a longer separator is first replaced by this one.
+# Arrow allows only one byte as separator; this one replaces longer separators.
 MARK = "\x1f"
 
 
@@ -27,8 +27,7 @@ class TextRows:
     """Rows of a text file before their columns have types.
 
     Args:
-        table: Every column as strings, nothing null yet; or all numbers as float64, null where
-            nothing stands.
+        table: All columns as strings without nulls; or numeric columns as float64, null if empty.
         lines: int64 line numbers, shape (rows,).
     """
 
@@ -38,14 +37,14 @@ class TextRows:
 
 @dataclass(frozen=True)
 class Layout:
-    """How the fields of a line stand in it.
+    """The layout of a line.
 
     Args:
         file: The file, for messages.
         names: The columns.
-        separator: What stands between two fields.
-        quoted: Whether a field may stand in double quotes, to hold the separator.
-        missing: What stands in a field, other than nothing, where a value is missing.
+        separator: The text between two fields.
+        quoted: Whether a field may be in double quotes, so that it can contain the separator.
+        missing: The words that mean a missing value.
     """
 
     file: Path
@@ -61,13 +60,13 @@ class Layout:
         bad: BadRows,
         numbers: Collection[str] = (),
     ) -> TextRows:
-        """The fields of whole lines.
+        """Divides lines into fields.
 
         Args:
             content: The lines, each ending with a line feed.
             lines: Their int64 numbers in the file, shape (lines,).
-            bad: Receives the lines that do not have the columns they should.
-            numbers: Columns to be given as numbers at once, if all they hold are finite numbers.
+            bad: Collects the lines with a wrong number of columns and other errors.
+            numbers: Columns to return as numbers, if they hold only finite numbers.
         """
         table = self._with_numbers(content, len(lines), numbers) if numbers else None
         if table is None:
@@ -84,13 +83,11 @@ class Layout:
         content = b"".join(texts[place] + b"\n" for place in kept)
         table = self._table(content, len(kept))
         if table is None:
-            raise DataError(
-                f"{self.file}, lines {lines[0]} to {lines[-1]}: quotes do not match up."
-            )
+            raise DataError(f"{self.file}, lines {lines[0]} to {lines[-1]}: a quote is not closed.")
         return TextRows(table, lines[kept])
 
     def fields(self, text: str) -> list[str]:
-        """The fields of one line."""
+        """Divides one line into fields."""
         if self.quoted and len(self.separator) == 1:
             return next(csv.reader([text], delimiter=self.separator), [])
         return text.split(self.separator)
@@ -98,8 +95,8 @@ class Layout:
     def _with_numbers(
         self, content: bytes | bytearray, count: int, numbers: Collection[str]
     ) -> pa.Table | None:
-        """All lines at once, with numbers; None where any needs a closer look."""
-        # Arrow takes white space off numbers; here a number with white space is none.
+        """Parses all lines at once, with numbers; None if a line may have an error."""
+        # Arrow removes white space around numbers; here it is an error.
         if not count or b" " in content or (self.separator != "\t" and b"\t" in content):
             return None
         table = self._table(content, count, numbers)
@@ -113,7 +110,7 @@ class Layout:
     def _table(
         self, content: bytes | bytearray, count: int, numbers: Collection[str] = ()
     ) -> pa.Table | None:
-        """All lines at once; None where any of them needs a closer look."""
+        """Parses all lines at once; None if a line may have an error."""
         if not count:
             return pa.table({name: pa.array([], pa.string()) for name in self.names})
         if any(mark in content for mark in (b"\0", b"\r")):
@@ -127,7 +124,7 @@ class Layout:
         try:
             table = pyarrow.csv.read_csv(
                 pa.BufferReader(content),
-                # One thread: whoever calls this has others of its own.
+                # The callers use several threads already.
                 read_options=pyarrow.csv.ReadOptions(column_names=self.names, use_threads=False),
                 parse_options=pyarrow.csv.ParseOptions(
                     delimiter=separator,
@@ -145,7 +142,7 @@ class Layout:
             )
         except pa.ArrowInvalid:
             return None
-        # For Arrow an empty line is a row of gaps; to search for one takes longer than all else.
+        # Arrow reads an empty line as a row of nulls. The search for empty lines is slow.
         if not any(table[name].null_count == 0 for name in self.names if name in numbers) and (
             content.startswith(b"\n") or b"\n\n" in content
         ):
@@ -153,7 +150,7 @@ class Layout:
         return table if table.num_rows == count else None
 
     def _fault(self, text: bytes) -> str | None:
-        """What is wrong with a line, if anything is."""
+        """Returns what is wrong with a line; None if nothing is."""
         if not text:
             return f"an empty line; {self._expected()}"
         if b"\0" in text:
@@ -191,12 +188,12 @@ class Layout:
 
 @dataclass(frozen=True)
 class Piece:
-    """Whole lines that are still to be divided into fields.
+    """Whole lines that are not divided into fields yet.
 
     Args:
-        layout: How their fields stand in them.
-        content: The lines, each ending with a line feed, or where they stand.
-        lines: Their numbers in the file: all of a range, or int64, shape (lines,).
+        layout: The layout of the lines.
+        content: The lines, each ending with a line feed, or their place in the file.
+        lines: Their numbers in the file: a range, or int64 of shape (lines,).
         last_line: The number of the last line before the next piece.
     """
 
@@ -207,14 +204,14 @@ class Piece:
 
     @property
     def nbytes(self) -> int:
-        """How much it takes to send the piece elsewhere."""
+        """The number of bytes to send if another process reads the piece."""
         return 0 if isinstance(self.content, Span) else len(self.content)
 
     def rows(self, bad: BadRows, numbers: Collection[str] = ()) -> TextRows:
-        """The rows.
+        """Divides the lines into fields.
 
         Args:
-            bad: Receives the lines that do not have the columns they should.
+            bad: See `Layout.parse`.
             numbers: See `Layout.parse`.
         """
         content = self.content.read() if isinstance(self.content, Span) else self.content
@@ -226,13 +223,14 @@ class Piece:
 
 @dataclass(frozen=True)
 class MoviePiece(Piece):
-    """Lines of a Netflix Prize file, from which the movies' own lines have been taken.
+    """Rating lines of a Netflix Prize file, without the movie lines between them.
 
     Args:
-        name: What to call the movie.
-        heads: The int64 numbers of the movies' lines, shape (movies,).
-        movies: The movie above the first of them, if any, and then that of each.
-        no_movies: Number and text of lines that look like a movie's but are not.
+        name: The name of the movie column.
+        heads: The int64 numbers of the movie lines, shape (movies,).
+        movies: The movie of the lines before the first movie line, if known, and then the movie of
+            each movie line.
+        no_movies: Number and text of the lines that end in ":" but are not movie lines.
     """
 
     name: str
@@ -241,10 +239,10 @@ class MoviePiece(Piece):
     no_movies: tuple[tuple[int, str], ...]
 
     def rows(self, bad: BadRows, numbers: Collection[str] = ()) -> TextRows:
-        """The rows; `bad` receives the lines that are neither a movie's nor a rating's."""
+        """Divides the lines into fields; `bad` collects lines that are no movie and no rating."""
         file = self.layout.file
         for line, text in self.no_movies:
-            bad.add(file, line, "a line that ends in ':' but is no movie number", text)
+            bad.add(file, line, "a line that ends in ':' but is not a movie number", text)
         parsed = super().rows(bad, numbers)
         above = np.searchsorted(self.heads, parsed.lines)
         if self.movies[0] is None and (orphans := above == 0).any():
@@ -267,20 +265,20 @@ def read_delimited(
     missing: Sequence[str] = (),
     by_place: bool = False,
 ) -> Iterator[Piece]:
-    """The rows of a delimited text file, in pieces.
+    """Reads a delimited text file in pieces.
 
     Args:
         file: The file, for messages.
         blocks: Its lines.
-        names: Its columns; with a header they may be left out, and must agree with it otherwise.
-        separator: What stands between two fields.
+        names: Its columns. With a header they may be empty; otherwise they must equal the header.
+        separator: The text between two fields.
         header: Whether the first line names the columns.
-        quoted: Whether a field may stand in double quotes.
-        missing: What stands in a field, other than nothing, where a value is missing.
-        by_place: Whether pieces say, where they can, only where their lines stand.
+        quoted: Whether a field may be in double quotes.
+        missing: The words that mean a missing value.
+        by_place: Whether pieces hold, if possible, only the place of their lines in the file.
 
     Raises:
-        DataError: The header is not what it should be.
+        DataError: The header has other columns than `names`, or a column twice.
     """
     layout = Layout(file, tuple(names), separator, quoted, tuple(missing))
     for block in blocks:
@@ -299,7 +297,7 @@ def read_delimited(
 
 
 def separator_line(content: bytes | bytearray) -> str | None:
-    """The separator that a first line such as `sep=;` names, as Excel writes it; None without."""
+    """Returns the separator of a first line such as `sep=;`, which Excel writes; None without."""
     found = re.match(rb'"?sep=(.)"?\n', content, re.IGNORECASE)
     return found[1].decode("latin-1") if found else None
 
@@ -307,15 +305,15 @@ def separator_line(content: bytes | bytearray) -> str | None:
 def read_netflix(
     file: Path, blocks: Iterator[Block], *, names: Sequence[str], missing: Sequence[str] = ()
 ) -> Iterator[MoviePiece]:
-    """The rows of a Netflix Prize file, in pieces.
+    """Reads a Netflix Prize file in pieces.
 
-    `movie:` lines stand each above its `user,rating,date` rows.
+    Each `movie:` line is followed by the movie's `user,rating,date` lines.
 
     Args:
         file: The file, for messages.
         blocks: Its lines.
-        names: What to call movie, user, rating and date.
-        missing: What stands in a field, other than nothing, where a value is missing.
+        names: The names of the columns of movie, user, rating and date.
+        missing: The words that mean a missing value.
     """
     layout = Layout(file, tuple(names[1:]), ",", quoted=False, missing=tuple(missing))
     movie: str | None = None
@@ -352,15 +350,15 @@ def read_netflix(
 
 
 def _header(layout: Layout, head: bytes | bytearray) -> tuple[str, ...]:
-    """The columns that the header line names, held against those the entry names."""
+    """Returns the columns in the header, after it has compared them with those of the entry."""
     try:
         found = tuple(layout.fields(head.decode("utf-8")))
     except UnicodeDecodeError as error:
         raise DataError(f"{layout.file}, line 1: the header is not UTF-8 text.") from error
     if doubled := [name for name, count in Counter(found).items() if count > 1]:
         raise DataError(
-            f"{layout.file}, line 1: the header names {listed(doubled)} twice; give each column a "
-            "name of its own."
+            f"{layout.file}, line 1: the header names {listed(doubled)} twice; give each column "
+            "its own name."
         )
     if layout.names and found != layout.names:
         raise DataError(

@@ -1,4 +1,4 @@
-"""Text files of any size, compressed or not, as blocks of whole lines."""
+"""Reads text files of any size, compressed or not, in blocks of whole lines."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from autorec_core.errors import DataError
 BLOCK_BYTES = 16 << 20
 LONGEST_LINE = 64 << 20
 MARK = b"\xef\xbb\xbf"
-"""What some programs put before text in UTF-8."""
+"""The byte order mark that some programs write before UTF-8 text."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """Whole lines of an uncompressed file by their place, for whoever reads them elsewhere.
+    """The place of whole lines in an uncompressed file, so that another process can read them.
 
     Args:
         file: The file.
-        start: The place of their first byte.
-        stop: The place behind their last.
+        start: The offset of the first byte.
+        stop: The offset after the last byte.
     """
 
     file: Path
@@ -36,7 +36,7 @@ class Span:
     stop: int
 
     def read(self) -> bytearray:
-        """The lines as `Block.content` has them.
+        """Reads the lines, in the form of `Block.content`.
 
         Raises:
             DataError: The file cannot be read.
@@ -57,9 +57,9 @@ class Block:
 
     Args:
         content: The lines, each ending with a line feed.
-        first_line: The number of the first, counted from 1.
-        lines: How many they are.
-        span: Where they stand, if the file is not compressed.
+        first_line: The number of the first line, counted from 1.
+        lines: Number of lines.
+        span: Their place in the file; None if the file is compressed.
     """
 
     content: bytearray
@@ -72,7 +72,7 @@ def _zstandard(file: IO[bytes]) -> Any:
     return pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")
 
 
-# By the first bytes, since a file's name may say nothing.
+# By the first bytes of a file, because its name may not tell.
 _COMPRESSIONS: dict[bytes, tuple[str, Callable[[Any], Any]]] = {
     b"\x1f\x8b": ("gzip", gzip.open),
     b"BZh": ("bzip2", bz2.BZ2File),
@@ -82,15 +82,15 @@ _COMPRESSIONS: dict[bytes, tuple[str, Callable[[Any], Any]]] = {
 
 
 def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
-    """A text file's lines, about `block_bytes` at a time, with Windows line ends made plain.
+    """Reads the lines of a text file, about `block_bytes` at a time. CR LF becomes LF.
 
     Args:
-        path: The file; gzip, bzip2, xz and zstandard are told by their first bytes.
-        block_bytes: How much is read at once; no result may depend on it.
+        path: The file; gzip, bzip2, xz and zstandard are recognised by their first bytes.
+        block_bytes: The number of bytes to read at once. Results must not depend on it.
 
     Raises:
-        DataError: The file cannot be read, is empty, its compression is broken, or a line is
-            absurdly long.
+        DataError: The file cannot be read, is empty or damaged, or a line is longer than
+            `LONGEST_LINE` bytes.
     """
     kind = "file"
     line, rest, at = 1, bytearray(), 0
@@ -131,7 +131,7 @@ def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
 
 
 def _more(stream: Any, rest: bytearray, most: int) -> bytearray | None:
-    """What is left of earlier bytes, and the next ones behind it; None where there are none."""
+    """Returns the rest of earlier bytes plus the next bytes; None at the end of the file."""
     content = bytearray(len(rest) + most)
     content[: len(rest)] = rest
     with memoryview(content) as view, view[len(rest) :] as room:

@@ -1,4 +1,4 @@
-"""Parquet files as raw data: one, or a folder of them whose names hold columns too."""
+"""Reads raw Parquet files: one, or a folder of them, whose folder names may hold columns."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from autorec_core.data.reading.bad_rows import BadRows
 from autorec_core.data.reading.delimited import TextRows
 from autorec_core.errors import DataError, listed
 
-# A row of a Parquet file weighs about this much, so that blocks of all formats are alike.
+# The assumed size of a row, so that blocks of all formats have about the same size.
 ROW_BYTES = 128
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
-"""What Hive and Spark call a folder whose rows have no value in its column."""
+"""The folder name that Hive and Spark use for a missing value."""
 
 
 @dataclass(frozen=True)
 class TablePiece:
-    """Rows of a file that has columns already; see `Piece`."""
+    """Rows of a Parquet file; see `Piece`."""
 
     table: pa.Table
     lines: np.ndarray
@@ -32,24 +32,24 @@ class TablePiece:
 
     @property
     def nbytes(self) -> int:
-        """How much it takes to send the piece elsewhere."""
+        """The number of bytes to send if another process reads the piece."""
         return int(self.table.nbytes)
 
     def rows(self, bad: BadRows, numbers: Collection[str] = ()) -> TextRows:
-        """The rows."""
+        """Returns the rows."""
         return TextRows(self.table, self.lines)
 
 
 def parquet_pieces(file: Path, wanted: Sequence[str], block_bytes: int) -> Iterator[TablePiece]:
-    """The rows of a Parquet file, in pieces.
+    """Reads a Parquet file in pieces.
 
     Args:
-        file: The file. Columns that it lacks may stand in the names of the folders above it.
+        file: The file. The names of its folders may hold further columns, such as `month=3`.
         wanted: The columns to read.
-        block_bytes: About how much is read at once.
+        block_bytes: The approximate number of bytes to read at once.
 
     Raises:
-        DataError: The file is broken or lacks a column.
+        DataError: The file is damaged or a column is missing.
     """
     below = {name: value for name, value in folder_values(file).items() if name in wanted}
     try:
@@ -57,7 +57,7 @@ def parquet_pieces(file: Path, wanted: Sequence[str], block_bytes: int) -> Itera
             found = opened.schema_arrow.names
             needed = frozenset(wanted)
             names = [name for name in found if name in needed]
-            no_column_lacks(file, wanted, [*found, *below])
+            check_columns(file, wanted, [*found, *below])
             first = 1
             rows = max(1, block_bytes // ROW_BYTES)
             for batch in opened.iter_batches(batch_size=rows, columns=names):
@@ -70,11 +70,11 @@ def parquet_pieces(file: Path, wanted: Sequence[str], block_bytes: int) -> Itera
         raise DataError(f"{file} is not a whole Parquet file: {error}.") from error
 
 
-def no_column_lacks(file: Path, wanted: Sequence[str], found: list[str]) -> None:
-    """Sees that each column is there once.
+def check_columns(file: Path, wanted: Sequence[str], found: list[str]) -> None:
+    """Checks that each wanted column occurs once.
 
     Raises:
-        DataError: One is, or there are several of its name.
+        DataError: A column is missing, or several columns have its name.
     """
     counts = Counter(found)
     if doubled := [name for name in wanted if counts[name] > 1]:
@@ -84,7 +84,7 @@ def no_column_lacks(file: Path, wanted: Sequence[str], found: list[str]) -> None
 
 
 def folder_values(file: Path) -> dict[str, str | None]:
-    """The columns in the names of the folders above a file, such as `country=nl/month=3`."""
+    """Returns the columns and values in a file's folder names, such as `country=nl/month=3`."""
     pairs = [part.partition("=") for part in file.parts[:-1] if "=" in part[1:]]
     return {
         unquote(name): None if value == NO_VALUE else unquote(value) for name, _, value in pairs
@@ -92,7 +92,7 @@ def folder_values(file: Path) -> dict[str, str | None]:
 
 
 def with_folder_values(table: pa.Table, below: Mapping[str, str | None]) -> pa.Table:
-    """A file's rows with the columns that the names of its folders hold, as text."""
+    """Adds the columns and values of folder names to a file's rows, as text."""
     for name, value in below.items():
         if name not in table.column_names:
             column = pa.array([value], pa.string()).take(pa.array(np.zeros(len(table), np.int64)))

@@ -1,4 +1,4 @@
-"""Reads raw files in their owners' formats, chunk by chunk, and says which line is wrong."""
+"""Reads raw files chunk by chunk, in all formats, and names the line of an error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from autorec_core.config import DatasetParams, DelimitedFormat, NetflixFormat, ParquetFormat
-from autorec_core.data.compute import HERE, Compute
+from autorec_core.data.compute import LOCAL, Compute
 from autorec_core.data.reading.bad_rows import BadRows
 from autorec_core.data.reading.delimited import (
     MoviePiece,
@@ -34,13 +34,13 @@ from autorec_core.errors import DataError
 
 @dataclass(frozen=True)
 class RawRows:
-    """Some rows of a raw file, in its order.
+    """Some rows of a raw file, in the order of the file.
 
     Args:
-        table: Label and numeric columns as float64, categorical columns as strings (or, where
-            asked for, dictionaries of them), the time column as float64, columns that are keys and
-            nothing else as strings; null where a value is missing. Ignored columns are absent.
-        numbers: int64 row numbers over all files, bad rows counted, from 0; shape (rows,).
+        table: Label, numeric columns and time column as float64; categorical columns as strings or
+            dictionaries of strings; columns that are only keys as strings. Missing values are null.
+            Ignored columns are left out.
+        numbers: int64 row numbers, shape (rows,), counted from 0 over all files, with bad rows.
     """
 
     table: pa.Table
@@ -48,25 +48,26 @@ class RawRows:
 
 
 def read_raw(entry: DatasetParams, path: Path, *, check_labels: bool = False) -> pd.DataFrame:
-    """All rows of a raw file that fits into memory.
+    """Reads all rows of a raw file that fits into memory.
 
     Args:
         entry: The data set's entry in params.yaml.
         path: The raw file, or a pattern for several.
-        check_labels: Whether a label that the entry's facts do not allow is a bad row.
+        check_labels: Whether a row is bad if its label is not allowed by the entry's facts.
 
     Returns:
-        A row a line: categorical columns as strings, label and numeric columns as float64.
+        The rows: categorical columns as strings, label and numeric columns as float64.
 
     Raises:
         DataError: The file is missing, empty or malformed; the message names the line.
     """
     chunks = read_chunks(entry, path, bad=bad_rows_of(entry), check_labels=check_labels)
-    return pa.concat_tables([rows.table for rows in chunks]).to_pandas()
+    frame: pd.DataFrame = pa.concat_tables([rows.table for rows in chunks]).to_pandas()
+    return frame
 
 
 def bad_rows_of(entry: DatasetParams) -> BadRows:
-    """The collector of bad rows that an entry asks for."""
+    """Makes a collector of bad rows with the limit of an entry."""
     return BadRows(entry.max_bad_rows if entry.on_bad_rows == "quarantine" else 0)
 
 
@@ -78,18 +79,18 @@ def read_chunks(
     check_labels: bool = True,
     coded: bool = False,
     block_bytes: int | None = None,
-    compute: Compute = HERE,
+    compute: Compute = LOCAL,
 ) -> Generator[RawRows]:
-    """A raw file's rows in bounded memory.
+    """Reads a raw file's rows chunk by chunk, in bounded memory.
 
     Args:
         entry: The data set's entry in params.yaml.
         path: The raw file, or a pattern for several.
-        bad: Receives the rows that cannot be used.
-        check_labels: Whether a label that the entry's facts do not allow is a bad row.
-        coded: Whether categorical columns come as dictionaries.
-        block_bytes: About how much is read at once; no result may depend on it.
-        compute: Where pieces of a file become rows.
+        bad: Collects the rows that cannot be used.
+        check_labels: Whether a row is bad if its label is not allowed by the entry's facts.
+        coded: Whether categorical columns are returned as dictionaries.
+        block_bytes: The approximate number of bytes to read at once. Rows do not depend on it.
+        compute: Where pieces of a file are converted to rows.
 
     Raises:
         DataError: A file is missing, empty or malformed; the message names the line.
@@ -118,16 +119,16 @@ def map_chunks(
     check_labels: bool = True,
     coded: bool = False,
     block_bytes: int | None = None,
-    compute: Compute = HERE,
+    compute: Compute = LOCAL,
 ) -> Generator[Any]:
-    """What a function makes of each chunk of `read_chunks`, in order, made where it is read.
+    """Applies a function to each chunk of `read_chunks`, in the worker that reads the chunk.
 
     Args:
         function: Takes the settings of a chunk and its `RawRows`, which may be empty.
         entry: See `read_chunks`.
         path: See `read_chunks`.
         bad: See `read_chunks`.
-        settings: The settings of each chunk, by its place among all.
+        settings: Returns the settings of a chunk, given its number among all chunks.
         check_labels: See `read_chunks`.
         coded: See `read_chunks`.
         block_bytes: See `read_chunks`.
@@ -163,13 +164,13 @@ def map_chunks(
 
 @dataclass(frozen=True)
 class Reading:
-    """How the pieces of one file become rows.
+    """Settings for converting the pieces of one file to rows.
 
     Args:
         entry: The data set's entry in params.yaml.
         file: The file.
-        base: How many rows the files before it have.
-        limit: How many bad rows are set aside.
+        base: Number of rows in the files before it.
+        limit: The most bad rows to set aside.
         check_labels: See `read_chunks`.
         coded: See `read_chunks`.
     """
@@ -182,7 +183,7 @@ class Reading:
     coded: bool
 
     def rows(self, piece: Piece | TablePiece) -> tuple[TextRows, BadRows]:
-        """Rows with typed columns, and those that cannot be used."""
+        """Returns the rows of a piece with typed columns, and the bad rows."""
         bad = BadRows(self.limit)
         entry = self.entry
         columns = [] if entry.decimal else [entry.label, *entry.numeric]
@@ -192,16 +193,16 @@ class Reading:
         at_once = [name for name in columns if name not in elsewhere]
         typed = self._typed(piece.rows(bad, at_once), None)
         if typed is None:
-            # What is wrong is said with the text as it stands in the file.
+            # Read everything as text, because messages show the text of the file.
             bad = BadRows(self.limit)
             typed = self._typed(piece.rows(bad), bad)
         assert typed is not None
         return typed, bad
 
     def _typed(self, rows: TextRows, bad: BadRows | None) -> TextRows | None:
-        """Rows with typed columns, without those that have a value of the wrong kind.
+        """Returns rows with typed columns, without the rows that have a wrong value.
 
-        None if there are such rows and no one to receive them.
+        If there are such rows and `bad` is None, it returns None.
         """
         columns, faults = typed_columns(
             self.entry, self.file, rows.table, check_labels=self.check_labels, coded=self.coded
@@ -225,9 +226,10 @@ class Reading:
 def read_piece(
     function: Callable[..., Any], settings: tuple[Any, ...], reading: Reading, piece: Any
 ) -> tuple[Any, int, BadRows]:
-    """What `function` makes of one piece of a raw file, its number of rows, and bad rows.
+    """Applies `function` to one piece of a raw file, in any process.
 
-    A function of one partition: it can run anywhere.
+    Returns:
+        The function's result, the number of rows, and the bad rows.
     """
     typed, bad = reading.rows(piece)
     rows = RawRows(typed.table, reading.base + typed.lines - 1)
@@ -249,13 +251,13 @@ def _unit(entry: DatasetParams) -> str:
 def pieces(
     entry: DatasetParams, file: Path, block_bytes: int, *, by_place: bool
 ) -> Iterator[Piece] | Iterator[MoviePiece] | Iterator[TablePiece]:
-    """A raw file in pieces, by the format of its entry; each knows its rows.
+    """Divides a raw file into pieces, by the format of its entry.
 
     Args:
         entry: The data set's entry in params.yaml.
         file: The file.
-        block_bytes: About how much is read at once.
-        by_place: Whether pieces say, where they can, only where their lines stand.
+        block_bytes: The approximate number of bytes to read at once.
+        by_place: Whether pieces hold, if possible, only the place of their lines in the file.
     """
     match entry.format:
         case DelimitedFormat() as form:

@@ -1,4 +1,4 @@
-"""Which files a raw path stands for: a file, a folder of Parquet files, or a pattern."""
+"""Finds the files of a raw path: a file, a folder of Parquet files, or a pattern."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from autorec_core.errors import DataError
 
 
 def is_parquet(file: Path) -> bool:
-    """Whether a file's first bytes are those of a Parquet file."""
+    """Returns whether a file's first bytes are those of a Parquet file."""
     with file.open("rb") as opened:
         return opened.read(4) == b"PAR1"
 
 
 def raw_files(path: Path) -> list[Path]:
-    """The files of a raw path: a file, a folder of Parquet files, or a pattern (`part_*.txt`).
+    """Returns the files of a raw path: a file, a folder of Parquet files, or a pattern.
 
     Raises:
-        DataError: There is none.
+        DataError: There are no such files.
     """
     if path.is_file():
         return [path]
@@ -30,14 +30,14 @@ def raw_files(path: Path) -> list[Path]:
 
 
 def raw_names(path: Path, called: str) -> dict[str, Path]:
-    """The files of a raw path by their places in a data set's folder of raw files.
+    """Returns the files of a raw path, by their paths in a data set's folder of raw files.
 
     Args:
         path: See `raw_files`.
-        called: What the raw file, or the folder of raw files, is called there.
+        called: The name of the raw file, or of the folder of raw files, in that folder.
 
     Raises:
-        DataError: There is none.
+        DataError: There are no such files.
     """
     files = raw_files(path)
     if files == [path]:
@@ -48,12 +48,13 @@ def raw_names(path: Path, called: str) -> dict[str, Path]:
 
 
 def folder_files(folder: Path) -> list[Path]:
-    """The Parquet files of a folder and of the folders in it, in order.
+    """Returns the Parquet files of a folder and its subfolders, sorted.
 
-    Names that begin with a dot or an underscore are left out: they are notes of Spark and Hive.
+    Names that begin with a dot or an underscore are left out, because Spark and Hive keep metadata
+    there.
 
     Raises:
-        DataError: There is none.
+        DataError: There are no such files.
     """
     files = [
         file

@@ -1,4 +1,4 @@
-"""From the cells of a raw file to typed columns, and which rows break which rule."""
+"""Converts the cells of a raw file to typed columns, and finds the rows that break a rule."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pyarrow as pa
 
 from autorec_core.config import DatasetParams
 from autorec_core.data import spelled, times, values
-from autorec_core.data.reading.parquet import no_column_lacks
+from autorec_core.data.reading.parquet import check_columns
 from autorec_core.errors import DataError, listed
 
 
 def used_columns(entry: DatasetParams) -> list[str]:
-    """The columns that rows keep: label, features, time and keys."""
+    """Returns the columns that are read: label, features, time and keys."""
     time = [] if entry.time is None else [entry.time]
     return list(dict.fromkeys([entry.label, *entry.features, *time, *entry.key_only]))
 
@@ -24,20 +24,24 @@ def used_columns(entry: DatasetParams) -> list[str]:
 def typed_columns(
     entry: DatasetParams, file: Path, table: pa.Table, *, check_labels: bool, coded: bool
 ) -> tuple[dict[str, pa.Array], list[tuple[np.ndarray, str, str]]]:
-    """Typed columns, and which rows of which column break which rule.
+    """Converts columns to their types, and finds the rows that break a rule.
 
     Args:
         entry: The data set's entry in params.yaml.
         file: The file, for messages.
-        table: The rows as they stand in it.
-        check_labels: Whether a label that the entry's facts do not allow is wrong.
+        table: The rows as they are in the file.
+        check_labels: Whether a label is wrong if it is not allowed by the entry's facts.
         coded: Whether categorical columns become dictionaries.
 
+    Returns:
+        The typed columns, and for each rule which rows break it (bool, shape (rows,)), the column
+        and the rule's text.
+
     Raises:
-        DataError: A column is missing, or its type cannot hold what the entry says.
+        DataError: A column is missing, or its type does not suit its role.
     """
     wanted = used_columns(entry)
-    no_column_lacks(file, wanted, table.column_names)
+    check_columns(file, wanted, table.column_names)
     columns: dict[str, pa.Array] = {}
     faults: list[tuple[np.ndarray, str, str]] = []
     categorical, keys = frozenset(entry.categorical), entry.key_only
@@ -51,8 +55,8 @@ def typed_columns(
             required = name in (entry.user, entry.item)
         elif name in entry.multi_valued:
             separator = entry.multi_valued[name].separator
-            columns[name] = _of_column(file, name, values.joined, raw, separator)
-            limit = f"at most {values.LONGEST_CATEGORY:,} characters a category are allowed"
+            columns[name] = _of_column(file, name, values.join_cells, raw, separator)
+            limit = f"at most {values.LONGEST_CATEGORY:,} characters per category are allowed"
             faults.append((_too_long_inside(columns[name], separator), name, limit))
             required = False
         elif name == entry.label and entry.positive:
@@ -89,7 +93,7 @@ def _number(entry: DatasetParams) -> str:
 
 
 def _of_column(file: Path, name: str, read: Callable[..., Any], *arguments: Any) -> Any:
-    """What `read` makes of a column; an error names file and column."""
+    """Calls `read` and adds the names of file and column to errors."""
     try:
         return read(*arguments)
     except DataError as error:
@@ -97,17 +101,17 @@ def _of_column(file: Path, name: str, read: Callable[..., Any], *arguments: Any)
 
 
 def _too_long_inside(cells: pa.Array, separator: str) -> np.ndarray:
-    """Which cells hold a category longer than any identifier, shape (rows,)."""
+    """Returns which cells hold a category that is too long, bool, shape (rows,)."""
     wrong = values.too_long(cells)
     if wrong.any():
-        found, places = values.several(cells, separator)
+        found, places = values.split_cells(cells, separator)
         wrong[:] = False
         wrong[places[values.too_long(found)]] = True
     return wrong
 
 
 def allowed_labels(entry: DatasetParams) -> list[float] | None:
-    """The labels that may occur: those of the entry's facts, 0 and 1 for clicks."""
+    """Returns the allowed labels: those of the entry's facts, or 0 and 1 for clicks."""
     if entry.facts.label_values is not None:
         return entry.facts.label_values
     return [0.0, 1.0] if entry.task == "ctr" else None

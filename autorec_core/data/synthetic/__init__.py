@@ -1,1 +1,1 @@
-"""Made-up data: files in the benchmark formats, and ratings with a known structure."""
+"""Synthetic data: files in the formats of benchmarks, and ratings with a known structure."""

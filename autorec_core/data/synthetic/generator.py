@@ -1,7 +1,7 @@
-"""Writes made-up files in the formats of the benchmark data sets, for tests of scale and faults.
+"""Writes synthetic files in the formats of the benchmark data sets, to test scale and errors.
 
-Labels follow planted effects plus noise, so what the best possible model loses is known. A
-made-up file says nothing about real data and never stands in for it.
+Labels follow planted effects plus noise, so the loss of the best possible model is known. Results
+on synthetic files say nothing about real data.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ CHUNK_ROWS = 100_000
 FACTORS = 4
 NOISE = 0.8
 DIRT = (b"\0", b"\xff", b"\tx,x::x")
-"""What soiled lines end in: a NUL byte, what is no UTF-8, columns too many."""
+"""The ends of unreadable lines: a NUL byte, a byte that is not UTF-8, or too many columns."""
 
 
 @dataclass(frozen=True)
 class Generated:
-    """What was written.
+    """Facts about a synthetic file.
 
     Args:
-        rows: Number of rows, soiled ones included.
-        soiled: How many of them cannot be read.
-        noise_floor: The loss of the model that knows the planted effects: mean squared error of
-            ratings, cross-entropy of clicks.
+        rows: Number of rows, including unreadable ones.
+        soiled: Number of unreadable rows.
+        noise_floor: The loss of a model that knows the planted effects: mean squared error for
+            ratings, cross entropy for clicks.
     """
 
     rows: int
@@ -44,24 +44,24 @@ class Generated:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Some rows as text, and the sum of the losses that the best model would have on them."""
+    """Some rows as text, and the sum of the best possible model's losses on them."""
 
     content: bytes
     loss: float
 
 
 def generate(form: str, rows: int, path: Path, *, seed: int, dirt: float = 0.0) -> Generated:
-    """Writes a file of made-up rows, in memory that does not grow with it.
+    """Writes a file of synthetic rows, in memory that does not grow with the file.
 
     Args:
-        form: "movielens" (as the 1M ratings.dat), "netflix", "avazu" or "criteo".
-        rows: How many rows.
-        path: The file to appear; compressed where its name ends in .gz.
-        seed: Decides every byte.
-        dirt: The share of lines that are made unreadable.
+        form: "movielens" (like ratings.dat of MovieLens 1M), "netflix", "avazu" or "criteo".
+        rows: Number of rows.
+        path: The file; it is compressed if its name ends in .gz.
+        seed: The seed; the same seed gives the same file.
+        dirt: The share of lines to make unreadable.
 
     Raises:
-        ConfigError: There is no such format, or a number makes no sense.
+        ConfigError: The format is unknown, or a number is not allowed.
         DataError: The file cannot be written.
     """
     if form not in _WRITERS:
@@ -86,12 +86,12 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _soiled(content: bytes, share: float, random: np.random.Generator) -> tuple[bytes, int]:
-    """Lines of which a share is made unreadable, and how many were."""
+    """Makes a share of the lines unreadable, and returns the lines and the number of those."""
     if not share:
         return content, 0
     lines = content.split(b"\n")[:-1]
     chosen = np.flatnonzero(random.random(len(lines)) < share).tolist()
-    # Heads, of a file or of a movie, stay: what is tested is rows.
+    # Header lines and movie lines stay readable: only rows are tested.
     chosen = [at for at in chosen if not (lines[at].endswith(b":") or lines[at].startswith(b"id,"))]
     for number, at in enumerate(chosen):
         lines[at] += DIRT[number % len(DIRT)]
@@ -136,7 +136,7 @@ class _Ratings:
 
 
 def _ratings(rows: int, majors: int, minors: int, seed: int) -> Iterator[_Ratings]:
-    """Ratings of pairs that occur once each, in the order of their first part."""
+    """Yields ratings of pairs, each pair once, in the order of the first part of the pair."""
     random = np.random.default_rng([seed, 0])
     counts = _shares(rows, majors, minors)
     ends = np.cumsum(counts)
@@ -158,19 +158,20 @@ def _ratings(rows: int, majors: int, minors: int, seed: int) -> Iterator[_Rating
 
 
 def rating_variance(score: np.ndarray) -> np.ndarray:
-    """The variance of each rating given its score: what nobody can predict."""
+    """Computes the variance of each rating given its score, which no model can predict."""
     from scipy.special import ndtr
 
     edges = ndtr((np.array([1.5, 2.5, 3.5, 4.5]) - score[:, None]) / NOISE)
     shares = np.diff(edges, axis=1, prepend=0.0, append=1.0)
     steps = np.arange(1.0, 6.0)
-    return shares @ steps**2 - (shares @ steps) ** 2
+    variance: np.ndarray = shares @ steps**2 - (shares @ steps) ** 2
+    return variance
 
 
 def _shares(rows: int, majors: int, most: int) -> np.ndarray:
-    """How many rows each has: a few have many, none more than `most`."""
+    """Divides rows among `majors`: a few get many rows, but none more than `most`."""
     weights = np.arange(1, majors + 1) ** -0.5
-    counts = np.minimum((weights / weights.sum() * rows).astype(np.int64), most)
+    counts: np.ndarray = np.minimum((weights / weights.sum() * rows).astype(np.int64), most)
     while left := rows - int(counts.sum()):
         room = np.flatnonzero(counts < most)[:left]
         counts[room] += np.minimum(max(left // len(room), 1), most - counts[room])
@@ -178,7 +179,7 @@ def _shares(rows: int, majors: int, most: int) -> np.ndarray:
 
 
 def _prime(least: int) -> int:
-    """The first prime that is not less."""
+    """Returns the smallest prime number that is at least `least`."""
     while any(least % divisor == 0 for divisor in range(2, int(least**0.5) + 1)):
         least += 1
     return least
@@ -237,11 +238,11 @@ def _criteo(rows: int, seed: int) -> Iterator[_Chunk]:
 
 
 class _Clicks:
-    """Categories of skewed frequency, with an effect each and one for pairs of two columns."""
+    """Categories with skewed frequencies, their effects, and an effect of pairs of two columns."""
 
     def __init__(self, sizes: Mapping[str, int], rows: int, seed: int, rate: float) -> None:
         random = np.random.default_rng([seed, 0])
-        # A vocabulary grows with the rows as real ones do, up to its size.
+        # As in real data, a vocabulary grows with the rows, up to its size.
         self._sizes = {name: max(2, min(size, rows // 2)) for name, size in sizes.items()}
         spread = 1.2 / np.sqrt(len(sizes))
         self._effects = {name: random.normal(0, spread, size) for name, size in self._sizes.items()}
@@ -254,7 +255,7 @@ class _Clicks:
     def chunk(
         self, start: int, count: int
     ) -> tuple[dict[str, np.ndarray], np.ndarray, np.random.Generator]:
-        """Ids by column, the log-odds of a click, and what decides the rest of the rows."""
+        """Draws ids by column and the log-odds of a click, and returns the generator too."""
         random = np.random.default_rng([self._seed, 2, start])
         ids = {
             name: (random.random(count) ** 4 * size).astype(np.int64)
@@ -267,7 +268,7 @@ class _Clicks:
         return ids, logit + (left * right).sum(axis=1), random
 
     def texts(self, name: str) -> pa.Array:
-        """The text of each category: eight hexadecimal digits."""
+        """Returns the text of each category: eight hexadecimal digits."""
         if name not in self._texts:
             salt = sum(name.encode()) * 40_503
             codes = (np.arange(self._sizes[name]) * 2_654_435_761 + salt) % 2**32
@@ -276,7 +277,7 @@ class _Clicks:
 
 
 def _clicked(logit: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Clicks by their log-odds, and the entropy that is left when these are known."""
+    """Draws clicks from log-odds, and returns them and the entropy given the log-odds."""
     chance = 1 / (1 + np.exp(-logit))
     label = (random.random(len(logit)) < chance).astype(np.int64)
     entropy = -(chance * np.log(chance) + (1 - chance) * np.log1p(-chance))
@@ -284,13 +285,13 @@ def _clicked(logit: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray
 
 
 def _text(columns: Mapping[str, object], separator: str) -> bytes:
-    """Columns as lines of text, gaps empty."""
+    """Writes columns as lines of text; missing values are empty."""
     out = pa.BufferOutputStream()
     options = pyarrow.csv.WriteOptions(
         include_header=False, delimiter=separator, quoting_style="none"
     )
     pyarrow.csv.write_csv(pa.table(dict(columns)), out, options)
-    return out.getvalue().to_pybytes()
+    return bytes(out.getvalue().to_pybytes())
 
 
 _WRITERS: dict[str, Callable[[int, int], Iterator[_Chunk]]] = {

@@ -1,11 +1,11 @@
-"""Made-up ratings that follow a planted structure, so that the least possible loss is known.
+"""Synthetic ratings with a planted structure, so that the smallest possible loss is known.
 
-Each row has some categories, every category a hidden vector and a bias. What the planted structure
-makes of the vectors, scaled to a variance of 1, is what there is to learn; noise comes on top.
+Each row has some categories, and each category has a hidden vector and a bias. The signal is a
+function of the vectors, scaled to a variance of 1, plus the biases. Noise is added to it.
 
-The structures are such that each has interactors that can be it, and others that come nowhere near:
-sums over pairs miss what products of three and folds are, a cross network with weight vectors has
-too few products for all pairs, and products of a few coordinates cannot fold.
+For each structure, some interactors can learn it and others cannot. Sums over pairs cannot learn
+products of three or folds. A cross network with weight vectors has too few products for all pairs.
+Products of a few coordinates cannot learn folds.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from autorec_core.errors import ConfigError, listed
 
 FIELDS, CATEGORIES, DIM = 3, 25, 4
 NOISE = 0.5
-"""Standard deviation of what nobody can predict; the signal's is about 1.1."""
+"""Standard deviation of the noise; that of the signal is about 1.1."""
 BIAS = 0.4
-"""Standard deviation of what all categories of a row add together."""
+"""Standard deviation of the sum of a row's biases."""
 DEGREE = 3
-"""Of the planted cross: the number of coordinates in a product."""
+"""The largest number of coordinates in a product of the planted cross network."""
 FOLDED = 3
-"""How many directions the planted perceptron folds."""
+"""The number of directions that the planted perceptron folds."""
 FOLDS = (-0.7, 0.7)
-"""Where it does, in standard deviations: up to the first, down to the second, up again."""
+"""The places of the folds: the function rises to the first, falls to the second, rises again."""
 
 
 @dataclass(frozen=True)
 class Planted:
-    """Made-up rows and their truth.
+    """Synthetic rows and their labels without noise.
 
     Args:
-        schema: What the rows look like; no column is a user or an item.
-        rows: All rows, in an order that means nothing.
-        truth: What the label would be without noise, float64, shape (rows,).
-        floor: The mean squared error of knowing `truth`, over all rows to come.
+        schema: The schema of the rows; no column is a user or an item.
+        rows: All rows, in random order.
+        truth: The labels without noise, float64, shape (rows,).
+        floor: The expected mean squared error of a model that predicts `truth`.
     """
 
     schema: Schema
@@ -49,7 +49,7 @@ class Planted:
     floor: float = NOISE**2
 
     def part(self, start: int, end: int) -> Examples:
-        """Some of the rows."""
+        """Returns the rows from `start` to before `end`."""
         chosen = slice(start, end)
         return Examples(
             self.rows.categorical[chosen], self.rows.numeric[chosen], self.rows.label[chosen]
@@ -60,19 +60,19 @@ def plant(structure: str, rows: int, *, seed: int) -> Planted:
     """Makes rows that follow a structure.
 
     Args:
-        structure: "fm": the dot products of all pairs of vectors. "cross": what a cross network
-            makes, products of up to `DEGREE` coordinates. "mlp": a perceptron whose rectified
-            units fold a few random directions back and forth.
-        rows: How many.
-        seed: Decides everything.
+        structure: "fm": the dot products of all pairs of vectors. "cross": a cross network, with
+            products of up to `DEGREE` coordinates. "mlp": a perceptron whose rectified units fold a
+            few random directions.
+        rows: Number of rows.
+        seed: The seed; the same seed gives the same rows.
 
     Raises:
-        ConfigError: There is no such structure.
+        ConfigError: The structure is unknown.
     """
     if structure not in STRUCTURES:
         raise ConfigError(f"Unknown structure {structure!r}. Known: {listed(STRUCTURES)}.")
     random = np.random.default_rng([seed, sorted(STRUCTURES).index(structure)])
-    # Uniform: of normal numbers, products have tails so long that a few rows would decide the loss.
+    # Not normal numbers: a few very large products would dominate the loss.
     vectors = random.uniform(-(3**0.5), 3**0.5, (FIELDS, CATEGORIES, DIM))
     biases = random.normal(0, BIAS / np.sqrt(FIELDS), (FIELDS, CATEGORIES))
     make = STRUCTURES[structure](random)
@@ -98,20 +98,21 @@ Make = Callable[[np.ndarray], np.ndarray]
 
 
 def _fm(random: np.random.Generator) -> Make:
-    """Sum over pairs of fields of their vectors' dot product."""
+    """Makes the sum of the dot products of all pairs of fields."""
 
     def make(vectors: np.ndarray) -> np.ndarray:
         pairs = combinations(range(FIELDS), 2)
-        return np.sum([(vectors[:, i] * vectors[:, j]).sum(axis=1) for i, j in pairs], axis=0)
+        dots = [(vectors[:, i] * vectors[:, j]).sum(axis=1) for i, j in pairs]
+        return np.asarray(np.sum(dots, axis=0))
 
     return make
 
 
 def _cross(random: np.random.Generator) -> Make:
-    """X ← x0 (x · w) + x for as many layers as give `DEGREE`, then a weighted sum.
+    """Makes layers x ← x0 (x · w) + x up to the degree `DEGREE`, and then a weighted sum.
 
-    Each weight vector looks at a coordinate of its own of every field, so that the factors of a
-    product are independent.
+    Each weight vector uses another coordinate of every field, so that the factors of a product are
+    independent.
     """
     weights = np.zeros((DEGREE, FIELDS, DIM))
     for at, weight in enumerate(weights):
@@ -128,16 +129,16 @@ def _cross(random: np.random.Generator) -> Make:
 
 
 def _mlp(random: np.random.Generator) -> Make:
-    """One layer of rectified units, a few for each direction, then a weighted sum."""
+    """Makes one layer of rectified units, several for each direction, and then a sum."""
     directions = random.normal(size=(FIELDS * DIM, FOLDED))
     directions /= np.linalg.norm(directions, axis=0)
 
     def make(vectors: np.ndarray) -> np.ndarray:
         x = vectors.reshape(len(vectors), -1) @ directions
-        folded = np.maximum(x, 0) - np.maximum(-x, 0)
+        folded: np.ndarray = np.maximum(x, 0) - np.maximum(-x, 0)
         for at, fold in enumerate(FOLDS):
             folded += (-1) ** (at + 1) * 2 * np.maximum(x - fold, 0)
-        return folded.sum(axis=1)
+        return np.asarray(folded.sum(axis=1))
 
     return make
 
@@ -147,4 +148,4 @@ STRUCTURES: dict[str, Callable[[np.random.Generator], Make]] = {
     "cross": _cross,
     "mlp": _mlp,
 }
-"""By name, what draws a structure: its answer makes a number of the rows' vectors."""
+"""Functions that draw a structure, by name. A structure computes a number from vectors."""

@@ -8,7 +8,7 @@ and of what it has been told.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras_tuner
@@ -17,12 +17,14 @@ from autorec_core.errors import ConfigError, listed
 from autorec_core.search.oracles.base import Identity, RecordedOracle
 from autorec_core.search.oracles.bayesian import BayesianOracle
 from autorec_core.search.oracles.greedy import GreedyOracle
+from autorec_core.search.oracles.halving import HalvingOracle, rungs
 from autorec_core.search.oracles.hyperband import HyperbandOracle
 from autorec_core.search.oracles.random import RandomOracle
 
 __all__ = [
     "BayesianOracle",
     "GreedyOracle",
+    "HalvingOracle",
     "HyperbandOracle",
     "RandomOracle",
     "RecordedOracle",
@@ -42,17 +44,19 @@ def make_oracle(
     direction: str,
     seed: int,
     epochs: int,
+    evaluations: int | None = None,
     identity: Identity | None = None,
 ) -> RecordedOracle:
     """The oracle of an algorithm.
 
     Args:
-        tuner: "random", "greedy", "bayesian" or "hyperband".
+        tuner: "random", "greedy", "bayesian", "hyperband" or "halving".
         space: The whole search space.
         objective: What is best, such as `val_mse`.
         direction: "min" or "max".
         seed: Decides, with what it is told, all that it proposes.
         epochs: The most a trial may train; Hyperband gives most of them fewer.
+        evaluations: The most evaluations of a trial, by which halving counts; None: one an epoch.
         identity: Names what a trial of these values trains. Values whose trials cannot differ have
             the same name, and only one of them is proposed. None: all values differ.
 
@@ -71,6 +75,7 @@ def make_oracle(
         "greedy": lambda: GreedyOracle(**settings),
         "bayesian": lambda: BayesianOracle(**settings),
         "hyperband": lambda: HyperbandOracle(max_epochs=epochs, **settings),
+        "halving": lambda: HalvingOracle(rungs=rungs(evaluations or epochs), **settings),
     }
     if tuner not in makers:
         raise ConfigError(f"Unknown tuner {tuner!r}. Known tuners: {listed(makers)}.")
@@ -93,6 +98,7 @@ def tell(
     step: int,
     reason: str | None,
     stopped_early: bool = False,
+    curve: Sequence[float] = (),
 ) -> None:
     """Says what became of a trial.
 
@@ -103,10 +109,12 @@ def tell(
         step: The evaluation that the score is of.
         reason: Why it has failed.
         stopped_early: Whether it has ended before its epochs, so that more would change nothing.
+        curve: The score after each of its evaluations.
     """
     with _quiet():
         if score is not None:
             oracle.update_trial(trial.trial_id, {oracle.objective.name: score}, step=step)
+        oracle.curves[trial.trial_id] = tuple(curve)
         if stopped_early:
             oracle.stopped_early.add(trial.trial_id)
         trial.status = "FAILED" if score is None else "COMPLETED"

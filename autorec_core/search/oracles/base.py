@@ -27,11 +27,17 @@ class RecordedOracle(keras_tuner.Oracle):
 
     informed = True
     """Whether what it proposes depends on the results it has been told."""
+    goes_on = False
+    """Whether it pauses trials and proposes to go on with them."""
 
     def __init__(self, identity: Identity | None = None, **settings: Any) -> None:
         super().__init__(**settings)
         self.stopped_early: set[str] = set()
         """The ids of trials that have ended before their epochs."""
+        self.curves: dict[str, tuple[float, ...]] = {}
+        """The score after each evaluation, by the trial's id."""
+        self.may_begin = True
+        """Whether the search takes further trials, or only goes on with those that it has."""
         self._points = Points(self.hyperparameters)
         self._identity = identity or _all_values
         self._identities: dict[Hashable, Hashable] = {}
@@ -56,7 +62,7 @@ class RecordedOracle(keras_tuner.Oracle):
     def _identity_of(self, values: Mapping[str, Any]) -> Hashable:
         key = _all_values(values)
         if key not in self._identities:
-            self._identities[key] = self._identity(_searched(values))
+            self._identities[key] = self._identity(searched(values))
         return self._identities[key]
 
     def _random(self) -> np.random.Generator:
@@ -86,10 +92,10 @@ def answer(values: Values | None) -> dict[str, Any]:
     return {"status": "STOPPED" if values is None else "RUNNING", "values": values}
 
 
-def _searched(values: Mapping[str, Any]) -> Values:
+def searched(values: Mapping[str, Any]) -> Values:
     """The values without what an oracle has noted among them."""
     return {name: value for name, value in values.items() if not name.startswith("tuner/")}
 
 
 def _all_values(values: Mapping[str, Any]) -> Hashable:
-    return tuple(sorted(_searched(values).items()))
+    return tuple(sorted(searched(values).items()))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from keras_tuner.engine.trial import Trial
 
 from autorec_core.search.oracles.base import RecordedOracle, answer
 from autorec_core.search.oracles.surrogate import Encoding, Surrogate
@@ -18,6 +18,21 @@ _NEIGHBOURED = 10  # best trials around which half of the candidates lie
 _MOST_CHANGED = 3
 _MOST_KNOWN = 200  # trials that the process learns from: its cost grows with their number cubed
 _DIGITS = 9  # of the bound: what differs less is a tie, however a machine rounds
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the process learns from: a trial.
+
+    Args:
+        values: Its values.
+        status: By KerasTuner.
+        score: Its score if it is "COMPLETED"; means nothing otherwise.
+    """
+
+    values: Mapping[str, Any]
+    status: str
+    score: float
 
 
 class BayesianOracle(RecordedOracle):
@@ -48,11 +63,18 @@ class BayesianOracle(RecordedOracle):
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """The next trial's values."""
+        seen = [
+            Seen(t.hyperparameters.values, t.status, t.score if t.status == "COMPLETED" else 0.0)
+            for t in self.trials.values()
+        ]
+        return answer(self._next(seen))
+
+    def _next(self, trials: Sequence[Seen]) -> Values | None:
+        """The point worth trying next, given trials in the order they were proposed."""
         random = self._random()
-        trials = list(self.trials.values())
         completed = [trial for trial in trials if trial.status == "COMPLETED"]
         if len(completed) < self._initial:
-            return answer(self._new_point(random))
+            return self._new_point(random)
         known = self._worth_knowing([trial for trial in trials if trial.status != "RUNNING"])
         running = [trial for trial in trials if trial.status == "RUNNING"]
         process = Surrogate.fitted(self._vectors(known), self._ranks(known))
@@ -63,13 +85,14 @@ class BayesianOracle(RecordedOracle):
         bound = np.round(mean - self._caution * deviation, _DIGITS)
         for place in np.argsort(bound, kind="stable"):
             if not self._is_tried(candidates[place]):
-                return answer(candidates[place])
-        return answer(self._new_point(random))
+                return candidates[place]
+        new: Values | None = self._new_point(random)
+        return new
 
-    def _candidates(self, completed: Sequence[Trial], random: np.random.Generator) -> list[Values]:
+    def _candidates(self, completed: Sequence[Seen], random: np.random.Generator) -> list[Values]:
         """Random points, and neighbours of the best trials."""
         ranked = sorted(completed, key=lambda trial: self._sign * trial.score)
-        best = [trial.hyperparameters.values for trial in ranked[:_NEIGHBOURED]]
+        best = [trial.values for trial in ranked[:_NEIGHBOURED]]
         points = []
         for number in range(_CANDIDATES):
             near = best[random.integers(len(best))] if number % 2 else {}
@@ -79,7 +102,7 @@ class BayesianOracle(RecordedOracle):
             points.append(self._points.sample(random, near, redrawn))
         return points
 
-    def _worth_knowing(self, trials: list[Trial]) -> list[Trial]:
+    def _worth_knowing(self, trials: list[Seen]) -> list[Seen]:
         """All of the trials, or the best and the latest of many."""
         if len(trials) <= _MOST_KNOWN:
             return trials
@@ -90,10 +113,10 @@ class BayesianOracle(RecordedOracle):
         )
         return earlier[:half] + trials[-half:]
 
-    def _vectors(self, trials: Sequence[Trial]) -> np.ndarray:
-        return self._encoding(trial.hyperparameters.values for trial in trials)
+    def _vectors(self, trials: Sequence[Seen]) -> np.ndarray:
+        return self._encoding(trial.values for trial in trials)
 
-    def _ranks(self, trials: Sequence[Trial]) -> np.ndarray:
+    def _ranks(self, trials: Sequence[Seen]) -> np.ndarray:
         """The trials' scores as quantiles of a normal distribution, the best the lowest."""
         worst = float("inf")
         scores = np.array(
@@ -104,4 +127,4 @@ class BayesianOracle(RecordedOracle):
         shares = (below + equal / 2) / len(scores)
         quantiles = np.array([NormalDist().inv_cdf(share) for share in shares])
         spread = quantiles.std()
-        return (quantiles - quantiles.mean()) / (spread if spread > 0 else 1.0)
+        return np.asarray((quantiles - quantiles.mean()) / (spread if spread > 0 else 1.0))

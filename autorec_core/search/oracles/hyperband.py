@@ -116,7 +116,7 @@ class HyperbandOracle(RecordedOracle):
     def _unknown(self, bracket: _Bracket, number: int) -> int:
         """How many results of a round are still to come."""
         names = bracket.rounds[number]
-        running = sum(self.trials[name].status == "RUNNING" for name in names)
+        running: int = sum(self.trials[name].status == "RUNNING" for name in names)
         if number == 0:
             return running
         before = len(self._waiting(bracket, number - 1)) + self._unknown(bracket, number - 1)
@@ -125,7 +125,9 @@ class HyperbandOracle(RecordedOracle):
     def _first_size(self, level: int) -> int:
         """So many trials that every bracket trains about as many epochs in all."""
         last = math.ceil(1 + math.log(self._max_epochs, _FACTOR) - _ROUNDING) / (level + 1)
-        return math.ceil(last * _FACTOR**level)
+        size: int = math.ceil(last * _FACTOR**level)
+        return size
 
     def _epochs(self, level: int, number: int) -> int:
-        return math.ceil(self._max_epochs / _FACTOR ** (level - number))
+        epochs: int = math.ceil(self._max_epochs / _FACTOR ** (level - number))
+        return epochs

@@ -1,5 +1,5 @@
-"""The pictures of a run, as Vega-Lite specifications: what is shown, never how it is drawn.
+"""The pictures of a run as Vega-Lite specifications.
 
-Every colour is a variable of the page's style sheet, so that pictures follow light and dark with
-the page, and every width is the page's, so that they fit a phone.
+Colours are variables of the page's style sheet, so the pictures follow light and dark mode. Widths
+follow the page, so the pictures fit a phone.
 """

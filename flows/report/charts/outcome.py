@@ -23,16 +23,16 @@ from flows.report.facts import Run
 
 
 def results(run: Run) -> Spec:
-    """The test loss of model and baselines with intervals; the former champion's as a line."""
+    """Draws the test loss of model and baselines with intervals, and the champion's as a line."""
     rows = [
         {
-            "who": one.title,
-            "loss": one.loss.mean,
-            "low": one.loss.low,
-            "high": one.loss.high,
-            "own": one.name == "model",
+            "who": figures.title,
+            "loss": figures.loss.mean,
+            "low": figures.loss.low,
+            "high": figures.loss.high,
+            "own": figures.name == "model",
         }
-        for one in run.figures
+        for figures in run.figures
     ]
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y("who:N", sort=None, title=None),
@@ -44,7 +44,7 @@ def results(run: Run) -> Spec:
             alt.Tooltip("high:Q", format=".4f"),
         ],
     )
-    x = alt.X("loss:Q", title=f"test {run.loss.upper()} (less is better)").scale(zero=False)
+    x = alt.X("loss:Q", title=f"test {run.loss.upper()} (lower is better)").scale(zero=False)
     layers: list[Any] = [
         base.mark_rule(strokeWidth=6, opacity=0.3, strokeCap="round").encode(
             x=alt.X("low:Q").scale(zero=False), x2="high:Q"
@@ -67,7 +67,7 @@ def results(run: Run) -> Spec:
 
 
 def calibration(run: Run) -> Spec:
-    """Prediction beside outcome, with intervals, and the diagonal they should lie on."""
+    """Draws the mean label by mean prediction, with intervals and the ideal diagonal."""
     rows = [vars(row) for row in run.calibration]
     ends = [value for row in run.calibration for value in (row.predicted, row.low, row.high)]
     diagonal = (
@@ -96,7 +96,7 @@ def calibration(run: Run) -> Spec:
 
 
 def residuals(run: Run) -> Spec:
-    """The histogram of label minus score, stacked by label where labels are few."""
+    """Draws the histogram of label minus score, stacked by label if there are few labels."""
     labels = sorted({row.label for row in run.residuals if row.label is not None})
     rows = [
         {
@@ -124,14 +124,14 @@ def residuals(run: Run) -> Spec:
 
 
 def activity(run: Run, by: str, buckets: Sequence[str]) -> Spec:
-    """The test loss by how often a row's user or item was met in training.
+    """Draws the test loss by how often a row's user or item occurs in train.
 
     Args:
         run: The facts.
-        by: The column that is counted.
-        buckets: What each step of the count is called, in order.
+        by: The column that is counted, or "unknown values".
+        buckets: The names of the ranges of the count, in order.
     """
-    titles = {one.name: one.title for one in run.figures}
+    titles = {figures.name: figures.title for figures in run.figures}
     found = [row for row in run.activity if row.by == by]
     rows = []
     for row, bucket in zip(found, buckets, strict=True):
@@ -183,7 +183,7 @@ def _counted(by: str) -> str:
 
 
 def label_quantiles(run: Run) -> Spec:
-    """Boxes of the labels of each split: quartiles, and the 1st and the 99th percentile."""
+    """Draws box plots of the labels per split: quartiles, 1st and 99th percentile."""
     marks = {"low": "0.01", "first": "0.25", "middle": "0.5", "third": "0.75", "high": "0.99"}
     rows = [
         {"split": split.name}
@@ -207,7 +207,7 @@ def label_quantiles(run: Run) -> Spec:
 
 
 def labels(run: Run) -> Spec:
-    """The share of each label in each split."""
+    """Draws the share of each label per split."""
     rows = [
         {"label": label, "split": split.name, "share": count / split.rows, "rows": count}
         for split in run.splits

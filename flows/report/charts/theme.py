@@ -1,4 +1,4 @@
-"""What all pictures share: colours, fonts, sizes."""
+"""Colours, fonts and sizes of all pictures."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ Spec = dict[str, Any]
 
 
 def blend(count: int) -> list[str]:
-    """So many colours from warm to accent, mixed by the browser from the page's own."""
+    """Returns `count` colours from warm to accent, mixed by the browser from the page's colours."""
     shares = [round(100 * at / max(count - 1, 1)) for at in range(count)]
     return [f"color-mix(in oklab, {ACCENT} {share}%, {WARM})" for share in shares]
 
 
 def shades(count: int) -> list[str]:
-    """So many colours that are not the accent: quiet, then warm, then mixtures of both."""
+    """Returns `count` colours other than the accent: quiet, warm and mixtures of both."""
     if count <= 2:
         return list(SERIES[2:0:-1])[:count]
     shares = [round(100 * at / (count - 1)) for at in range(count)]
@@ -63,7 +63,7 @@ def shades(count: int) -> list[str]:
 
 
 def sized(chart: Any, height: int) -> Spec:
-    """The chart as wide as its place and so high."""
+    """Returns the specification of a chart as wide as its container and `height` pixels high."""
     spec: Spec = chart.properties(width="container", height=height).to_dict()
     spec.pop("config", None)
     return {**spec, "autosize": {"type": "fit-x", "contains": "padding"}}

@@ -13,7 +13,7 @@ from flows.report.facts import Run
 
 
 def progress(run: Run) -> Spec:
-    """Each trial's score in the order they ran, and the best so far."""
+    """Draws the score of each trial in the order they ran, and the best score so far."""
     scored = sorted(run.completed, key=lambda trial: trial.number)
     best, rows = None, []
     metric = objective_metric(run.winner.objective)
@@ -26,6 +26,9 @@ def progress(run: Run) -> Spec:
                 "score": trial.score,
                 "best": best,
                 "seconds": trial.seconds,
+                "epochs": trial.epochs,
+                "stopped": trial.stopped,
+                "strength": 0.4 if trial.is_partial else 1,
                 "won": trial.number == run.winner.trial,
             }
         )
@@ -36,22 +39,29 @@ def progress(run: Run) -> Spec:
     line = base.mark_line(interpolate="step-after", color=ACCENT, opacity=0.45).encode(
         y=alt.Y("best:Q").scale(zero=False)
     )
-    points = base.mark_point(filled=True, opacity=1).encode(
+    points = base.mark_point(filled=True).encode(
         y=y,
+        opacity=alt.Opacity("strength:Q", scale=None, legend=None),
         color=alt.condition("datum.won", alt.value(ACCENT), alt.value(QUIET)),
         size=alt.condition("datum.won", alt.value(150), alt.value(70)),
-        tooltip=["trial:Q", alt.Tooltip("score:Q", format=".5f"), "seconds:Q"],
+        tooltip=[
+            "trial:Q",
+            alt.Tooltip("score:Q", format=".5f"),
+            "epochs:Q",
+            "stopped:N",
+            "seconds:Q",
+        ],
     )
     return sized(alt.layer(line, points), 240)
 
 
 def parallel(run: Run, names: Sequence[str], shown: Sequence[str]) -> Spec:
-    """Parallel coordinates, turned so that each hyperparameter is a line of its own.
+    """Draws parallel coordinates with one horizontal line per hyperparameter.
 
     Args:
         run: The facts.
-        names: The hyperparameters' paths, in the order of the lines.
-        shown: What each is called in the picture.
+        names: The paths of the hyperparameters, in the order of the lines.
+        shown: Their names in the picture.
     """
     points, ticks = _coordinates(run, names, shown)
     rows = [*shown, run.winner.objective]
@@ -72,7 +82,7 @@ def parallel(run: Run, names: Sequence[str], shown: Sequence[str]) -> Spec:
 
 
 def _crossings(points: list[dict[str, Any]], x: alt.X, y: alt.Y) -> list[Any]:
-    """The trials' lines, and the dots where they cross; the trial at the pointer is lifted."""
+    """Draws the trials' lines and dots. The trial at the mouse pointer is highlighted."""
     hovered = _hovered("crossing")
     base = alt.Chart(alt.Data(values=points)).encode(
         x=x, y=y, color=alt.condition("datum.won", alt.value(ACCENT), alt.value(QUIET))
@@ -98,7 +108,7 @@ def _crossings(points: list[dict[str, Any]], x: alt.X, y: alt.Y) -> list[Any]:
 
 
 def _hovered(name: str) -> Any:
-    """The trial whose point is nearest to the pointer."""
+    """Returns a selection of the trial whose point is nearest to the mouse pointer."""
     return alt.selection_point(
         name=name,
         fields=["trial"],
@@ -112,7 +122,7 @@ def _hovered(name: str) -> Any:
 def _coordinates(
     run: Run, names: Sequence[str], shown: Sequence[str]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Where each trial crosses each line, from 0 to 1, and the values written at the lines."""
+    """Returns the position of each trial on each line, from 0 to 1, and the lines' labels."""
     points: list[dict[str, Any]] = []
     ticks: list[dict[str, Any]] = []
     scores = [trial.score for trial in run.completed if trial.score is not None]
@@ -125,21 +135,21 @@ def _coordinates(
         place = {value: at / max(len(known) - 1, 1) for at, value in enumerate(known)}
         won = place.get(run.winner.hyperparameters.get(name), 0.0)
         for value, at in place.items():
-            # What a phone has room for: the ends, and the winner's value if it is not beside one.
+            # A phone shows only the ends, and the winner's value if it is not close to an end.
             key = at in (0.0, 1.0) or (at == won and 0.3 < at < 0.7)
-            ticks.append({"axis": axis, "place": at, "value": _said(value), "key": key})
+            ticks.append({"axis": axis, "place": at, "value": _text(value), "key": key})
         if None in tried:
             ticks.append({"axis": axis, "place": -0.12, "value": "–", "key": True})
         for trial, value in zip(run.completed, tried, strict=True):
             where = -0.12 if value is None else place[value]
-            said = "not in play" if value is None else _said(value)
-            points.append(_point(run, trial.number, trial.score, row, axis, where, said))
+            text = "not used" if value is None else _text(value)
+            points.append(_point(run, trial.number, trial.score, row, axis, where, text))
     for trial in run.completed:
         assert trial.score is not None
         where = (trial.score - least) / ((most - least) or 1.0)
-        said = f"{trial.score:.5f}"
+        text = f"{trial.score:.5f}"
         points.append(
-            _point(run, trial.number, trial.score, len(names), run.winner.objective, where, said)
+            _point(run, trial.number, trial.score, len(names), run.winner.objective, where, text)
         )
     ticks += [
         {"axis": run.winner.objective, "place": place, "value": f"{value:.4f}", "key": True}
@@ -162,14 +172,14 @@ def _point(
     }
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return str(value).removesuffix("Interaction")
 
 
 def importance(rows: Sequence[tuple[str, float, float]]) -> Spec:
-    """The importance of hyperparameters, given as name, share and spread of each."""
+    """Draws the importance of hyperparameters, from (name, share, spread) of each."""
     values = [
         {"name": name, "share": share, "low": max(share - spread, 0.0), "high": share + spread}
         for name, share, spread in rows
@@ -179,16 +189,16 @@ def importance(rows: Sequence[tuple[str, float, float]]) -> Spec:
         tooltip=["name:N", alt.Tooltip("share:Q", format=".1%")],
     )
     bars = base.mark_bar(color=ACCENT, cornerRadiusEnd=3, height={"band": 0.62}).encode(
-        x=alt.X("share:Q", title="share of what is explained").axis(format="%", tickCount=5)
+        x=alt.X("share:Q", title="share of the explained score").axis(format="%", tickCount=5)
     )
     whiskers = base.mark_rule(color=INK, strokeWidth=1.5).encode(x="low:Q", x2="high:Q")
     return sized(alt.layer(bars, whiskers), 28 * len(values))
 
 
 def curves(run: Run) -> Spec:
-    """The learning curves of all trials, the winner's in front."""
+    """Draws the learning curves of all trials, with the winner's in front."""
     metric = run.winner.objective
-    # Drawn in this order: the winner lies above the others.
+    # The winner comes last, so it is drawn above the others.
     ordered = sorted(run.curves, key=lambda point: point.trial == run.winner.trial)
     rows = [
         {

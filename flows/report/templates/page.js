@@ -7,7 +7,7 @@ function draw(config) {
     const spec = document.querySelector(`[data-spec="${place.dataset.chart}"]`).textContent;
     const name = place.getAttribute("aria-label");
     return vegaEmbed(place, JSON.parse(spec), options).then(() => {
-      // Vega calls every picture "Vega visualization", and has each of its marks read out.
+      // Vega names every picture "Vega visualization" and makes screen readers read every mark.
       place.setAttribute("role", "img");
       place.setAttribute("aria-label", name);
     });

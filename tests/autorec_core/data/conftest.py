@@ -1,4 +1,4 @@
-"""Data sets as params.yaml would describe them, for files that the tests write themselves."""
+"""Entries, as in params.yaml, for files that the tests write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Preparing on a Dask cluster: the same bytes, and the same sentences."""
+"""Preparing on a Dask cluster gives the same files and the same errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from distributed import LocalCluster
 
 from autorec_core.config import PreprocessParams
-from autorec_core.data.compute import HERE, ahead, compute_at
+from autorec_core.data.compute import LOCAL, compute_at, run_ahead
 from autorec_core.data.preparing import store
 from autorec_core.data.preparing.prepare import prepare
 from autorec_core.data.reading import raw
@@ -29,7 +29,7 @@ def address():
 
 @pytest.fixture
 def small_partitions(monkeypatch):
-    """Many partitions from few rows."""
+    """Makes many partitions from few rows."""
     monkeypatch.setattr(store, "CHUNK_ROWS", 400)
     monkeypatch.setattr(raw, "BLOCK_BYTES", 20_000)
 
@@ -59,7 +59,7 @@ def digests(folder):
     }
 
 
-def test_no_byte_depends_on_where_it_was_computed(
+def test_files_do_not_depend_on_where_they_are_computed(
     entry, split, address, small_partitions, tmp_path
 ):
     generate("criteo", 2000, tmp_path / "rows", seed=1, dirt=0.002)
@@ -67,7 +67,7 @@ def test_no_byte_depends_on_where_it_was_computed(
     settings = PreprocessParams(
         min_count=2, max_vocabulary=None, numeric="quantile", missing_flag=True
     )
-    prepare(dirty, split, settings, 1, tmp_path / "rows", tmp_path / "here", HERE)
+    prepare(dirty, split, settings, 1, tmp_path / "rows", tmp_path / "here", LOCAL)
     with compute_at(address) as cluster:
         prepare(dirty, split, settings, 1, tmp_path / "rows", tmp_path / "there", cluster)
 
@@ -75,11 +75,11 @@ def test_no_byte_depends_on_where_it_was_computed(
     assert digests(tmp_path / "there") == digests(tmp_path / "here")
 
 
-def test_what_is_wrong_is_said_as_it_would_be_here(
+def test_errors_on_a_cluster_are_the_same_as_in_threads(
     entry, split, preprocess, address, small_partitions, tmp_path
 ):
     generate("criteo", 2000, tmp_path / "rows", seed=1, dirt=0.002)
-    said = []
+    messages = []
     for place in (None, address):
         with compute_at(place) as compute, pytest.raises(DataError) as caught:
             prepare(
@@ -91,10 +91,10 @@ def test_what_is_wrong_is_said_as_it_would_be_here(
                 tmp_path / "out",
                 compute,
             )
-        said.append(str(caught.value))
+        messages.append(str(caught.value))
 
-    assert said[0] == said[1]
-    assert ", line " in said[0]
+    assert messages[0] == messages[1]
+    assert ", line " in messages[0]
     assert not (tmp_path / "out").exists()
 
 
@@ -118,7 +118,7 @@ def test_one_item_is_made_ahead_and_the_generator_is_closed():
         finally:
             closed.set()
 
-    with ahead(items()) as coming:
+    with run_ahead(items()) as coming:
         taken = [next(coming), next(coming)]
 
     assert taken == [1, 2]
@@ -126,12 +126,12 @@ def test_one_item_is_made_ahead_and_the_generator_is_closed():
     assert closed.is_set()
 
 
-def test_an_error_of_an_item_made_ahead_is_raised_where_it_is_taken():
+def test_an_error_in_the_next_item_is_raised_when_it_is_taken():
     def items():
         yield 1
         raise DataError("wrong")
 
-    with ahead(items()) as coming:
+    with run_ahead(items()) as coming:
         assert next(coming) == 1
         with pytest.raises(DataError, match="wrong"):
             next(coming)

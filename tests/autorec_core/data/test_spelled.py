@@ -1,4 +1,4 @@
-"""Words for "missing", labels of words and written numbers mean the same in all rows."""
+"""Words for missing values, labels of words and formatted numbers mean the same everywhere."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def text_of(rows):
 
 @pytest.fixture
 def written(clicks):
-    """An entry whose values are spelled in all unusual ways."""
+    """An entry that uses all keys of `Spelling`."""
     form = {"kind": "delimited", "separator": ";", "header": True, "quoted": False, "columns": []}
     return clicks(**SPELLED, format=form)
 
@@ -44,7 +44,7 @@ def test_training_reads_values_as_the_entry_spells_them(written, tmp_path, repea
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
         (("a", "x", "1", "2", "maybe"), "click is 'maybe'; one of never, no, yes is expected"),
         (("a", "x", "1", "2", "NA"), "click is 'NA'; a value is expected"),
@@ -52,14 +52,14 @@ def test_training_reads_values_as_the_entry_spells_them(written, tmp_path, repea
         (("a", "x", "none", "2", "yes"), "price is 'none'; a number with the decimal sign ','"),
     ],
 )
-def test_what_is_spelled_otherwise_is_a_bad_row(written, tmp_path, row, said):
+def test_a_value_with_another_spelling_is_a_bad_row(written, tmp_path, row, message):
     (tmp_path / "t.csv").write_text(text_of([("a", "x", "1", "2", "yes"), row]))
 
-    with pytest.raises(DataError, match=f"line 3: {said}"):
+    with pytest.raises(DataError, match=f"line 3: {message}"):
         read_raw(written, tmp_path / "t.csv", check_labels=True)
 
 
-def test_without_negative_ones_all_other_labels_are_0(clicks, tmp_path):
+def test_without_negative_words_all_other_labels_are_0(clicks, tmp_path):
     (tmp_path / "t.csv").write_text(HEAD + "a,x,1,2,buy\na,x,1,2,view\na,x,1,2,cart\n")
     entry = clicks(positive=["buy", "cart"])
 
@@ -92,7 +92,7 @@ def fitted(written):
 
 
 def rows_spelled(count):
-    """The same rows as values and as the file would spell them."""
+    """The same rows as plain values and as the file spells them."""
     plain = {
         "site": ["a", None],
         "device": [None, "x"],
@@ -136,19 +136,19 @@ def test_labels_of_words_are_encoded_and_prepared_ones_stay(fitted):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"positive": True}, "put the word in quotes"),
         ({"missing": [None]}, "put the word in quotes"),
-        ({"negative": ["no"]}, "`negative` needs `positive` beside it"),
-        ({"positive": "a", "negative": "a"}, "'a' stands under `positive` and under `negative`"),
-        ({"positive": "a", "missing": "a"}, "'a' stands under `positive` and under `missing`"),
-        ({"positive": "a", "task": "rating"}, "needs? `task: ctr`"),
+        ({"negative": ["no"]}, "`negative` is only allowed with `positive`"),
+        ({"positive": "a", "negative": "a"}, "'a' is listed under `positive` and under `negative`"),
+        ({"positive": "a", "missing": "a"}, "'a' is listed under `positive` and under `missing`"),
+        ({"positive": "a", "task": "rating"}, "`positive` is only allowed with `task: ctr`"),
         ({"decimal": ";"}, "'.' or ','"),
     ],
 )
-def test_spellings_that_make_no_sense_are_refused(clicks, changes, said):
-    with pytest.raises(ValidationError, match=said):
+def test_contradictory_spellings_are_an_error(clicks, changes, message):
+    with pytest.raises(ValidationError, match=message):
         clicks(**changes)
 
 
@@ -166,7 +166,7 @@ def test_spellings_that_make_no_sense_are_refused(clicks, changes, said):
         (None, "1,5", "1,5"),
     ],
 )
-def test_a_written_number_is_read_or_found_wrong_but_never_guessed(decimal, text, number):
+def test_a_formatted_number_is_read_or_wrong_but_never_misread(decimal, text, number):
     found = spelled.plain_numbers(pa.array([text]), decimal)[0].as_py()
 
     if number is None:

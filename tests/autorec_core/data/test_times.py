@@ -1,4 +1,4 @@
-"""Each form of a time is that time, to the second, or refused in a sentence that says what is."""
+"""Each form of a time is read exactly, or gives an error that says what is allowed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from autorec_core.config import SplitParams
 from autorec_core.data.encoding.preprocessor import Preprocessor
-from autorec_core.data.preparing.survey import look
+from autorec_core.data.preparing.survey import survey_chunk
 from autorec_core.data.reading.guess import propose
 from autorec_core.data.reading.raw import read_raw
 from autorec_core.errors import DataError
@@ -86,19 +86,19 @@ def read(entry, tmp_path, text):
     return read_raw(entry, tmp_path / "rows.csv")["when"].tolist()
 
 
-def test_each_form_is_the_time_or_refused(timed, tmp_path):
+def test_each_form_of_a_time_is_read_or_is_an_error(timed, tmp_path):
     for text, seconds in FORMS.items():
         if seconds is not None:
             assert read(timed, tmp_path, text) == [seconds], text
             continue
         with pytest.raises(DataError) as caught:
             read(timed, tmp_path, text)
-        said = str(caught.value)
-        assert f"line 2: when is {text!r}; a time is expected: seconds since 1970, or" in said
-        assert "\n" not in said
+        message = str(caught.value)
+        assert f"line 2: when is {text!r}; a time is expected: seconds since 1970, or" in message
+        assert "\n" not in message
 
 
-def test_forms_may_stand_in_one_column(timed, tmp_path):
+def test_one_column_may_have_times_in_several_forms(timed, tmp_path):
     good = {text: seconds for text, seconds in FORMS.items() if seconds is not None}
     lines = "".join(f"a,x,1,{text}\n" for text in good)
     (tmp_path / "rows.csv").write_text("user,item,rating,when\n" + lines)
@@ -126,7 +126,7 @@ def test_parquet_has_times_in_each_unit_and_zone(entry, tmp_path):
         assert parquet(entry, tmp_path, column) == [DAY]
 
 
-def test_both_sides_of_a_change_of_the_clocks_are_the_moments_they_are(entry, tmp_path):
+def test_times_around_a_change_to_summer_time_are_correct(entry, tmp_path):
     # At 1 o'clock UTC of this day clocks in Berlin went from 2 to 3.
     local = pd.Series(pd.to_datetime(["2024-03-31 01:59:59", "2024-03-31 03:00:00"]))
     local = local.dt.tz_localize("Europe/Berlin")
@@ -149,13 +149,15 @@ def test_a_time_that_is_a_category_too_is_ordered_by_the_moment(entry, tmp_path)
     rows = read_raw(described, tmp_path / "rows.csv")
     split = SplitParams(strategy="by_time", ratios=[0.8, 0.1, 0.1])
 
-    seen = look(described, split, tmp_path, pa.Table.from_pandas(rows))
+    seen = survey_chunk(described, split, tmp_path, pa.Table.from_pandas(rows))
 
     assert seen.times is not None
     assert seen.times.tolist() == [TWO - 3600, TWO - 1800]
 
 
-def test_a_time_to_learn_from_is_read_alike_in_training_and_scoring(entry, preprocess, tmp_path):
+def test_a_time_feature_is_read_in_the_same_way_in_training_and_scoring(
+    entry, preprocess, tmp_path
+):
     described = entry(time="when", numeric=["when"])
     texts = ["2024-03-26 14:00", "2024-03-26", "2020-01-01"]
     lines = "".join(f"a,x,1,{text}\n" for text in texts)
@@ -184,7 +186,7 @@ def test_a_time_to_learn_from_is_read_alike_in_training_and_scoring(entry, prepr
     ids=["minutes", "pandas' UTC", "gaps"],
 )
 @pytest.mark.parametrize("name", ["created_at", "seen"])
-def test_times_are_not_taken_for_several_categories(tmp_path, texts, name):
+def test_times_are_not_read_as_lists_of_categories(tmp_path, texts, name):
     random = np.random.default_rng(0)
     frame = pd.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""Baselines choose their regularisation on the valid rows, and learn no more than they may."""
+"""Baselines choose their regularisation on valid, and train only on the rows they may use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def schema(task):
 
 
 def rows(random, count, effects, noise):
-    """A rating a row: the effect of its user, and noise."""
+    """Makes ratings: the effect of the user, and noise."""
     users = random.integers(1, USERS + 1, (count, 1)).astype(np.int32)
     label = effects[users[:, 0]] + random.normal(0, noise, count)
     return Examples(users, np.zeros((count, 0), np.float32), label.astype(np.float32))
@@ -102,7 +102,7 @@ def test_with_refit_a_baseline_learns_from_valid_rows_too():
     )
 
 
-def test_clicks_of_one_kind_only_are_predicted_by_their_mean():
+def test_clicks_of_a_single_class_are_predicted_by_their_mean():
     splits = clicking(1.0)
     train = dataclasses.replace(splits.train, label=np.zeros(len(splits.train), np.float32))
 

@@ -1,4 +1,4 @@
-"""Where a model errs, on rows counted by hand."""
+"""Breakdowns of errors, with numbers worked out by hand."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TEST = examples([[1, 1], [1, 0], [2, 2], [3, 1], [0, 0]], [5, 4, 3, 2, 1])
 LOSSES = {"model": np.array([1.0, 3.0, 5.0, 7.0, 9.0]), "mean": np.full(5, 4.0)}
 
 
-def test_the_loss_is_split_by_how_often_user_and_item_were_met():
+def test_the_loss_is_split_by_training_rows_of_user_and_item():
     found = activity(LOSSES, KNOWN, TEST, schema("user", "item"), seed=1)
 
     rows = [(row.by, row.least, row.most, row.rows, row.ids, row.loss) for row in found]
@@ -64,7 +64,7 @@ def test_without_user_and_item_the_unknown_values_of_a_row_are_counted():
     ]
 
 
-def test_places_behind_the_end_of_a_list_are_no_unknown_values():
+def test_unused_places_of_a_list_are_not_unknown_values():
     genres = ListField("genres", 5, length=2, separator="|")
     fields = dataclasses.replace(schema(None, None), lists=(genres,))
     test = examples([[1, 1, 4, 0], [2, 2, 0, 0], [0, 1, 3, 4]], [5, 4, 3])
@@ -87,7 +87,7 @@ def test_residuals_are_counted_by_label_and_none_is_lost():
     assert low.rows == 2
 
 
-def test_residuals_of_many_labels_are_not_told_apart():
+def test_residuals_of_many_labels_are_counted_together():
     labels = np.linspace(0, 1, 100)
 
     found = residuals(labels, np.zeros(100))
@@ -96,7 +96,7 @@ def test_residuals_of_many_labels_are_not_told_apart():
     assert sum(row.rows for row in found) == 100
 
 
-def test_calibration_puts_outcomes_beside_predictions_with_intervals():
+def test_calibration_compares_outcomes_with_predictions_and_has_intervals():
     scores = np.repeat([0.2, 0.8], 500) + np.arange(1000) * 1e-6  # so that none tie
     labels = np.concatenate([np.arange(500) % 5 == 0, np.arange(500) % 5 != 0]).astype(float)
 

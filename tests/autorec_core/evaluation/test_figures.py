@@ -1,4 +1,4 @@
-"""Figures that cannot be believed are said as such, and none is NaN."""
+"""Figures that cannot be trusted give warnings, and none is NaN."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def outcome(task, test, scores):
     return evaluate(np.asarray(scores), splits)
 
 
-def test_an_auc_that_cannot_be_computed_is_said_and_left_out():
+def test_an_auc_that_cannot_be_computed_gives_a_warning_and_is_left_out():
     found = outcome("ctr", clicks(50, 0), np.full(50, 0.2))
 
     assert set(found.figures["model"]) == {"ce", "calibration"}
@@ -41,31 +41,33 @@ def test_an_auc_that_cannot_be_computed_is_said_and_left_out():
     assert "NaN" not in json.dumps(found.figures)
 
 
-def test_an_auc_of_five_clicks_is_said_to_say_little():
+def test_an_auc_of_five_clicks_gives_a_warning():
     found = outcome("ctr", clicks(500, 5), np.linspace(0.02, 0, 500))
 
     assert found.figures["model"]["auc"] == 1.0
     assert any("says little: only 5 test rows have label 1" in one for one in found.warnings)
 
 
-def test_a_model_that_is_almost_perfect_is_suspected():
+def test_an_almost_perfect_model_gives_a_warning():
     test = clicks(200, 50)
 
     assert any("almost perfect" in one for one in outcome("ctr", test, test.label).warnings)
     assert any("almost all of it" in one for one in outcome("rating", test, test.label).warnings)
 
 
-def test_an_ordinary_model_is_warned_of_nothing():
+def test_an_ordinary_model_gives_no_warning():
     test = clicks(200, 50)
     scores = 0.25 + 0.2 * (test.label - 0.25) * (np.arange(200) % 3)
 
     assert outcome("ctr", test, scores).warnings == ()
 
 
-def test_one_that_is_no_better_than_the_mean_is_said():
+def test_a_model_that_is_not_better_than_the_mean_gives_a_warning():
     found = outcome("ctr", clicks(200, 60), np.full(200, 0.9))
 
-    assert found.warning.startswith("The model is not better than predicting the mean: test CE ")
+    assert found.warning.startswith(
+        "The model is not better than predicting the mean: its test CE "
+    )
 
 
 def test_metrics_that_cannot_be_computed_are_left_out():

@@ -1,4 +1,4 @@
-"""Intervals cover what they should, agree with theory, and are the same for the same seed."""
+"""Intervals have the right coverage, agree with theory, and only depend on the seed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_interval_is_that_of_the_central_limit_theorem():
     assert found.high == pytest.approx(values.mean() + error, abs=0.1 * error)
 
 
-def test_rows_put_together_in_units_keep_mean_and_width(monkeypatch):
+def test_combining_rows_into_units_keeps_mean_and_width(monkeypatch):
     values = np.random.default_rng(1).exponential(2.0, 6001)
     apart = mean_intervals(values, seed=5)[0]
 
@@ -43,7 +43,7 @@ def test_an_interval_covers_the_truth_about_as_often_as_it_says():
     assert 0.88 <= np.mean(covered) <= 1.0
 
 
-def test_the_same_seed_gives_the_same_interval_and_one_row_is_its_own():
+def test_the_same_seed_gives_the_same_interval_and_one_row_has_no_width():
     values = np.arange(50.0)
 
     assert mean_intervals(values, 3) == mean_intervals(values, 3)
@@ -53,7 +53,7 @@ def test_the_same_seed_gives_the_same_interval_and_one_row_is_its_own():
 
 
 def test_differences_are_paired():
-    """Losses that vary much but differ by nearly a constant: only pairing sees it."""
+    """Losses vary much, but their difference is nearly constant: pairing must show that."""
     random = np.random.default_rng(2)
     model = random.exponential(1.0, 500)
     losses = {"model": model, "mean": model + 0.05 + random.normal(0, 0.01, 500)}
@@ -68,7 +68,7 @@ def test_differences_are_paired():
 
 
 def test_rows_of_a_cluster_are_drawn_together():
-    """Twenty clusters of 100 equal rows say as much as twenty rows."""
+    """Twenty clusters of 100 equal rows have the same interval as twenty rows."""
     values = np.random.default_rng(4).normal(0, 1, 20)
     clusters = np.repeat(np.arange(20), 100)
 
@@ -102,7 +102,7 @@ def test_a_column_may_be_the_mean_of_some_rows():
     assert first.high - first.low > 1.5 * (second.high - second.low)
 
 
-def test_rows_without_a_cluster_stand_alone():
+def test_each_row_without_a_cluster_is_its_own_cluster():
     found = clusters_of(pd.Series(["a", None, "b", "a", None]))
 
     assert len(set(found.tolist())) == 4

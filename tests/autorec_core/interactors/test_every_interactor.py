@@ -1,4 +1,4 @@
-"""What holds of every registered interactor: a new one is tested here by existing."""
+"""Tests every registered interactor, including new ones."""
 
 import dataclasses
 
@@ -104,14 +104,14 @@ def test_saved_models_load_elsewhere_and_give_the_same_to_the_bit(tmp_path):
 
     for here, there in outputs_in_a_fresh_process(tmp_path, models).values():
         assert len(here) == len(there) == 2
-        for mine, theirs in zip(here, there, strict=True):
-            np.testing.assert_array_equal(mine, theirs)
+        for before, after in zip(here, there, strict=True):
+            np.testing.assert_array_equal(before, after)
 
 
 @pytest.mark.filterwarnings("ignore:.*passed an input with a mask")  # which is what is tested
 @pytest.mark.parametrize("name", INTERACTORS)
 def test_masks_change_nothing(name):
-    """Id 0 is "unknown" and has a vector of its own: nothing is masked away behind a mapper."""
+    """Id 0 is "unknown" and has its own vector, so no field is masked."""
     ids = np.array([[0, 1, 2], [3, 0, 0]], "int32")
     embedding = keras.layers.Embedding(4, 5, mask_zero=True)
     table = keras.Input((3,), dtype="int32")
@@ -125,19 +125,19 @@ def test_masks_change_nothing(name):
 
 
 @pytest.mark.parametrize(
-    ("shape", "dtype", "said"),
+    ("shape", "dtype", "message"),
     [
         ((), "float32", r"shape \(batch_size, width\) or \(batch_size, fields, dim\)"),
         ((2, 3, 4), "float32", r"Received: \(None, 2, 3, 4\)"),
         ((None,), "float32", r"Received: \(None, None\)"),
         ((None, 4), "float32", r"Received: \(None, None, 4\)"),
-        ((3,), "int32", "put a mapper between"),
+        ((3,), "int32", "Put a mapper before it"),
     ],
 )
 @pytest.mark.parametrize("name", INTERACTORS)
-def test_unsuitable_inputs_are_named(name, shape, dtype, said):
+def test_unsuitable_inputs_are_named(name, shape, dtype, message):
     fine = keras.Input((3,))
-    with pytest.raises(BlockError, match=said):
+    with pytest.raises(BlockError, match=message):
         settled(made(name)).connect([fine, keras.Input(shape, dtype=dtype)])
 
 

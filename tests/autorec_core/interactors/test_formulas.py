@@ -1,4 +1,4 @@
-"""Every interactor against its formula, written out in NumPy with loops, in float64."""
+"""Compares every interactor with its formula, written in NumPy with loops, in float64."""
 
 import itertools
 
@@ -118,7 +118,7 @@ def gated_cross(weights):
 
 
 def attention(x, heads, dim, query, key, value, residual=None):
-    """One layer, field by field and head by head, of one row."""
+    """Computes one layer for one row, field by field and head by head."""
     output = np.zeros((len(x), heads * dim))
     for head in range(heads):
         part = slice(head * dim, (head + 1) * dim)
@@ -262,7 +262,7 @@ def test_every_interactor_has_a_formula_here():
 
 
 class TestInputsOfDifferentShapes:
-    """The rules of `interactors.base`, where inputs do not fit as they are."""
+    """The rules of `interactors.base` for inputs of different shapes."""
 
     def test_wider_vectors_are_mapped_to_the_narrowest(self):
         wide, narrow = X[:, 0], X[:, 1, :2]

@@ -1,4 +1,4 @@
-"""The interactor that searches for interactors: what it asks, when, and what it builds."""
+"""HyperInteraction: its hyperparameters, when they are active, and the model it builds."""
 
 import keras
 import keras_tuner
@@ -16,7 +16,7 @@ VECTORS = [np.random.default_rng(place).normal(size=(4, 3)).astype("float32") fo
 
 
 def chain(*hypers):
-    """A recommender with these HyperInteractions one behind the other."""
+    """Makes a recommender with a chain of HyperInteractions."""
     ids = ar.Input(shape=[2])
     nodes = [
         ar.LatentFactorMapper(feat_column_id=column, id_num=5, embedding_dim=4, l2=0.0)(ids)
@@ -28,7 +28,7 @@ def chain(*hypers):
 
 
 def live(recommender, **values):
-    """The names of the hyperparameters that are active when these values are given."""
+    """Returns the names of the hyperparameters that are active with these values."""
     space = search_space(recommender)
     values = {f"hyper_interaction_1/{name}": value for name, value in values.items()}
     known = {hyperparameter.name for hyperparameter in space.space}
@@ -68,7 +68,7 @@ class TestWhatIsAsked:
                 assert f"hyper_interaction_{hyper}/interactor_type_{branch}" in names
                 assert f"hyper_interaction_{hyper}/mlp_interaction_{branch}/units" in names
 
-    def test_what_is_fixed_is_not_searched(self):
+    def test_a_fixed_field_is_not_searched(self):
         mlp = ar.MLPInteraction(dropout_rate=0.0)
         attention = ar.SelfAttentionInteraction(use_residual=False)
         names = [
@@ -145,7 +145,7 @@ class TestWhatIsBuilt:
         assert fm == ar.FMInteraction(embedding_dim=8)
         assert mlp.units == 16
 
-    def test_stacked_it_sees_all_branches_of_the_one_before(self):
+    def test_a_second_one_is_called_on_all_branches_of_the_first(self):
         first = HyperInteraction(meta_interactor_num=2, interactor_type="ElementwiseInteraction")
         second = HyperInteraction(meta_interactor_num=1, interactor_type="ConcatenateInteraction")
         recommender = chain(first, second)
@@ -155,11 +155,11 @@ class TestWhatIsBuilt:
         names = {hyperparameter.name for hyperparameter in search_space(recommender).space}
         assert "hyper_interaction_1/elementwise_interaction_1/operation" in names
 
-    def test_without_branches_the_inputs_pass(self):
+    def test_without_branches_the_inputs_are_returned(self):
         inputs = [keras.Input((3,)), keras.Input((2, 4))]
         assert Parallel(branches=()).connect(inputs) == inputs
 
-    def test_branches_can_take_inputs_of_their_own(self):
+    def test_branches_can_have_different_inputs(self):
         multiply, add = (ar.ElementwiseInteraction(operation=name) for name in ("multiply", "sum"))
         parallel = Parallel(branches=(multiply, add, add), inputs=("0,2", "1, 3", "all"))
         a, b, c, d = VECTORS
@@ -214,7 +214,7 @@ class TestRestricting:
         assert round_trip(hyper) == hyper
 
     @pytest.mark.parametrize(
-        ("settings", "said"),
+        ("settings", "message"),
         [
             ({"interactor_type": "FM"}, "`interactor_type` .* one of .*FMInteraction.* 'FM'"),
             ({"interactor_type": "HyperInteraction"}, "must be one of"),
@@ -224,22 +224,22 @@ class TestRestricting:
             ({"meta_interactor_num": ar.choice(1, 2, name="n")}, "shared as 'n'"),
             (
                 {"interactor_type": "FMInteraction", "interactors": (ar.MLPInteraction(),)},
-                "settings for MLPInteraction, which `interactor_type` does not offer",
+                "settings for MLPInteraction, but `interactor_type` only has",
             ),
-            ({"interactors": (ar.FMInteraction(), ar.FMInteraction())}, "names a type twice"),
+            ({"interactors": (ar.FMInteraction(), ar.FMInteraction())}, "has a type twice"),
         ],
     )
-    def test_what_cannot_be_is_named(self, settings, said):
-        with pytest.raises(BlockError, match=said):
+    def test_what_cannot_be_is_named(self, settings, message):
+        with pytest.raises(BlockError, match=message):
             HyperInteraction(**settings)
 
     def test_an_input_that_is_not_there_is_named(self):
         parallel = Parallel(branches=(ar.ConcatenateInteraction(),), inputs=("0,4",))
-        with pytest.raises(BlockError, match="takes input 4; there are inputs 0 to 3"):
+        with pytest.raises(BlockError, match="uses input 4, but there are only inputs 0 to 3"):
             model_of(parallel, *VECTORS)
 
     def test_unresolved_it_cannot_be_built(self):
-        with pytest.raises(BlockError, match="resolve it first"):
+        with pytest.raises(BlockError, match="cannot be connected"):
             HyperInteraction().connect([keras.Input((3,))])
 
 

@@ -1,4 +1,4 @@
-"""Every interactor by numbers that can be worked out by hand."""
+"""Tests interactors with numbers that are worked out by hand."""
 
 import numpy as np
 import pytest
@@ -94,7 +94,7 @@ class TestSelfAttention:
 
 
 class TestShapes:
-    """Shapes that the thesis' blocks have."""
+    """The output shapes of the thesis' blocks have."""
 
     @staticmethod
     def shape(block, *shapes):

@@ -1,4 +1,4 @@
-"""Interactors against implementations that others wrote, with the same weights, in float64."""
+"""Compares interactors with other projects' code, with the same weights, in float64."""
 
 import itertools
 
@@ -67,7 +67,7 @@ def test_self_attention_is_keras_multi_head_attention(residual):
 
 
 def test_the_factorisation_machine_is_all_pairs_summed():
-    """One-hot columns and their vectors: the machine over them is Rendle's sum over all pairs."""
+    """Over one-hot columns and their vectors, the machine is Rendle's sum over all pairs."""
     vectors = np.random.default_rng(2).normal(size=(FIELDS, DIM))
     values = X[:, :, 0]
     pairs = PolynomialFeatures(degree=2, interaction_only=True, include_bias=False)

@@ -1,4 +1,4 @@
-"""What holds of every registered mapper: a new one is tested here by existing."""
+"""Tests every registered mapper, including new ones."""
 
 import dataclasses
 
@@ -62,7 +62,7 @@ def rows_for(name):
 
 
 def adapted(model, array, scale=0.5):
-    """The model with weights that are all different, and what it takes from training rows."""
+    """Adapts the model to training rows and gives it weights that are all different."""
     draw_weights(model)
     adapt(model, {model.layers[0].name: array}, np.ones(len(array), "float32"))
     return model
@@ -122,17 +122,17 @@ def test_saved_models_load_elsewhere_and_give_the_same_to_the_bit(tmp_path):
 
     for here, there in outputs_in_a_fresh_process(tmp_path, models).values():
         assert len(here) == len(there) == 2
-        for mine, theirs in zip(here, there, strict=True):
-            np.testing.assert_array_equal(mine, theirs)
+        for before, after in zip(here, there, strict=True):
+            np.testing.assert_array_equal(before, after)
 
 
 @pytest.mark.parametrize("shape", [(), (2, 3), (None, 2, 3)])
 @pytest.mark.parametrize("name", MAPPERS)
-def test_what_is_no_table_is_an_error(name, shape):
+def test_an_input_that_is_not_a_table_is_an_error(name, shape):
     tensor = keras.Input(shape, dtype=str(rows_for(name).dtype))
-    with pytest.raises(BlockError, match=rf"{name} is called on one input of shape"):
+    with pytest.raises(BlockError, match=rf"{name} must be called on one input of shape"):
         settled(made(name)).connect([tensor])
-    with pytest.raises(BlockError, match="is called on one input"):
+    with pytest.raises(BlockError, match="must be called on one input"):
         settled(made(name)).connect([])
 
 

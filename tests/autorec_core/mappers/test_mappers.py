@@ -1,4 +1,4 @@
-"""What each mapper computes, by numbers worked out by hand."""
+"""Tests each mapper with numbers that are worked out by hand."""
 
 import keras
 import numpy as np
@@ -88,16 +88,16 @@ class TestSparse:
         assert float(model.losses[0]) == pytest.approx(6.0 / 4 * sum(n**2 for n in range(1, 7)))
 
     @pytest.mark.parametrize(
-        ("settings", "said"),
+        ("settings", "message"),
         [
-            ({"vocabulary_sizes": (3,), "columns": (0, 1)}, "2 columns and 1 vocabulary sizes"),
+            ({"vocabulary_sizes": (3,), "columns": (0, 1)}, "2 columns but 1 vocabulary sizes"),
             ({"vocabulary_sizes": (0,)}, "`vocabulary_sizes` .* whole number of at least 1"),
             ({"vocabulary_sizes": (3,), "columns": (-1,)}, "`columns` .* at least 0"),
             ({"vocabulary_sizes": (3,), "embedding_dim": 2.5}, "whole number of at least 1"),
         ],
     )
-    def test_wrong_settings_are_named(self, settings, said):
-        with pytest.raises(BlockError, match=said):
+    def test_wrong_settings_are_named(self, settings, message):
+        with pytest.raises(BlockError, match=message):
             ar.SparseFeatureMapper(**settings)
 
 
@@ -131,7 +131,7 @@ class TestHistory:
         return layer
 
     @pytest.mark.parametrize("paired", [True, False])
-    def test_it_pools_what_a_key_has_met_but_the_row_s_own_value(self, paired):
+    def test_it_pools_a_key_s_other_values_but_not_the_row_s_own(self, paired):
         layer = self.layer(paired)
         rows = np.array([[1, 1], [1, 2], [1, 3], [2, 2], [2, 1], [3, 1], [0, 1], [1, 0]], "int32")
         half = 2**-0.5
@@ -197,7 +197,7 @@ class TestRate:
         expected = [np.log(r / (1 - r)) - np.log(3) for r in ((2 + 1.5) / 4, 1.5 / 3)]
         np.testing.assert_allclose(found[:2, 0], expected, rtol=1e-5)
 
-    def test_an_id_never_met_adds_nothing(self):
+    def test_an_unknown_id_adds_nothing(self):
         known = IDS[[0, 2, 3]]
         found = self.model(known, np.array([1, 0, 1]))([np.zeros((1, 2), "int32")])
         np.testing.assert_allclose(found, [[0, 0]], atol=1e-6)
@@ -243,7 +243,7 @@ class TestRate:
         assert own < 0.01
 
     def test_folds_do_not_follow_a_pattern_of_the_labels(self):
-        """One click, then four rows without: folds in turn would hold all clicks or none."""
+        """Labels repeat one click and four rows without: folds in turn would repeat that."""
         ids = np.ones((5000, 1), "int32")
         clicks = np.tile([1.0, 0, 0, 0, 0], 1000).astype("float32")
         layer = ClickRates("ids", [0], [2], prior=10.0)

@@ -45,7 +45,7 @@ def test_the_mean_is_of_known_categories_only():
     assert found[:, 0].tolist() == [[2, 3], [5, 0], [0, 0]]
 
 
-def test_the_penalty_weighs_each_category_alike_whatever_its_place():
+def test_the_penalty_is_equal_for_categories_in_any_place_of_a_list():
     penalised = model(mapper(l2=6.0))
     layer = next(one for one in penalised.layers if isinstance(one, ListPenalty))
 
@@ -56,13 +56,13 @@ def test_the_penalty_weighs_each_category_alike_whatever_its_place():
 
 
 def test_a_list_beyond_the_input_is_refused():
-    with pytest.raises(BlockError, match="maps places 5 to 7; the input has 7 columns"):
+    with pytest.raises(BlockError, match="maps places 5 to 7, but the input has 7 columns"):
         model(mapper(first_column=5))
 
 
 @pytest.mark.parametrize("space", ["extended", "thesis"])
 @pytest.mark.parametrize("name", ["deepfm", "dlrm", "autorec_rp", "autorec_ctr"])
-def test_models_look_at_multi_valued_columns(name, space):
+def test_models_use_multi_valued_columns(name, space):
     import keras_tuner
 
     recommender = zoo.build(name, SCHEMA, space)

@@ -33,10 +33,10 @@ def ended(task):
         best_step=1,
         metrics={"mse": score},
         curve=(row,),
-        schedule=Schedule((0.1,), 1),
+        schedule=Schedule((0.1,), 1, 64),
         seconds=2.0,
         model=content.getvalue(),
-        stopped_early=True,
+        stopped="plateau",
     )
 
 

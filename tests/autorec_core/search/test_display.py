@@ -70,6 +70,18 @@ def shown(*, first=FIRST, constant_score=1.2, terminal=False, width=120):
     return screen.getvalue()
 
 
+def test_a_trial_that_waits_or_was_given_up_says_so():
+    screen = io.StringIO()
+    display = Display(Console(file=screen, width=120))
+    plan = SearchPlan("val_mse", METRICS["mse"], "halving", 2, 9, 1, Path(), ())
+    display.on_search_start(plan)
+    paused = dataclasses.replace(FIRST, spent=3.0, stopped="paused")
+    display.on_trial_pause(paused)
+    display.on_trial_end(dataclasses.replace(paused, stopped="pruned"))
+    assert "Trial 0 paused after 3 epochs, score 0.840000" in screen.getvalue()
+    assert "Pruned after 3 epochs" in screen.getvalue()
+
+
 @pytest.fixture(scope="module")
 def plain():
     return shown()

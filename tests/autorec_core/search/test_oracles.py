@@ -41,11 +41,12 @@ def run(tuner, number, *, space=None, score=distance, seed=1, direction="min", e
         values = dict(trial.hyperparameters.values)
         searched = {k: v for k, v in values.items() if not k.startswith("tuner/")}
         trials.append((values, score(searched)))
-        tell(oracle, trial, score=trials[-1][1], step=1, reason=None)
+        curve = [trials[-1][1]] * values.get("tuner/until", 1)
+        tell(oracle, trial, score=trials[-1][1], step=1, reason=None, curve=curve)
     return trials
 
 
-TUNERS = ["random", "greedy", "bayesian", "hyperband"]
+TUNERS = ["random", "greedy", "bayesian", "hyperband", "halving"]
 
 
 @pytest.mark.parametrize("tuner", TUNERS)
@@ -250,7 +251,7 @@ def test_trials_of_one_identity_are_proposed_once():
         seen = []
         while (trial := ask(oracle, len(seen))).status == "RUNNING":
             seen.append(trial.hyperparameters.values["block_a/a"])
-            tell(oracle, trial, score=1.0, step=1, reason=None)
+            tell(oracle, trial, score=1.0, step=1, reason=None, curve=[1.0])
         assert sorted(seen) == list(range(10))
 
 

@@ -220,7 +220,7 @@ class TestTrouble:
 
     def test_a_shape_that_does_not_fit_is_a_failed_trial(self, search):
         block = strange_blocks.StrangeInteraction(mood=autorec_core.choice("calm", "wrong"))
-        result = search(make_recommender(block), max_trials=6)
+        result = search(make_recommender(block), max_trials=6, max_failures=6)
         reasons = {
             trial.hyperparameters["strange_interaction_1/mood"]: trial.reason
             for trial in result.leaderboard
@@ -244,7 +244,9 @@ class TestTrouble:
         assert len(result.leaderboard) == 1
 
     def test_unknown_tuners_and_objectives_are_refused(self, search):
-        with pytest.raises(ConfigError, match=r"'grid'.*bayesian, greedy, hyperband, random"):
+        with pytest.raises(
+            ConfigError, match=r"'grid'.*bayesian, greedy, halving, hyperband, random"
+        ):
             search(tuner="grid")
         with pytest.raises(ConfigError, match=r"'val_auc' of a rating model"):
             search(objective="val_auc")

@@ -1,4 +1,4 @@
-"""What README and docs say of the benchmark is what the committed results say."""
+"""The benchmark tables in README and docs match the committed results."""
 
 from __future__ import annotations
 

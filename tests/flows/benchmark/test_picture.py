@@ -1,4 +1,4 @@
-"""The picture of a benchmark is drawn whatever it holds."""
+"""The picture of a benchmark is drawn for any results."""
 
 from __future__ import annotations
 

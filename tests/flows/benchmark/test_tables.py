@@ -1,4 +1,4 @@
-"""A benchmark's tables say what was measured, and never put a sample beside full data."""
+"""The benchmark's tables show the results, and never compare a sample with full data."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def line(**changes):
     }
 
 
-def test_a_mean_stands_with_the_standard_deviation_over_seeds():
+def test_a_mean_is_shown_with_the_standard_deviation_over_seeds():
     found = [line(seed=seed, test={"mse": loss}) for seed, loss in ((1, 0.7), (2, 0.8), (3, 0.9))]
 
     assert mean_sd(found, seeds=3) == ".8000 ± .1000"
@@ -45,7 +45,7 @@ def test_a_mean_of_fewer_seeds_says_so():
     assert mean_sd([line()], seeds=3) == ".7500 (1 of 3 seeds)"
 
 
-def test_full_data_stand_beside_the_thesis_in_its_own_space_alone():
+def test_full_data_are_compared_with_the_thesis_only_in_its_space():
     text = data_table([line(), line(space="extended", test={"mse": 0.7})])
 
     thesis, extended = (row for row in text.splitlines() if row.startswith("| AutoRec-RP"))
@@ -59,7 +59,7 @@ def test_full_data_of_the_extended_space_alone_have_no_column_for_the_thesis():
     assert "the thesis (" not in data_table([line(space="extended")])
 
 
-def test_a_sample_never_stands_beside_the_thesis():
+def test_a_sample_is_never_compared_with_the_thesis():
     text = data_table([line(whole=False)])
 
     assert "a sample of 1,000 rows" in text
@@ -102,7 +102,7 @@ def test_the_chance_of_an_interactor_is_worked_out_over_one_to_three_branches():
     assert chance(["a"], ["a", "b"]) == pytest.approx((1 / 2 + 3 / 4 + 7 / 8) / 3)
 
 
-def test_the_known_truth_s_table_counts_winners_that_have_what_was_planted():
+def test_the_truth_table_counts_winners_with_the_planted_interactor():
     winner = {"h/interactor_type_0": "FMInteraction", "h/fm_interaction_0/embedding_dim": 4}
     found = [
         {
@@ -128,7 +128,7 @@ def single(structure: str, seed: int, interactor: str, valid: float, test: float
     return {**names, "valid_ratio": valid, "ratio": test}
 
 
-def test_structures_are_told_apart_where_the_best_by_itself_is_of_the_planted_kind():
+def test_structures_are_distinguished_if_the_best_interactor_is_kin():
     found = [
         single("fm", 1, "FMInteraction", 1.2),
         single("fm", 1, "BilinearInteraction", 1.1),
@@ -145,7 +145,7 @@ def test_structures_are_told_apart_where_the_best_by_itself_is_of_the_planted_ki
     )
 
 
-def test_what_can_be_the_planted_stands_out_among_interactors_by_themselves():
+def test_kin_is_bold_in_the_table_of_single_interactors():
     found = [
         single("fm", 1, "FMInteraction", 1.0, 1.1),
         single("fm", 2, "FMInteraction", 1.0, 1.3),
@@ -155,7 +155,7 @@ def test_what_can_be_the_planted_stands_out_among_interactors_by_themselves():
     assert alone_table(found).splitlines()[-1] == "| FM | **1.200 ± 0.141** | 2.000 |"
 
 
-def test_a_search_s_best_trials_with_and_without_the_planted_stand_beside_each_other():
+def test_the_winners_table_has_the_best_trials_with_and_without_kin():
     found = {
         "structure": "mlp",
         "tuner": "random",
@@ -176,7 +176,7 @@ def test_a_search_s_best_trials_with_and_without_the_planted_stand_beside_each_o
     )
 
 
-def test_a_run_says_its_command_and_time_also_when_it_was_stopped():
+def test_a_stopped_run_is_listed_with_command_and_time():
     about = {
         "machine": {
             "system": "Linux",
@@ -198,8 +198,8 @@ def test_a_run_says_its_command_and_time_also_when_it_was_stopped():
     cells = [line(run="1", seconds=30.0), line(run="1", seconds=60.0)]
     text = runs_said(runs, cells)
 
-    assert "`autorec benchmark --seed 1`: stopped by hand; 2 cells of 1.5 minutes" in text
-    assert "`autorec benchmark`: 1.5 minutes for 4 cells; niceness 0, load 0.5 before it." in text
+    assert "`autorec benchmark --seed 1`: stopped by hand after 2 cells (1.5 minutes)" in text
+    assert "`autorec benchmark`: 1.5 minutes for 4 cells; niceness 0, load before it 0.5." in text
     assert text.endswith("- Versions: keras 3.15.1.")
     runs[1]["code"] = "b"
-    assert "- Code: 2 states of it" in runs_said(runs, cells)
+    assert "- Code: 2 versions of it" in runs_said(runs, cells)

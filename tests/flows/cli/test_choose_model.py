@@ -1,4 +1,4 @@
-"""`autorec run DATASET --model X` goes the one road of parameters: through params.yaml."""
+"""`autorec run DATASET --model X` writes the model into params.yaml."""
 
 from __future__ import annotations
 
@@ -53,8 +53,12 @@ def test_choosing_again_changes_nothing(path):
     ("model", "dataset", "said"),
     [
         ("deepfmm", "movielens-100k", r"Unknown model 'deepfmm'.*Known models: auto, mf"),
-        ("mf", "criteo", "mf is made for a user and an item column, and this data set names none"),
-        ("neumf", "criteo", "neumf is made for a user and an item column"),
+        (
+            "mf",
+            "criteo",
+            "mf needs a user and an item column, but this data set does not name both",
+        ),
+        ("neumf", "criteo", "neumf needs a user and an item column"),
         ("deepfm", "movielens-2m", "Unknown data set 'movielens-2m'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The command line answers at once and says what is wrong in one sentence."""
+"""The command line starts quickly and reports each error in one sentence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def autorec(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         cwd=cwd,
         capture_output=True,
         text=True,
-        env={**os.environ, "COLUMNS": "100"},
+        env={**os.environ, "COLUMNS": "100", "GIT_CEILING_DIRECTORIES": str(cwd.parent)},
         check=False,
     )
 
@@ -109,16 +109,16 @@ def test_an_unknown_model_is_named_with_the_known_ones_and_not_written_down(fold
     assert (folder / "params.yaml").read_bytes() == before
 
 
-def test_the_doctor_says_by_its_exit_code_that_something_needs_mending(tmp_path):
+def test_the_doctor_exit_code_says_that_something_needs_fixing(tmp_path):
     answer = autorec("doctor", cwd=tmp_path)
 
     assert answer.returncode == 1
     assert "no dvc.yaml and .dvc here" in answer.stdout
-    assert "To mend: 2." in answer.stdout
+    assert "To fix: 3." in answer.stdout
     assert answer.stderr == ""
 
 
-def test_a_report_of_nothing_says_how_to_get_one(folder):
+def test_a_report_without_a_run_says_how_to_get_one(folder):
     answer = autorec("report", "movielens-100k", "--no-open", cwd=folder)
 
     assert answer.returncode == 1

@@ -1,4 +1,4 @@
-"""A table of one's own comes into params.yaml, and nothing else there changes."""
+"""`autorec init-dataset` adds a table's entry to params.yaml and changes nothing else."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_proposal_is_printed_as_yaml_and_nothing_is_written(folder, capsys):
     assert (folder / "params.yaml").read_text(encoding="utf-8") == PARAMS
 
 
-def test_written_it_stands_beside_what_stood_there_with_every_comment(folder):
+def test_writing_the_entry_keeps_every_other_line_and_comment(folder):
     init_dataset(Path("My Table.csv"), "mine", None, write=True)
     text = (folder / "params.yaml").read_text(encoding="utf-8")
     params = Params.load(folder / "params.yaml")
@@ -49,7 +49,7 @@ def test_written_it_stands_beside_what_stood_there_with_every_comment(folder):
 
 
 def test_a_taken_name_is_refused(folder):
-    with pytest.raises(ConfigError, match="has a data set 'netflix' already"):
+    with pytest.raises(ConfigError, match="already has a data set 'netflix'"):
         init_dataset(Path("My Table.csv"), "netflix", None, write=True)
 
 

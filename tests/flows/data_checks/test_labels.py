@@ -154,7 +154,7 @@ def test_users_and_items_of_chance_give_nothing_away(passed, task):
 def test_labels_too_rare_for_an_auc_are_said(passed):
     folder, said = passed(clicks(1000, 5), clicks_entry())
 
-    assert "mine: No row of test has click 1: an AUC cannot be computed there." in said
+    assert "mine: No row of test has click 1: an AUC cannot be computed for it." in said
     assert any("Only 4 of the 800 rows of train have click 1" in one for one in said)
     assert not any("alone predicts" in one for one in said)
     notes = json.loads((folder.parent / "splits.json").read_text(encoding="utf-8"))["notes"]

@@ -1,4 +1,4 @@
-"""Stages run through DVC, and what goes wrong in one is what the caller hears."""
+"""Stages run through DVC, and the caller gets the error message of a failed stage."""
 
 from __future__ import annotations
 
@@ -87,14 +87,14 @@ def test_force_runs_an_unchanged_stage_again(builder, repository):
     assert (repository / "again.log").read_text() == "again\nagain\n"
 
 
-def test_a_failed_stage_speaks_for_itself(builder):
+def test_the_error_is_the_message_of_the_failed_stage(builder):
     with pytest.raises(StageError) as caught:
         builder.build("bad", "x", log=ignore)
 
     assert str(caught.value) == "rows.csv, line 3: 2 columns."
 
 
-def test_what_does_not_answer_is_told_apart_since_a_retry_may_help(builder):
+def test_an_unreachable_server_is_a_separate_error(builder):
     with pytest.raises(UnreachableError, match=r"^the owner does not answer\.$"):
         builder.build("far", "x", log=ignore)
 

@@ -1,4 +1,4 @@
-"""A failed step's message stands in the log without a traceback that there is not."""
+"""A failed step's message is logged without an empty traceback."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def mail_server():
         server.shutdown()
 
 
-def test_a_webhook_gets_what_happened_as_json(monkeypatch):
+def test_a_webhook_gets_the_message_as_json(monkeypatch):
     with web_receiver(200) as (address, received):
         monkeypatch.setenv("TEAM_HOOK", address)
         notify(MESSAGE, NotifyParams(**{**NOBODY, "webhook": {"url_from": "TEAM_HOOK"}}))
@@ -129,7 +129,7 @@ def test_a_mail_goes_to_every_recipient(mail_server):
     ]
 
 
-def test_a_command_gets_the_message_on_stdin_and_others_are_told_though_one_fails(tmp_path, caplog):
+def test_a_command_gets_the_message_on_stdin_even_if_another_channel_fails(tmp_path, caplog):
     heard = tmp_path / "heard.json"
     params = NotifyParams(
         webhook={"url_from": "NO_SUCH_VARIABLE"}, email=None, command=["tee", str(heard)]
@@ -137,7 +137,7 @@ def test_a_command_gets_the_message_on_stdin_and_others_are_told_though_one_fail
     notify(MESSAGE, params)
 
     assert json.loads(heard.read_text())["run"] == "8e3f"
-    assert "the environment has no NO_SUCH_VARIABLE" in caplog.text
+    assert "the environment variable NO_SUCH_VARIABLE of params.yaml is not set" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_it_comes_out_equal_though_code_params_and_source_have_changed(workspace
     assert document["metrics"] == {"mse": 20 / 7 + 5}
     assert rebuilt.equal
     assert not dataclasses.replace(rebuilt, recorded={"mse": 20 / 7 + 5.000001}).equal
-    assert any(line.startswith("gone absent, then 1") for line in rebuilt.differences)
+    assert any(line.startswith("gone is not installed, was 1") for line in rebuilt.differences)
     # Here nothing has moved: neither the figures nor git's work trees.
     assert (root / "params.yaml").read_text() == "seed: 9\n"
     listed = subprocess.run(
@@ -119,7 +119,7 @@ def test_code_that_was_never_committed_cannot_be_rebuilt(workspace):
 
     assert document["git"]["dirty"] is False
     assert state["dirty"] is True
-    with pytest.raises(DataError, match="never committed"):
+    with pytest.raises(DataError, match="uncommitted changes"):
         rebuild({**document, "git": state}, root)
     with pytest.raises(DataError, match="does not have the commit"):
         rebuild({**document, "git": {"commit": "0" * 40, "dirty": False}}, root)
@@ -145,7 +145,7 @@ REBUILDING = """
 import sys
 from pathlib import Path
 from flows.orchestration.reproduce import _dvc
-_dvc(Path(sys.argv[1]), "repro", otherwise="It failed.")
+_dvc(Path(sys.argv[1]), "repro", failure="It failed.")
 """
 LONG = """
 import subprocess, sys, time
@@ -154,7 +154,7 @@ time.sleep(300)
 """
 
 
-def test_a_killed_rebuild_leaves_no_stage_at_work(tmp_path):
+def test_a_killed_rebuild_leaves_no_stage_running(tmp_path):
     (tmp_path / "dvc.py").write_text(LONG, encoding="utf-8")  # found before DVC, as a tree's code
     with subprocess.Popen(
         [sys.executable, "-c", REBUILDING, str(tmp_path)],

@@ -23,5 +23,5 @@ def test_a_dead_prefect_address_is_one_sentence_without_its_password(monkeypatch
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:{port}/health", "http://[::1", "nonsense"])
-def test_whatever_is_wrong_with_an_address_is_told_in_words(address):
+def test_every_fault_of_an_address_is_reported_as_text(address):
     assert fault_of_server(address.format(port=free_port()))

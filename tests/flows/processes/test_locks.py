@@ -1,4 +1,4 @@
-"""Runs meet, wait, leave, die: held by locks that the system frees."""
+"""Locks of runs: wait for a busy data set, stop, and find dead runs."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import pytest
 from project import ROOT
 
 from flows.processes.locks import (
-    OccupiedError,
-    Presence,
-    at_work,
+    DataSetBusyError,
+    RunProcess,
     exclusive,
-    take_leave_of_the_dead,
+    find_dead_runs,
+    hold_run_lock,
 )
 
 OTHER = """
 import sys, time
 from pathlib import Path
-from flows.processes.locks import Presence, at_work, exclusive
-root, me = Path(sys.argv[1]), Presence.here("other-id", "other")
-with at_work(root, me), exclusive(root, "ratings", me, on_busy="leave", say=print):
+from flows.processes.locks import RunProcess, hold_run_lock, exclusive
+root, me = Path(sys.argv[1]), RunProcess.current("other-id", "other")
+with hold_run_lock(root, me), exclusive(root, "ratings", me, on_busy="leave", say=print):
     print("in", flush=True)
     sys.stdin.read()
 """
@@ -31,7 +31,7 @@ with at_work(root, me), exclusive(root, "ratings", me, on_busy="leave", say=prin
 
 @pytest.fixture
 def other(tmp_path):
-    """Another process that is at work on the data set `ratings`."""
+    """Another process that builds the data set `ratings`."""
     process = subprocess.Popen(
         [sys.executable, "-c", OTHER, str(tmp_path)],
         cwd=ROOT,
@@ -50,12 +50,12 @@ def other(tmp_path):
 
 @pytest.fixture
 def me():
-    return Presence.here("my-id", "mine")
+    return RunProcess.current("my-id", "mine")
 
 
-def test_a_run_leaves_a_busy_data_set_and_says_to_whom(tmp_path, me, other):
+def test_a_run_stops_at_a_busy_data_set_and_names_the_other_run(tmp_path, me, other):
     with (
-        pytest.raises(OccupiedError, match=rf"run 'other' \(process {other.pid} on .*leaves"),
+        pytest.raises(DataSetBusyError, match=rf"run 'other' \(process {other.pid} on .*stops"),
         exclusive(tmp_path, "ratings", me, on_busy="leave", say=print),
     ):
         pass
@@ -66,47 +66,47 @@ def test_another_data_set_is_free(tmp_path, me, other):
         pass
 
 
-def test_a_run_waits_says_so_once_and_goes_on_when_the_other_is_killed(tmp_path, me, other):
-    said: list[str] = []
+def test_a_run_waits_with_one_message_until_the_other_run_is_killed(tmp_path, me, other):
+    messages: list[str] = []
 
-    def kill_it_once_heard(line: str) -> None:
-        said.append(line)
+    def kill_other(line: str) -> None:
+        messages.append(line)
         os.kill(other.pid, signal.SIGKILL)
 
-    with exclusive(tmp_path, "ratings", me, on_busy="wait", say=kill_it_once_heard):
+    with exclusive(tmp_path, "ratings", me, on_busy="wait", say=kill_other):
         pass
 
-    assert len(said) == 1
-    assert said[0].startswith("Waiting: run 'other'")
+    assert len(messages) == 1
+    assert messages[0].startswith("Waiting: run 'other'")
 
 
-def test_the_living_are_not_taken_for_dead(tmp_path, other, me):
-    found: list[Presence] = []
+def test_a_running_run_is_not_reported_as_dead(tmp_path, other, me):
+    found: list[RunProcess] = []
 
-    with at_work(tmp_path, me):
-        take_leave_of_the_dead(tmp_path, lambda dead: found.append(dead) or True)
+    with hold_run_lock(tmp_path, me):
+        find_dead_runs(tmp_path, lambda dead: found.append(dead) or True)
 
     assert found == []
 
 
-def test_a_killed_run_is_found_until_somebody_has_told_of_it(tmp_path, other):
+def test_a_killed_run_is_found_until_it_was_handled(tmp_path, other):
     found: list[str] = []
     os.kill(other.pid, signal.SIGKILL)
     other.wait()
 
-    take_leave_of_the_dead(tmp_path, lambda dead: bool(found.append(dead.run)))
-    take_leave_of_the_dead(tmp_path, lambda dead: found.append(dead.run) or True)
-    take_leave_of_the_dead(tmp_path, lambda dead: found.append(dead.run) or True)
+    find_dead_runs(tmp_path, lambda dead: bool(found.append(dead.run)))
+    find_dead_runs(tmp_path, lambda dead: found.append(dead.run) or True)
+    find_dead_runs(tmp_path, lambda dead: found.append(dead.run) or True)
 
     assert found == ["other-id", "other-id"]
 
 
 def test_a_run_that_ends_well_leaves_nothing_to_find(tmp_path, me):
-    found: list[Presence] = []
-    with at_work(tmp_path, me):
+    found: list[RunProcess] = []
+    with hold_run_lock(tmp_path, me):
         pass
 
-    take_leave_of_the_dead(tmp_path, lambda dead: found.append(dead) or True)
+    find_dead_runs(tmp_path, lambda dead: found.append(dead) or True)
 
     assert found == []
     assert list((tmp_path / ".autorec" / "runs").iterdir()) == []

@@ -34,7 +34,7 @@ def test_a_sqlite_file_is_found_at_any_path(folder, tmp_path):
 
 
 @pytest.mark.parametrize("address", ["http://host/mlflow.db", "postgresql://host/x", "sqlite://"])
-def test_what_is_no_sqlite_file_has_none(address):
+def test_other_urls_have_no_sqlite_file(address):
     assert sqlite_file(address) is None
 
 
@@ -83,7 +83,7 @@ def beginning_with(place: str) -> set[str]:
     return {"models:/m", *(f"{place}/autorec-x{end}" for end in ends)}
 
 
-def test_a_moved_workspace_finds_its_artifacts_where_they_are_now(tmp_path):
+def test_a_moved_workspace_finds_its_artifacts(tmp_path):
     before, now = tmp_path / "a b%20", tmp_path / "größe #?"
     furnished(before)
     before.rename(now)
@@ -122,5 +122,5 @@ def test_a_store_that_cannot_be_corrected_says_where_it_looks(tmp_path):
     with closing(sqlite3.connect(now / STORE)) as made, made:
         made.execute("create trigger no before update on runs begin select raise(fail, 'x'); end")
 
-    with pytest.raises(DataError, match=r"says that its artifacts are at .*before.*cannot be"):
+    with pytest.raises(DataError, match=r"expects its artifacts at .*before.*cannot be"):
         correct_places(now)

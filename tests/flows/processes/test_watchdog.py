@@ -1,4 +1,4 @@
-"""What a run starts for itself does not outlive it, whoever is killed and however."""
+"""Processes that a run starts end when the run ends or is killed."""
 
 from __future__ import annotations
 

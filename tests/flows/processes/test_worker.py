@@ -1,4 +1,4 @@
-"""A worker that is told to end lets the runs in progress end first, for a while."""
+"""A worker that is asked to stop waits a while for running runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from flows.processes.services import wait_for_runs
+from flows.processes.services import stop_runs, wait_for_runs
 
 WORKER = """
 import subprocess, sys, time
@@ -37,6 +37,33 @@ def test_a_run_in_progress_is_waited_for_and_no_longer_than_it_may(run_seconds, 
         assert waited[0] <= time.monotonic() - began < waited[1]
         for process in (*psutil.Process(worker.pid).children(), worker):
             process.kill()
+
+
+REPORTING = """
+import pathlib, signal, sys, time
+def report(*_):
+    time.sleep(1)
+    pathlib.Path(sys.argv[1]).write_text("crashed")
+    sys.exit(1)
+signal.signal(signal.SIGTERM, report)
+pathlib.Path(sys.argv[1]).write_text("running")
+time.sleep(60)
+"""
+
+
+def test_a_run_that_is_stopped_has_time_to_report_it(tmp_path):
+    said = tmp_path / "state"
+    run = [sys.executable, "-c", REPORTING, str(said)]
+    starting = f"import subprocess, time; subprocess.run({run!r}); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", starting]) as worker:
+        while not said.exists() or said.read_text() != "running":
+            time.sleep(0.05)
+
+        stop_runs(worker.pid, 60)
+
+        assert said.read_text() == "crashed"
+        assert worker.poll() is None  # the worker reports too, so it outlives its runs
+        worker.kill()
 
 
 def test_a_worker_that_is_gone_is_not_waited_for():

@@ -21,7 +21,7 @@ from flows.config import Params
 from flows.environment import prepare_environment
 from flows.registry import run_gate
 from flows.registry.decision import Decision
-from flows.registry.run_gate import Evidence, hold_gate
+from flows.registry.run_gate import Evidence, apply_gate
 from flows.registry.smoke_test import Probed
 
 DATASET = "small"
@@ -48,7 +48,7 @@ def judge(root: Path, scores: Path, number: int) -> Decision:
         mock.patch.object(run_gate, "smoke_test", probed),
         mock.patch.object(run_gate, "exclusive", soon),
     ):
-        return hold_gate(DATASET, number, evidence, policy, seed=0, root=root)
+        return apply_gate(DATASET, number, evidence, policy, seed=0, root=root)
 
 
 def die_at(instant: str) -> None:

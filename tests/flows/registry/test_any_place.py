@@ -119,7 +119,9 @@ def test_it_is_exported(workspace, tmp_path):
     assert (tmp_path / "#1 %20" / "saved_model" / "1" / "saved_model.pb").exists()
 
 
-def test_what_is_registered_after_the_move_lies_in_the_new_place(workspace, small_params, tmp_path):
+def test_a_version_registered_after_the_move_is_in_the_new_folder(
+    workspace, small_params, tmp_path
+):
     root, _ = workspace
     make_scorer(small_params, tmp_path / DATASET, 3)
 
@@ -139,7 +141,7 @@ def test_what_is_registered_after_the_move_lies_in_the_new_place(workspace, smal
     assert [one.name for one in root.parent.iterdir()] == [root.name]
 
 
-def test_it_is_rolled_back_in_a_process_of_its_own(workspace):
+def test_it_is_rolled_back_in_a_separate_process(workspace):
     root, _ = workspace
     set_tags(client(root), DATASET, 2, {"state": "promoted"})
 

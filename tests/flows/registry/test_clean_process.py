@@ -1,4 +1,4 @@
-"""A registered version's process ends with the process that has asked for it."""
+"""The process of a registered version ends with the process that started it."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ from autorec_core.data.preparing.store import load_rows, load_schema
 from autorec_core.evaluation.intervals import clusters_of
 from flows.config import Params
 from flows.registry import gate, run_gate, smoke_test
-from flows.registry.guards import JudgedRows, Latency, Showing
+from flows.registry.guards import JudgedRows, Latency, ModelScores
 from flows.registry.loading import learned_rows
-from flows.registry.run_gate import Evidence, hold_gate
+from flows.registry.run_gate import Evidence, apply_gate
 from flows.registry.smoke_test import Probed
 
 pytestmark = pytest.mark.slow
@@ -101,7 +101,7 @@ def hold(registry, monkeypatch):
             lambda version, *_: Probed(scores[version.number], lambda calls: 1.0),
         )
         evidence = dataclasses.replace(night.evidence, **changes)
-        return hold_gate(DATASET, number, evidence, night.policy, seed=0, root=registry.root)
+        return apply_gate(DATASET, number, evidence, night.policy, seed=0, root=registry.root)
 
     return held
 
@@ -128,7 +128,7 @@ def test_on_the_champions_own_split_all_rows_count_and_nothing_is_said(
 
     labels = first.evidence.rows["rating"].to_numpy(float)
     shown = [
-        Showing(
+        ModelScores(
             number,
             scores,
             np.square(scores - labels),
@@ -167,7 +167,7 @@ def test_a_champion_without_a_record_is_judged_on_all_rows_and_the_table_says_so
 
     assert registry.champion() == champion
     assert "| test rows |  |  |  | yes | all " in decision.markdown()
-    assert "version 1 keeps no record of the rows it learned from" in decision.markdown()
+    assert "version 1 has no record of the rows it learned from" in decision.markdown()
     assert decision.checks[0].champion == pytest.approx((~nights[1].seen).mean())
 
 
@@ -179,7 +179,7 @@ def test_a_challenger_that_cannot_score_a_row_left_out_does_not_go_live(
 
     decision = hold(challenger, nights[1], data="with a hole", scores={2: holed})
 
-    assert "it scores rows with no number" in decision.markdown()
+    assert "some of its scores are not finite numbers" in decision.markdown()
     assert registry.champion() == champion
 
 
@@ -187,7 +187,7 @@ def test_a_better_challenger_goes_live_although_the_champion_knows_most_rows_by_
     registry, champion, challenger, nights, hold
 ):
     record = learned_rows(registry.version(champion), registry.root)
-    assert record.look(nights[1].evidence.rows)[1].tolist() == nights[1].seen.tolist()
+    assert record.find_learned(nights[1].evidence.rows)[1].tolist() == nights[1].seen.tolist()
     count, known = len(nights[1].seen), int(nights[1].seen.sum())
 
     decision = hold(challenger, nights[1])
@@ -195,11 +195,13 @@ def test_a_better_challenger_goes_live_although_the_champion_knows_most_rows_by_
     checks = {check.name: check for check in decision.checks}
     assert (checks["loss"].champion, checks["loss"].challenger) == (1.0, 0.25)
     assert checks["test rows"].detail == (
-        f"{count - known} of {count:,} count: version 1 learned from {known:,} of them"
+        f"{count - known} of {count:,} are used: version 1 learned from {known:,} of them"
     )
     # Three rows of a segment are no segment.
-    assert checks["loss within a segment"].detail == "all, the nearest to its limit of 1"
+    assert checks["loss within a segment"].detail == "all, the closest to its limit (1 compared)"
     assert checks["calibration error"].champion == pytest.approx(1.0)
-    assert f"on the {count - known} test rows that are new to the champion" in str(decision)
+    assert f"on the {count - known} test rows that the champion has not learned from" in str(
+        decision
+    )
     assert registry.champion() == challenger
     assert registry.version(challenger).tags["gate"] == decision.to_json()

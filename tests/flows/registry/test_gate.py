@@ -11,7 +11,7 @@ from autorec_core.evaluation.figures import row_losses
 from flows.config import RegistryParams
 from flows.registry.decision import Decision
 from flows.registry.gate import Unreadable, compare, judge
-from flows.registry.guards import JudgedRows, Latency, Showing
+from flows.registry.guards import JudgedRows, Latency, ModelScores
 
 TOLERANCES = {"calibration": 0.05, "segment_loss": 0.05, "latency": 1.0, "size": 1.0}
 COUNT = 200
@@ -44,7 +44,7 @@ def shown(number, off, *, size=1_000_000, rows=ROWS):
     """A model whose scores are off by so much, up and down in turn."""
     sign = np.tile([1.0, 1.0, -1.0, -1.0], len(rows.labels) // 4 + 1)[: len(rows.labels)]
     scores = rows.labels + sign * off
-    return Showing(number, scores, row_losses(rows.task, rows.labels, scores), size)
+    return ModelScores(number, scores, row_losses(rows.task, rows.labels, scores), size)
 
 
 def decide(champion, challenger, *, checks=(5, 5), latency=EQUALLY_FAST, rows=ROWS, **changes):
@@ -75,7 +75,7 @@ def test_a_constant_difference_has_an_interval_of_no_width():
     assert not found.wins(0.25)
 
 
-def test_the_interval_is_that_of_the_normal_approximation_where_rows_are_many():
+def test_with_many_rows_the_interval_equals_the_normal_approximation():
     differences = np.random.default_rng(1).normal(-0.01, 1.0, 4000)
 
     found = compare(np.zeros(4000), differences, seed=0)
@@ -136,7 +136,7 @@ def test_with_hardly_a_click_nothing_goes_live():
     labels[:9] = 1.0
     rows = JudgedRows("ctr", labels, {}, None, np.full(1000, 0.1))
     before, after = (
-        Showing(number, scores, row_losses("ctr", labels, scores), 1)
+        ModelScores(number, scores, row_losses("ctr", labels, scores), 1)
         for number, scores in ((1, np.full(1000, 0.02)), (2, np.full(1000, 0.004)))
     )
 
@@ -170,13 +170,13 @@ def test_the_calibration_tolerance_goes_with_the_labels_scale(scale):
 
     def challenger(shift):
         scores = rows.labels + shift * scale
-        return Showing(2, scores, row_losses("rating", rows.labels, scores), 1)
+        return ModelScores(2, scores, row_losses("rating", rows.labels, scores), 1)
 
     assert failed(decide(champion, challenger(0.0499), rows=rows)) == ["loss"]
     assert failed(decide(champion, challenger(0.0501), rows=rows)) == ["loss", "calibration error"]
 
 
-def test_the_calibration_guard_binds_where_clicks_are_rare():
+def test_the_calibration_guard_works_if_clicks_are_rare():
     random = np.random.default_rng(0)
     labels = np.zeros(20_000)
     labels[random.permutation(20_000)[:40]] = 1.0
@@ -184,7 +184,7 @@ def test_the_calibration_guard_binds_where_clicks_are_rare():
     ranked = np.where(labels == 1, 0.01, 0.0002)  # knows the clicks, and says four times too few
     fair = np.full(20_000, 0.002)
     before, after = (
-        Showing(number, scores, row_losses("ctr", labels, scores), 1)
+        ModelScores(number, scores, row_losses("ctr", labels, scores), 1)
         for number, scores in ((1, fair), (2, ranked / 5))
     )
 
@@ -227,7 +227,7 @@ def test_failed_data_checks_stop_even_the_first_model():
 def test_without_a_champions_scores_the_constant_predictor_must_be_beaten(champion, off):
     decision = decide(champion, shown(2, off), unreadable_champion="replace")
 
-    assert failed(decision) == ["loss against a constant"]
+    assert failed(decision) == ["loss compared with a constant"]
     assert "against a constant's 1.0000" in str(decision)
 
 
@@ -241,7 +241,7 @@ def test_a_challenger_that_scores_nan_never_wins():
 @pytest.mark.parametrize(
     "champion", [Unreadable(1, "no such file"), shown(1, np.append(np.ones(COUNT - 1), np.nan))]
 )
-def test_an_unreadable_champion_is_replaced_only_where_the_policy_says_so(champion):
+def test_an_unreadable_champion_is_replaced_only_if_the_policy_says_so(champion):
     replaced = decide(champion, shown(2, 0.5), unreadable_champion="replace")
     kept = decide(champion, shown(2, 0.5))
 
@@ -254,7 +254,7 @@ def test_an_unreadable_champion_is_replaced_only_where_the_policy_says_so(champi
     )
 
 
-def test_a_decision_survives_being_kept():
+def test_a_decision_is_the_same_after_json():
     decision = decide(shown(1, 1.0), shown(2, 0.5), latency=Latency(5.0, 19.8, 15))
 
     again = Decision.from_json(decision.to_json())

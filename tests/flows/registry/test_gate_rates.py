@@ -11,7 +11,7 @@ import pytest
 from autorec_core.evaluation.figures import row_losses
 from flows.config import RegistryParams
 from flows.registry.gate import compare
-from flows.registry.guards import JudgedRows, Latency, Showing, enough_rows, guards
+from flows.registry.guards import JudgedRows, Latency, ModelScores, enough_rows, guards
 
 POLICY = RegistryParams.model_validate(
     {
@@ -63,7 +63,7 @@ def judged(task, labels, scores, random, users):
     constant = row_losses(task, labels, np.full(count, labels.mean()))
     rows = JudgedRows(task, labels, segments, users, constant)
     champion, challenger = (
-        Showing(number, one, row_losses(task, labels, one), 1)
+        ModelScores(number, one, row_losses(task, labels, one), 1)
         for number, one in enumerate(scores, 1)
     )
     return rows, champion, challenger
@@ -99,12 +99,12 @@ def test_an_equal_challenger_is_promoted_in_at_most_5_of_100_cases(users):
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 99, 100])
-def test_that_holds_for_any_number_of_rows(count):
+def test_equal_models_seldom_win_with_any_number_of_rows(count):
     assert rate(200, lambda random: wins(stars(random, count, (0.4, 0.4)))) <= 0.05
 
 
 @pytest.mark.parametrize(("count", "share"), [(200, 0.2), (500, 0.02), (1000, 0.002)])
-def test_that_holds_for_clicks_too(count, share):
+def test_equal_models_seldom_win_on_clicks(count, share):
     assert rate(150, lambda random: wins(clicks(random, count, share, (0.5, 0.5)))) <= 0.05
 
 
@@ -118,7 +118,7 @@ def test_one_user_with_most_of_the_rows_does_not_decide_alone():
     assert rate(200, won) <= 0.05
 
 
-def test_a_model_that_says_nothing_seldom_beats_the_constant_predictor():
+def test_a_useless_model_seldom_beats_the_constant_predictor():
     def won(random):
         labels, scores = random.normal(3, 1, 200), random.normal(3, 0.02, 200)
         return compare(np.square(labels - 3), np.square(labels - scores), 0).wins(0.0)
@@ -131,7 +131,7 @@ def test_a_better_challenger_is_refused_by_a_guard_in_at_most_2_of_100_cases(sca
     assert rate(100, lambda random: refused(stars(random, 200, (0.7, 0.4), scale=scale))) <= 0.02
 
 
-def test_that_holds_for_better_challengers_on_clicks_too():
+def test_a_better_challenger_is_seldom_refused_on_clicks():
     assert rate(100, lambda random: refused(clicks(random, 200, 0.2, (1.2, 0.3)))) <= 0.02
 
 

@@ -54,7 +54,7 @@ def test_the_champion_stays_and_the_next_run_goes_on(registry, scores, instant):
     assert registry.version(number).tags["state"] == "promoted"
 
 
-def test_another_run_says_of_the_dead_one_what_became_of_it(registry, scores):
+def test_another_run_corrects_the_state_of_a_killed_run(registry, scores):
     champion = registry.champion()
     dead = register_again(registry)
     registry.client.set_model_version_tag("autorec-small", str(dead), "state", "promoting")
@@ -68,7 +68,7 @@ def test_another_run_says_of_the_dead_one_what_became_of_it(registry, scores):
 
     assert (registry.champion(), registry.champion("previous")) == (number, champion)
     assert registry.version(dead).tags["decision"] == (
-        "Its run was cut off before the alias moved. It had said: I won."
+        "Its run was killed before the alias moved. The decision was: I won."
     )
 
 

@@ -1,10 +1,10 @@
-"""What a version's lineage says of the data, and what of that the gate asks for."""
+"""The data checks in a version's lineage, and those that the gate requires."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from flows.registry.lineage import binding_checks, data_checks
+from flows.registry.lineage import data_checks, required_checks
 
 
 def document(*outcomes: tuple[str, bool]) -> dict[str, Any]:
@@ -17,8 +17,8 @@ def test_a_failed_warning_is_counted_but_does_not_bind():
     drifted = document(("error", True), ("error", True), ("warning", False), ("warning", True))
 
     assert data_checks(drifted) == (3, 4)
-    assert binding_checks(drifted) == (2, 2)
+    assert required_checks(drifted) == (2, 2)
 
 
 def test_a_failed_error_binds():
-    assert binding_checks(document(("error", True), ("error", False))) == (1, 2)
+    assert required_checks(document(("error", True), ("error", False))) == (1, 2)

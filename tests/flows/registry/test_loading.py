@@ -20,7 +20,7 @@ from flows.config import Params
 from flows.processes import model_process
 from flows.registry import loading, run_gate
 from flows.registry.loading import DistantScorer, export_version, load_scorer
-from flows.registry.run_gate import Evidence, hold_gate
+from flows.registry.run_gate import Evidence, apply_gate
 from flows.registry.smoke_test import Probed, smoke_test
 from flows.registry.versions import RegistryError
 from flows.serving.app import make_app
@@ -55,7 +55,7 @@ def process_of(distant):
     return psutil.Process(distant._process._process.pid)
 
 
-def test_what_our_code_cannot_load_scores_on_its_own_as_it_did_then(
+def test_a_version_that_this_code_cannot_load_scores_on_its_own_code(
     registry, earlier, distant, rows
 ):
     with pytest.raises((TypeError, ValueError), match="EarlierProduct"):
@@ -79,7 +79,7 @@ def test_a_few_rows_of_any_types_are_scored_as_a_frame_of_them_is(registry, dist
     assert empty == pytest.approx(registry.earlier_scores(frame.iloc[1:2]), rel=1e-5)
 
 
-def test_what_our_code_made_is_loaded_here(registry):
+def test_a_version_of_this_code_is_loaded_in_this_process(registry):
     version = registry.version(registry.register(registry.models.bad))
 
     assert isinstance(load_scorer(version, registry.root), Scorer)
@@ -131,7 +131,7 @@ def test_a_server_follows_the_alias_to_it_and_back_and_lets_its_process_go(regis
     assert not process.is_running()
 
 
-def test_the_gate_holds_a_challenger_against_what_it_scores(registry, number, rows, monkeypatch):
+def test_the_gate_compares_a_challenger_with_it(registry, number, rows, monkeypatch):
     challenger = registry.register(registry.models.good)
     schema = Scorer.load(registry.models.good).preprocessor.schema
     test = registry.models.test
@@ -147,7 +147,7 @@ def test_the_gate_holds_a_challenger_against_what_it_scores(registry, number, ro
     monkeypatch.setattr(run_gate, "smoke_test", tested)
     evidence = Evidence(schema, test, {"all": np.ones(len(test), bool)}, (4, 4), "data-1", 3.0)
 
-    decision = hold_gate(DATASET, challenger, evidence, easy, seed=0, root=registry.root)
+    decision = apply_gate(DATASET, challenger, evidence, easy, seed=0, root=registry.root)
 
     [loss] = [check for check in decision.checks if check.name == "loss"]
     errors = registry.earlier_scores(rows) - test["rating"]
@@ -165,7 +165,7 @@ def test_it_exports_itself(registry, number, distant, tmp_path, monkeypatch):
     assert (tmp_path / "export" / "saved_model" / "1" / "saved_model.pb").exists()
 
 
-def test_its_process_ends_with_whoever_asks_and_leaves_nothing(distant):
+def test_its_process_ends_with_the_caller_and_leaves_no_files(distant):
     asked = distant._process._process
     place = Path(asked.args[-1])
     assert list(place.iterdir())
@@ -176,7 +176,7 @@ def test_its_process_ends_with_whoever_asks_and_leaves_nothing(distant):
     assert not place.exists()
 
 
-def test_none_of_its_code_runs_where_a_file_was_altered(registry, earlier, tmp_path):
+def test_none_of_its_code_runs_if_a_file_was_changed(registry, earlier, tmp_path):
     number = registry.register_earlier(earlier)
     code = registry.files(number) / "code" / "autorec_core" / "__init__.py"
     ran = tmp_path / "ran"
@@ -214,7 +214,7 @@ class Model:
         (MemoryError(), model_process.FAILED, "MemoryError"),
     ],
 )
-def test_wrong_rows_are_told_apart_from_a_model_that_fails(error, kind, said):
+def test_wrong_rows_and_a_failing_model_are_different_errors(error, kind, said):
     rows = bytes(loading.rows_of({"a": [1]}).schema.serialize())
 
     answered, content = model_process._answer(Model(error), model_process.SCORE, rows)

@@ -16,7 +16,7 @@ from autorec_core.scorer import Scorer
 from flows.config import Params
 from flows.registry import aliases, loading, run_gate
 from flows.registry.aliases import promote_by_hand, roll_back
-from flows.registry.run_gate import Evidence, hold_gate
+from flows.registry.run_gate import Evidence, apply_gate
 from flows.registry.smoke_test import Probed
 from flows.registry.versions import RegistryError, list_versions
 
@@ -36,7 +36,7 @@ def gate(registry):
     def judge(number, *, checks=(4, 4), **changes):
         evidence = Evidence(schema, test, segments, checks, "data-1", test["rating"].mean())
         changed = policy.model_copy(update=changes)
-        return hold_gate(DATASET, number, evidence, changed, seed=0, root=registry.root)
+        return apply_gate(DATASET, number, evidence, changed, seed=0, root=registry.root)
 
     return judge
 
@@ -108,7 +108,7 @@ def test_a_worse_model_is_registered_but_not_live_and_not_judged_twice(
     assert registry.version(number).tags["decision"].startswith("Version 2 stays champion")
     monkeypatch.setattr(run_gate, "smoke_test", None)
     assert str(gate(number)) == str(decision)
-    assert "champion already" in str(gate(2))
+    assert "already the champion" in str(gate(2))
 
 
 def test_a_model_whose_files_were_altered_is_not_loaded(registry, second, gate):
@@ -121,7 +121,7 @@ def test_a_model_whose_files_were_altered_is_not_loaded(registry, second, gate):
 
     assert number == ALTERED
     assert registry.champion() == 2
-    assert "does not pass its smoke test" in registry.version(number).tags["decision"]
+    assert "fails its smoke test" in registry.version(number).tags["decision"]
 
 
 def test_a_rollback_keeps_its_reason_and_the_gate_does_not_undo_it(registry, second, gate):
@@ -134,7 +134,7 @@ def test_a_rollback_keeps_its_reason_and_the_gate_does_not_undo_it(registry, sec
     assert registry.version(2).tags["rollback.reason"] == "too many complaints"
     assert "was rolled back (too many complaints)" in str(gate(2))
     assert registry.champion() == 1
-    with pytest.raises(ConfigError, match="there is none before it"):
+    with pytest.raises(ConfigError, match="there is no previous one"):
         roll_back(DATASET, "again", registry.root)
 
 

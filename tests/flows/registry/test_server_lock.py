@@ -94,14 +94,14 @@ def test_many_processes_never_hold_it_at_once(server, client):
     assert [one.name for one in client.search_registered_models()] == [NAME]
 
 
-def test_a_killed_holder_is_outwaited_and_others_are_told_who_it_was(server, client):
+def test_the_lock_of_a_killed_holder_is_broken_after_a_lease(server, client):
     holder = start(HOLD, server)
     assert holder.stdout.readline() == "held\n"
     holder.send_signal(signal.SIGKILL)
     holder.wait()
 
     with (
-        pytest.raises(RegistryError, match=f"held by others .*-{holder.pid}-"),
+        pytest.raises(RegistryError, match=f"held by other processes .*-{holder.pid}-"),
         exclusive(client, NAME, seconds=LEASE, patience=0.5),
     ):
         pass
@@ -111,17 +111,17 @@ def test_a_killed_holder_is_outwaited_and_others_are_told_who_it_was(server, cli
     assert any(name.startswith(f"{NAME}.lock.broken.") for name in left)
 
 
-def test_a_holder_that_was_outwaited_knows_it_and_writes_nothing(client):
+def test_a_holder_whose_lock_was_broken_writes_nothing(client):
     with exclusive(client, NAME, seconds=60.0) as slow:
         client.rename_registered_model(slow.lock, f"{slow.lock}.broken.{slow.owner}")
         with exclusive(client, NAME, seconds=60.0) as quick:
-            with pytest.raises(RegistryError, match="not certain any more"):
+            with pytest.raises(RegistryError, match="no longer safe"):
                 slow.assure()
             quick.assure()
 
 
-def test_what_is_done_too_late_is_not_done(client):
+def test_a_holder_writes_nothing_late_in_its_lease(client):
     with exclusive(client, NAME, seconds=0.2) as lease:
         time.sleep(0.15)
-        with pytest.raises(RegistryError, match="nothing was moved"):
+        with pytest.raises(RegistryError, match="the alias was not moved"):
             lease.assure()

@@ -1,4 +1,4 @@
-"""Which test rows count in the gate's comparison."""
+"""Which test rows the gate uses in its comparison."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def record(rows, bits=0, columns=KINDS):
     return LearnedRows(found[found < 2.0 ** (64 - bits)], bits, len(rows), columns)
 
 
-def test_where_the_champion_learned_from_none_of_them_nothing_is_said():
+def test_without_learned_rows_there_is_no_detail():
     found = basis(3, record(frame(0, 500)), frame(500, 550))
 
     assert (found.counted, found.detail) == (None, "")
@@ -42,7 +42,7 @@ def test_rows_the_champion_learned_from_are_left_out():
     found = basis(3, record(frame(0, 800)), frame(500, 1000))
 
     assert found.counted.tolist() == [False] * 300 + [True] * 200
-    assert found.detail == "200 of 500 count: version 3 learned from 300 of them"
+    assert found.detail == "200 of 500 are used: version 3 learned from 300 of them"
 
 
 @pytest.mark.parametrize(("left", "restricted"), [(FEWEST, True), (FEWEST - 1, False)])
@@ -52,7 +52,7 @@ def test_too_few_are_no_judgement(left, restricted):
     assert (found.counted is not None) is restricted
     if not restricted:
         assert found.detail == (
-            "all 299 count, although version 3 learned from 200 of them: only 99 would be left, "
+            "all 299 are used, although version 3 learned from 200 of them: only 99 would be left, "
             "fewer than 100"
         )
 
@@ -61,25 +61,25 @@ def test_a_champion_without_a_record_is_judged_on_all_and_that_is_said():
     found = basis(3, None, frame(0, 50))
 
     assert found.counted is None
-    assert found.detail.startswith("all 50 count: version 3 keeps no record of the rows")
+    assert found.detail.startswith("all 50 are used: version 3 has no record of the rows")
 
 
-def test_rows_of_other_columns_cannot_be_told():
+def test_rows_with_other_columns_cannot_be_compared():
     found = basis(3, record(frame(0, 800)), frame(500, 1000).rename(columns={"user": "member"}))
 
     assert found.counted is None
-    assert "learned from rows of other columns" in found.detail
+    assert "learned from rows with other columns" in found.detail
 
 
-def test_of_a_sample_only_its_rows_count_where_any_was_learned():
+def test_with_a_sampled_record_only_its_rows_are_used():
     known, rows = record(frame(0, 20_000), bits=3), frame(15_000, 20_000 + 5_000)
 
     found = basis(3, known, rows)
 
     assert found.counted.sum() == pytest.approx(5_000 / 8, rel=0.15)
     assert not found.counted[:5_000].any()
-    assert " of 10,000 count: version 3 learned from " in found.detail
-    assert "that its record can tell of among them" in found.detail
+    assert " of 10,000 are used: version 3 learned from " in found.detail
+    assert "that its record covers among them" in found.detail
     assert basis(3, known, frame(20_000, 30_000)).counted is None
     assert basis(3, known, frame(20_000, 30_000)).detail == ""
     few = basis(3, known, frame(20_000, 20_200))

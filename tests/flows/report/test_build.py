@@ -16,8 +16,8 @@ def places(make_workspace) -> Places:
     return Places("movielens-100k", make_workspace(lambda params: None))
 
 
-def test_a_report_of_nothing_says_how_to_get_one(places):
-    with pytest.raises(DataError, match=r"dvc\.lock tells of no evaluated model"):
+def test_a_report_without_a_run_says_how_to_get_one(places):
+    with pytest.raises(DataError, match=r"dvc\.lock has no evaluated model"):
         build_report(places)
 
 

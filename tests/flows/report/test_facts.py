@@ -7,7 +7,7 @@ import dataclasses
 from flows.registry.decision import TEST_ROWS, Check
 
 
-def test_a_champion_judged_on_some_rows_is_not_drawn_beside_figures_of_all(rating_run):
+def test_a_champion_judged_on_some_rows_is_not_drawn_with_losses_on_all_rows(rating_run):
     decision = rating_run.decision
     some = Check(TEST_ROWS, None, 120, None, True, "120 of 1,000 count")
     every = dataclasses.replace(some, challenger=None, detail="all 1,000 count")

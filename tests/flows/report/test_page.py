@@ -184,7 +184,7 @@ def test_the_keyboard_reaches_the_result_and_every_table(show):
         assert region.get_attribute("tabindex") == "0"
 
 
-def test_the_winner_is_drawn_with_every_interactor_as_a_block_of_its_own(show):
+def test_the_winner_is_drawn_with_one_block_per_interactor(show):
     browser = show("rating_run")
 
     names = [text.text for text in browser.find_elements(By.CSS_SELECTOR, ".diagram .name")]

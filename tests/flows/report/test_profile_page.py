@@ -1,4 +1,4 @@
-"""The profile's page stands alone, names no one, and is the same for the same figures."""
+"""The profile's page needs no network, contains no ids, and is deterministic."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_page_shows_figures_and_plots_and_needs_nothing_from_elsewhere(tmp_p
     assert "<td>800</td>" in text
     assert "12.5%" in text
     assert "aa11" in text
-    assert "2 bad rows were set aside" in text
+    assert "2 bad rows were left out" in text
     assert "&lt;b&gt;" in text
     assert "<b>" not in text
     assert not re.search(r"<(script|link|img)", text)

@@ -1,4 +1,4 @@
-"""A metric or baseline that is registered appears wherever figures are shown, by itself."""
+"""A registered metric or baseline appears wherever figures are shown."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_files_and_lineage_have_it(places):
     assert figures["model"]["within_half"] == 1.0
 
 
-def test_the_terminal_shows_it_and_what_a_baseline_chose(places, monkeypatch):
+def test_the_terminal_shows_it_and_a_baseline_s_chosen_settings(places, monkeypatch):
     shown = io.StringIO()
     monkeypatch.setattr(
         terminal, "Console", lambda **_: Console(file=shown, width=200, highlight=False)

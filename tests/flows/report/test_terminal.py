@@ -1,4 +1,4 @@
-"""What a run came to in the terminal: what must be known before figures are believed is said."""
+"""The result of a run in the terminal, with its warnings."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def places(tmp_path):
     return found
 
 
-def test_warnings_stand_below_the_figures(places, capsys):
+def test_warnings_are_printed_below_the_metrics(places, capsys):
     show_result(places, decision="Version 1 stays.", trials=None)
 
-    said = capsys.readouterr().out
-    assert "Warning: The column paid [x] alone predicts click." in said
-    assert "Warning: The AUC cannot be computed: no test row has it." in said
+    output = capsys.readouterr().out
+    assert "Warning: The column paid [x] alone predicts click." in output
+    assert "Warning: The AUC cannot be computed: no test row has it." in output
     text = result_markdown(places, decision="Version 1 stays.")
     assert "**Warning:** The column paid [x] alone predicts click." in text
 

@@ -28,6 +28,7 @@ from flows.serving import score_files
 from flows.serving.app import make_app
 from flows.serving.live_model import Champion
 from flows.serving.prometheus import Measures
+from flows.serving.recommend_requests import Recommendations
 from tests.project import ROOT
 
 BERLIN = datetime.timezone(datetime.timedelta(hours=1))
@@ -231,7 +232,7 @@ def served(scorer):
     )
     version = Version("small", 1, ("champion",), {}, 0)
     champion = Champion(lambda: version, lambda _: scorer, 60)
-    with TestClient(make_app(champion, settings, Measures())) as client:
+    with TestClient(make_app(champion, settings, Measures(), Recommendations("small"))) as client:
         yield client
 
 
@@ -245,7 +246,7 @@ def test_json_has_the_ids(served, id_of):
     assert answer.json() == {"version": 1, "scores": [id_of[word] for word, _ in cells]}
 
 
-def test_an_answer_tells_of_more_unknown_ids_than_usual(served):
+def test_an_answer_reports_more_unknown_ids_than_usual(served):
     rows = [{"cell": "never seen"}, {"cell": 115}]
 
     assert served.post("/score", json={"rows": rows}).json()["unknown"] == {"cell": 0.5}
@@ -270,14 +271,14 @@ def test_the_canonical_form_is_its_own():
         assert canonical.category(word) == word
 
 
-def test_a_type_that_holds_no_category_is_refused_in_a_sentence(scorer):
+def test_a_type_that_cannot_be_a_category_is_rejected_in_one_sentence(scorer):
     table = pa.table({"cell": pa.array([{"a": 1}])})
 
     with pytest.raises(DataError, match=r"cell: A column of type struct<.*> cannot hold"):
         scorer.score_table(table)
 
 
-def test_more_unknown_ids_than_usual_are_told_and_all_of_a_column_refused(
+def test_many_unknown_ids_warn_and_a_wholly_unknown_column_is_rejected(
     score_file, tmp_path, scorer
 ):
     told = []
@@ -288,7 +289,7 @@ def test_more_unknown_ids_than_usual_are_told_and_all_of_a_column_refused(
         scorer.score(pd.DataFrame({"cell": ["115", "never"]}))
 
     (tmp_path / "none.csv").write_text("cell\nnever\nseen\n")
-    with pytest.raises(DataError, match=r"not one value of cell is known .* --allow-unknown"):
+    with pytest.raises(DataError, match=r"knows no value of cell.* --allow-unknown"):
         score_file(tmp_path / "none.csv", warn=told.append)
     assert score_file(tmp_path / "none.csv", warn=told.append, allow_unknown=True) == [0, 0]
 
@@ -332,7 +333,7 @@ def test_a_file_in_the_format_of_the_entry_is_scored(
     found = score_file(tmp_path / name, entry=entry_with(format=form))
 
     assert found == [id_of["115"], id_of["007"]]
-    by_entry = "by the format of small" in " ".join(capsys.readouterr().out.split())
+    by_entry = "in the format of small" in " ".join(capsys.readouterr().out.split())
     assert by_entry == (not content.startswith("more"))
 
 

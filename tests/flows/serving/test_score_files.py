@@ -60,9 +60,7 @@ def test_text_comes_back_as_it_was_with_a_score_a_row(score, live, tmp_path):
     )
 
 
-def test_many_chunks_give_the_scores_of_one_and_say_whose_they_are(
-    score, live, tmp_path, monkeypatch
-):
+def test_many_chunks_give_the_same_scores_and_name_their_model(score, live, tmp_path, monkeypatch):
     rows = pd.concat([live.models.test] * 40, ignore_index=True)[["user_id", "item_id"]]
     rows.to_csv(tmp_path / "rows.tsv", sep="\t", index=False)
     monkeypatch.setattr(flows.serving.score_files, "BLOCK_BYTES", 20_000)
@@ -100,7 +98,7 @@ def test_parquet_keeps_its_types(score, live, tmp_path):
         ("rows.csv", "user_id,item_id\n", "has no rows"),
         ("rows.csv", "user_id,item_id\n1,2\n1\n", "cannot be read"),
         ("rows.csv", "", "cannot be read"),
-        ("rows.txt", "user_id,item_id\n1,2\n", "files of kind .txt are not read"),
+        ("rows.txt", "user_id,item_id\n1,2\n", "files of kind .txt are not supported"),
         ("rows.parquet", "no parquet", "cannot be read"),
     ],
 )

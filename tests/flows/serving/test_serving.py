@@ -91,7 +91,7 @@ def test_rows_are_scored_as_the_scorer_does(served, scorers):
         ('{"rows": [{"user_id": {}, "item_id": 1}]}', ["body", "rows", 0, "user_id"], "Text, a"),
     ],
 )
-def test_what_is_no_request_gets_a_clear_422(served, body, place, message):
+def test_an_invalid_request_gets_a_clear_422(served, body, place, message):
     answer = served.post("/score", content=body)
 
     assert answer.status_code == 422
@@ -110,7 +110,7 @@ def test_a_body_beyond_the_limits_is_refused_even_without_a_length(served):
     assert many.json()["detail"] == "51 rows; at most 50 (serve.max_rows)."
 
 
-def test_it_says_what_it_is(served):
+def test_model_describes_the_live_version(served):
     served.post("/score", json={"rows": [{"user_id": 1, "item_id": 1}] * 3})
 
     model, health = served.get("/model").json(), served.get("/health").json()
@@ -133,7 +133,7 @@ def test_cells_of_several_categories_are_text_and_numbers_are_numbers():
         asked.validate_json('{"rows": [{"genres": "war|drama", "age": "7"}]}')
 
 
-def test_a_word_for_missing_may_stand_for_a_number_and_no_other_word():
+def test_only_a_word_for_missing_may_replace_a_number():
     asked = TypeAdapter(request_model(["site", "age"], {"age"}, ["NA", "-"]))
 
     for age in ('"NA"', '"-"', "7", "null"):

@@ -1,4 +1,4 @@
-"""Whatever is wrong with the input: one sentence, a failed stage, and the last good splits stay."""
+"""Bad input gives one sentence and a failed stage, and the last good splits stay."""
 
 from __future__ import annotations
 

@@ -13,17 +13,17 @@ from flows.stages.__main__ import STAGES
 
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 NO_PART_IN_A_RESULT = {
-    "autorec_core/cluster.py": "where work is done changes no result",
+    "autorec_core/cluster.py": "the place of the work changes no result",
     "autorec_core/config.py": "DVC compares the values of params.yaml themselves",
     "autorec_core/errors.py": "a message",
-    "autorec_core/files.py": "how a file appears whole",
-    "autorec_core/quiet.py": "what is printed",
+    "autorec_core/files.py": "how files are written",
+    "autorec_core/quiet.py": "output only",
     "flows/config.py": "DVC compares the values of params.yaml themselves",
-    "flows/environment.py": "what is printed, and where servers are",
+    "flows/environment.py": "output, and URLs of servers",
     "flows/processes": "servers and locks",
-    "flows/stages/messages.py": "what is printed",
-    "flows/tracking": "what MLflow is told",
-    "flows/workspace.py": "dvc.yaml names the same places",
+    "flows/stages/messages.py": "output only",
+    "flows/tracking": "logging to MLflow",
+    "flows/workspace.py": "dvc.yaml contains the same paths",
 }
 """Code that stages import and that cannot change what they write, with the reason."""
 IMPORTED_BY_NAME = {
@@ -86,5 +86,5 @@ def test_a_stage_depends_on_no_code_that_it_does_not_run(stage):
     assert [one for one in code if not any(covered(path, [one]) for path in code_of(stage))] == []
 
 
-def test_what_has_no_part_in_a_result_exists():
+def test_code_that_does_not_affect_results_exists():
     assert [path for path in NO_PART_IN_A_RESULT if not (ROOT / path).exists()] == []

@@ -153,7 +153,7 @@ def test_a_new_version_is_held_against_the_last_good_one(workspace):
     said = dvc(workspace, "repro", "--force", "--single-item", "fetch@mine")
     said = dvc(workspace, "repro", "--single-item", "check_raw@mine")
 
-    assert "Warning: mine, drift against the previous version" in said
+    assert "Warning: mine, drift from the previous version" in said
     results = json.loads((workspace / "data/checks/mine/raw.json").read_text())
     drift = {
         one["column"]: one["success"]

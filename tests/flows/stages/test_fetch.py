@@ -14,7 +14,7 @@ from entries import ratings_entry
 
 from autorec_core.data.reading.raw import read_raw
 from autorec_core.errors import DataError, UnreachableError
-from flows.orchestration.source_changes import own_file_moved
+from flows.orchestration.source_changes import own_file_changed
 from flows.stages import unpack as unpack_module
 from flows.stages.download import download
 from flows.stages.fetch import fetch
@@ -75,7 +75,7 @@ def server():
     listening.server_close()
 
 
-def test_a_download_goes_on_where_it_was_cut_off(server, tmp_path):
+def test_an_interrupted_download_continues(server, tmp_path):
     server.cuts = 2
     download(server.url, tmp_path / "partial")
 
@@ -100,14 +100,14 @@ def test_a_server_that_knows_no_ranges_starts_over(server, tmp_path):
     assert (tmp_path / "partial").read_bytes() == CONTENT
 
 
-def test_what_is_there_whole_is_not_sent_again(server, tmp_path):
+def test_a_complete_file_is_not_downloaded_again(server, tmp_path):
     (tmp_path / "partial").write_bytes(CONTENT)
     download(server.url, tmp_path / "partial")
 
     assert (tmp_path / "partial").read_bytes() == CONTENT
 
 
-def test_a_connection_that_is_always_cut_keeps_what_came(server, tmp_path):
+def test_a_connection_that_always_breaks_keeps_the_received_bytes(server, tmp_path):
     server.cuts = 99
     with pytest.raises(UnreachableError, match="no answer"):
         download(server.url, tmp_path / "partial")
@@ -122,7 +122,7 @@ def test_a_refusal_is_an_answer(server, tmp_path, status):
         download(server.url, tmp_path / "partial")
 
 
-def test_progress_is_said_where_there_is_no_terminal(server, tmp_path, monkeypatch, caplog):
+def test_progress_is_logged_without_a_terminal(server, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr("flows.stages.download.LOG_SECONDS", 0.0)
     with caplog.at_level("INFO"):
         download(server.url, tmp_path / "partial")
@@ -137,7 +137,7 @@ def test_credentials_come_from_the_environment_and_go_over_https_only(
     monkeypatch.setenv("KAGGLE_USERNAME", "me")
     names = ["KAGGLE_USERNAME", "KAGGLE_KEY"]
 
-    with pytest.raises(DataError, match="credentials go over https only"):
+    with pytest.raises(DataError, match="credentials are sent only to https URLs"):
         download(server.url, tmp_path / "partial", names)
     with pytest.raises(UnreachableError, match="set KAGGLE_KEY in the environment"):
         download("https://127.0.0.1:1/file", tmp_path / "partial", names)
@@ -202,7 +202,7 @@ def test_a_bomb_is_refused_before_it_goes_off(tmp_path, monkeypatch):
     monkeypatch.setattr(unpack_module, "CHUNK", 1)  # so that a small bomb is one
     (tmp_path / "a.zip").write_bytes(zipped(**{"ratings.csv": bytes(10_000_000)}))
 
-    with pytest.raises(DataError, match="that is a bomb"):
+    with pytest.raises(DataError, match="which is suspicious"):
         unpack(tmp_path / "a.zip", "ratings.csv", tmp_path, "ratings.csv")
 
     assert not (tmp_path / "ratings.csv").exists()
@@ -229,12 +229,12 @@ def test_a_partitioned_folder_is_fetched_with_its_folders(tmp_path):
 
     assert "rows" in said
     assert read_raw(entry, places.raw / "rows")["item"].tolist() == ["x y", "z"]
-    assert not own_file_moved(entry, places)
+    assert not own_file_changed(entry, places)
     next(own.rglob("*.parquet")).unlink()
-    assert own_file_moved(entry, places)
+    assert own_file_changed(entry, places)
 
 
-def test_a_folder_that_holds_no_table_is_said(tmp_path):
+def test_a_folder_without_a_table_is_reported(tmp_path):
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "t.csv").write_text("user,item,rating\n")
     entry = ratings_entry(sources=[{"kind": "file", "path": "own"}])

@@ -29,7 +29,7 @@ def test_a_model_that_the_server_keeps_is_loaded_without_it(registry):
         ("mlflow-artifacts://elsewhere:80/1/model", "http://localhost:5000"),
     ],
 )
-def test_what_another_server_keeps_is_asked_of_it(address, store):
+def test_artifacts_of_another_server_are_read_from_it(address, store):
     assert isinstance(proxied_artifacts(address, store), MlflowArtifactsRepository)
 
 

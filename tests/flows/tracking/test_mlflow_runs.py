@@ -52,7 +52,7 @@ def test_the_server_that_runs_here_is_asked_and_only_while_it_runs(noted, tmp_pa
     assert mlflow.get_tracking_uri() == own
 
 
-def test_a_password_in_the_address_is_set_apart_and_told_nobody(monkeypatch, caplog):
+def test_a_password_in_the_url_is_moved_and_never_shown(monkeypatch, caplog):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "")
@@ -81,7 +81,7 @@ def test_without_its_server_the_registry_says_so_in_a_sentence(monkeypatch):
             ask()
 
 
-def test_what_the_environment_says_comes_first(noted, tmp_path, monkeypatch):
+def test_the_environment_variable_comes_first(noted, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:59998")
     noted(psutil.Process().create_time())
 
@@ -90,7 +90,7 @@ def test_what_the_environment_says_comes_first(noted, tmp_path, monkeypatch):
     assert mlflow.get_tracking_uri() == "http://127.0.0.1:59998"
 
 
-def test_a_run_takes_parameters_whose_paths_hold_any_characters(tmp_path, monkeypatch):
+def test_a_run_takes_parameters_with_any_characters_in_their_paths(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     plain = {"train.batch_size": 1024, "hyper_1/type_0": "a:b c", "x.größe": 1}
     strange = {"x.a%": 1, "x.a$": 2, "x.a//b": 3, "x./a": 4, "x.\n#?": 5, "y" * 400: 6, "..": 7}

@@ -1,1 +1,1 @@
-"""Looks at a table that nobody has described yet: its form, its label, its columns' roles."""
+"""Guesses the format, the label and the roles of the columns of a new table."""

@@ -1,4 +1,4 @@
-"""The first rows of a file that nobody has described yet, and how they stand in it."""
+"""Reads the first rows of a new file and guesses its format."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOOKED_AT_FILES = 8
 SEPARATORS = ("\t", "::", ", ", ",", ";", "|")
 FIRST_LINES = 200
 LEAST_SHARE = 0.9
-"""How many of the first lines must have equally many columns."""
+"""The share of the first lines that must have the same number of columns."""
 
 _OTHER_FILES = {
     b"PK\x03\x04": "an Excel or zip file; save the table in it as CSV or Parquet",
@@ -42,15 +42,15 @@ _OTHER_FILES = {
 
 
 @dataclass(frozen=True)
-class Look:
-    """The beginning of a file.
+class FirstRows:
+    """The first rows of a file.
 
     Args:
         form: The entry's `format`.
-        table: Its first rows, with the kinds of columns that the file gives them.
-        has_names: Whether the file names its columns; otherwise they are numbered.
-        bad_lines: How many of the lines looked at do not have the columns they should.
-        notes: What the user should know of the file as a whole.
+        table: The rows, with the column types of the file.
+        has_names: Whether the file names its columns; if not, they are numbered.
+        bad_lines: Number of lines that have a wrong number of columns or are empty.
+        notes: What the user should know about the whole file.
     """
 
     form: dict[str, Any]
@@ -60,15 +60,15 @@ class Look:
     notes: tuple[str, ...] = ()
 
 
-def look_at(path: Path, header: bool | None = None) -> Look:
-    """Reads the beginning of a CSV, TSV or Parquet file, a folder of Parquet files, or a pattern.
+def read_first_rows(path: Path, header: bool | None = None) -> FirstRows:
+    """Reads the first rows of a CSV, TSV or Parquet file, a folder of Parquet files, or a pattern.
 
     Args:
-        path: The file, the folder or the pattern; compressed text is fine.
-        header: Whether the first line of text names the columns; found out if `None`.
+        path: The file, the folder or the pattern; text may be compressed.
+        header: Whether the first line of text names the columns; None to guess.
 
     Raises:
-        DataError: It is no table.
+        DataError: The file is not a table.
     """
     files = raw_files(path)
     if is_parquet(files[0]):
@@ -76,7 +76,7 @@ def look_at(path: Path, header: bool | None = None) -> Look:
     return _text(files[0], header)
 
 
-def _parquet(path: Path, files: Sequence[Path]) -> Look:
+def _parquet(path: Path, files: Sequence[Path]) -> FirstRows:
     chosen = files[:: -(-len(files) // LOOKED_AT_FILES)]
     tables = []
     for file in chosen:
@@ -85,7 +85,7 @@ def _parquet(path: Path, files: Sequence[Path]) -> Look:
                 names = opened.schema_arrow.names
                 if doubled := [name for name, count in Counter(names).items() if count > 1]:
                     raise DataError(
-                        f"{file} has {listed(doubled)} twice; give each column a name of its own."
+                        f"{file} has {listed(doubled)} twice; give each column its own name."
                     )
                 batch = next(opened.iter_batches(batch_size=LOOKED_AT_ROWS // len(chosen)), None)
         except (pa.ArrowException, OSError) as error:
@@ -99,10 +99,10 @@ def _parquet(path: Path, files: Sequence[Path]) -> Look:
         table = pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
         raise DataError(f"The files of {path} have different columns: {error}.") from error
-    return Look({"kind": "parquet"}, table)
+    return FirstRows({"kind": "parquet"}, table)
 
 
-def _text(file: Path, header: bool | None) -> Look:
+def _text(file: Path, header: bool | None) -> FirstRows:
     lines, empty, named = _lines(file)
     separator, quoted = _separator(file, lines, named)
     numbered = [(number, _fields(line, separator, quoted)) for number, line in lines]
@@ -110,13 +110,13 @@ def _text(file: Path, header: bool | None) -> Look:
     first, fields = numbered[0]
     if len(fields) == width - 1 and header is not False and _names_columns(fields):
         raise DataError(
-            f"{file}, line {first}: the header names {len(fields)} columns, the lines below have "
-            f"{width}. Put a name for the first column, such as row, before the others."
+            f"{file}, line {first}: the header names {len(fields)} columns, but the lines below "
+            f"have {width}. Add a name for the first column, such as row, before the others."
         )
     if len(fields) != width and header is not False:
         raise DataError(
-            f"{file}, line {first}: it has {_columns(len(fields))}, the lines below have {width}. "
-            "Take out what stands above the header, such as a title, or say --no-header."
+            f"{file}, line {first}: it has {_columns(len(fields))}, but the lines below have "
+            f"{width}. Remove the lines above the header, such as a title, or use --no-header."
         )
     rows = [row for _, row in numbered if len(row) == width]
     wrong = [number for number, row in numbered if len(row) != width]
@@ -139,21 +139,27 @@ def _text(file: Path, header: bool | None) -> Look:
         "columns": names,
     }
     notes = (*_about_lines(f"without {width} columns", wrong), *_about_lines("empty", empty))
-    return Look(form, pa.table(columns), header, len(wrong) + len(empty), notes)
+    return FirstRows(form, pa.table(columns), header, len(wrong) + len(empty), notes)
 
 
 def _lines(file: Path) -> tuple[list[tuple[int, str]], list[int], str | None]:
-    """The first lines with their numbers, those of empty ones, and the separator of a `sep=` line.
+    """Reads the first lines.
+
+    Returns:
+        The lines with their numbers, the numbers of empty lines, and the separator of a `sep=`
+        line, if there is one.
 
     Raises:
-        DataError: The file is no text in UTF-8.
+        DataError: The file is not UTF-8 text.
     """
     content = next(iter(read_blocks(file, LOOKED_AT))).content
     for magic, what in _OTHER_FILES.items():
         if content.startswith(magic):
             raise DataError(f"{file} is {what}.")
     if b"\0" in content[: 1 << 16]:
-        raise DataError(f"{file} holds NUL bytes: it is no text in UTF-8, or text in UTF-16.")
+        raise DataError(
+            f"{file} contains NUL bytes: it is not text, or text in UTF-16. Save it as UTF-8 text."
+        )
     if b"\r" in content and content.count(b"\n") <= 1:
         raise DataError(f"{file} ends its lines with carriage returns; save it with line feeds.")
     try:
@@ -176,7 +182,7 @@ def _about_lines(what: str, lines: Sequence[int]) -> tuple[str, ...]:
         return ()
     count = f"{len(lines):,} lines are" if len(lines) > 1 else "1 line is"
     return (
-        f"{count} {what}, the first is line {lines[0]}: `on_bad_rows: quarantine` puts such lines "
+        f"{count} {what}, the first is line {lines[0]}: `on_bad_rows: quarantine` sets such lines "
         "aside",
     )
 
@@ -192,7 +198,7 @@ def _fields(line: str, separator: str, quoted: bool) -> list[str]:
 
 
 def _separator(file: Path, lines: Sequence[tuple[int, str]], named: str | None) -> tuple[str, bool]:
-    """What stands between columns, and whether fields are quoted."""
+    """Guesses the separator of columns, and whether fields are quoted."""
     first = [line for _, line in lines[:FIRST_LINES]]
     signs = (*{separator[-1] for separator in SEPARATORS}, *([named] if named else ()))
     quoted = any(
@@ -209,20 +215,20 @@ def _separator(file: Path, lines: Sequence[tuple[int, str]], named: str | None) 
             best, most = separator, (share == 1, width)
     if quoted and (number := _unclosed(lines, best or ",")):
         raise DataError(
-            f"{file}, line {number}: a quoted field goes on in the next line, and a row must stand "
-            "in one line. Take the line breaks out of the fields, or save the table as Parquet."
+            f"{file}, line {number}: a quoted field continues in the next line, but a row must be "
+            "on one line. Remove line breaks from fields, or save the table as Parquet."
         )
     if not best:
         shown = ", ".join(repr(one) for one in ([named] if named else SEPARATORS))
         raise DataError(
-            f"{file} is no table: none of {shown} divides its first lines into equally many "
-            "columns. Lines above the header, such as a title, must be taken out."
+            f"{file} is not a table: none of {shown} divides its first lines into the same number "
+            "of columns. Remove lines above the header, such as a title."
         )
     return best, quoted and len(best) == 1
 
 
 def _unclosed(lines: Sequence[tuple[int, str]], separator: str) -> int | None:
-    """The number of the first line whose last quote is not closed."""
+    """Returns the number of the first line whose last quote is not closed."""
     for number, line in lines:
         if '"' not in line or len(separator) > 1:
             continue
@@ -239,9 +245,7 @@ def _names_are_different(file: Path, line: int, names: Sequence[str]) -> None:
         what = f"names {listed(doubled)} twice"
         if "" in doubled:
             what = f"leaves {list(names).count('')} columns without a name"
-        raise DataError(
-            f"{file}, line {line}: the header {what}; give each column a name of its own."
-        )
+        raise DataError(f"{file}, line {line}: the header {what}; give each column its own name.")
 
 
 def _names_columns(fields: Sequence[str]) -> bool:
@@ -249,7 +253,7 @@ def _names_columns(fields: Sequence[str]) -> bool:
 
 
 def _has_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row is names: text above numbers, or text that does not come again."""
+    """Returns whether the first row is a header: text above numbers, or text that occurs once."""
     head, body = rows[0], rows[1:]
     for place, name in enumerate(head):
         if not name or is_missing_word(name) or re.match(values.NUMBER, name):
@@ -258,7 +262,7 @@ def _has_header(rows: Sequence[Sequence[str]]) -> bool:
         if below and all(re.match(values.NUMBER, cell) for cell in below):
             return True
     named = [name for name in head if name]
-    # The one column without a name may be the row numbers that pandas and R write.
+    # One column without a name may hold row numbers, as pandas and R write them.
     if len(named) < len(head) - 1 or not named or not _names_columns(named):
         return False
     return not any(row[place] == name for row in body for place, name in enumerate(head) if name)

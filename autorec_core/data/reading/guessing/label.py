@@ -1,4 +1,4 @@
-"""Which column of a table is to be predicted, and which of its values are the positive ones."""
+"""Guesses the label column of a table, and which of its values are positive."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _NEGATIVE = re.compile(
 
 @dataclass(frozen=True)
 class Label:
-    """What is to be predicted.
+    """The label of a table.
 
     Args:
         name: The column.
-        found: The labels that occur, as numbers, in order.
-        positive: The words that become 1, where labels are words.
+        found: The different labels as numbers, in order.
+        positive: The words that become 1, if labels are words.
         negative: The words that become 0.
-        note: How it was taken.
+        note: How the label is read, for the user.
     """
 
     name: str
@@ -52,23 +52,23 @@ class Label:
 
     @property
     def is_click(self) -> bool:
-        """Whether it is 0 or 1."""
+        """Whether all labels are 0 or 1."""
         return bool(self.positive) or set(self.found.tolist()) <= {0.0, 1.0}
 
 
 def label_of(
     path: Path, columns: Mapping[str, pa.Array], name: str | None, positive: Sequence[str]
 ) -> Label:
-    """The label of a table.
+    """Finds the label of a table.
 
     Args:
         path: The file, for messages.
         columns: The table's columns.
-        name: The label's name; by the columns' names and values if `None`.
-        positive: Which of its values are the positive ones; found out if there are none.
+        name: The label's name; None to guess it from names and values.
+        positive: The positive values; empty to guess them.
 
     Raises:
-        DataError: No column can be the label, or the one that is named cannot.
+        DataError: No column can be the label, or the named column cannot.
     """
     name = _find(path, columns) if name is None else name
     if positive:
@@ -82,13 +82,14 @@ def label_of(
     if label := _of_two_words(name, columns[name]):
         return label
     raise DataError(
-        f"{path}: {name} cannot be the label; a label is a number in every row, or one of two "
-        f"words; of more words, say with --positive which ones count as 1. {_seen(columns[name])}"
+        f"{path}: {name} cannot be the label; a label must be a number in every row, or one of two "
+        f"words. For more words, use --positive to choose those that count as 1. "
+        f"{_values_of(columns[name])}"
     )
 
 
 def numbers_of(column: pa.Array) -> np.ndarray | None:
-    """A column's numbers, without gaps; None where something is no number."""
+    """Returns a column's numbers without missing values; None if a value is not a number."""
     if not is_scalar(column.type):
         return None
     try:
@@ -121,10 +122,10 @@ def _of_words(path: Path, name: str, column: pa.Array, positive: Sequence[str]) 
     counts = _counts(column)
     positive = [canonical.text(word) for word in positive]
     if missing := [word for word in positive if word not in counts]:
-        raise DataError(f"{path}: {name} is never {missing[0]!r}. {_seen(column)}")
+        raise DataError(f"{path}: {name} is never {missing[0]!r}. {_values_of(column)}")
     others = [word for word in counts if word not in positive]
     if not others:
-        raise DataError(f"{path}: {name} has no value beside {listed(positive)}; nothing to learn.")
+        raise DataError(f"{path}: {name} has only the value {listed(positive)}; nothing to learn.")
     negative = tuple(others) if len(others) <= MOST_WORDS else ()
     shown = listed(negative) if negative else "all other values"
     note = f"the label; {listed(positive)} counts as 1, {shown} as 0"
@@ -132,7 +133,7 @@ def _of_words(path: Path, name: str, column: pa.Array, positive: Sequence[str]) 
 
 
 def _of_two_words(name: str, column: pa.Array, *, known: bool = False) -> Label | None:
-    """A label of two words, however they are capitalised; with `known`, only of words we know."""
+    """Makes a label of two words, ignoring case; with `known`, only of common label words."""
     counts = _counts(column)
     texts = list(dict.fromkeys(word.strip().lower() for word in counts))
     of_each = {text: [word for word in counts if word.strip().lower() == text] for text in texts}
@@ -155,7 +156,7 @@ def _of_two_words(name: str, column: pa.Array, *, known: bool = False) -> Label 
     else:
         rows = {text: sum(counts[word] for word in of_each[text]) for text in texts}
         positive = min((first, second), key=lambda text: (rows[text], text != second))
-        why = "as the rarer one; change `positive` and `negative` if it is the other"
+        why = "because it is rarer; exchange `positive` and `negative` if that is wrong"
     negative = next(text for text in texts if text != positive)
     yes, no = of_each[positive], of_each[negative]
     note = f"the label; {listed(yes)} counts as 1, {why}, {listed(no)} as 0"
@@ -163,14 +164,14 @@ def _of_two_words(name: str, column: pa.Array, *, known: bool = False) -> Label 
 
 
 def _counts(column: pa.Array) -> Counter[str]:
-    """How often each value occurs; none for a column that holds no single values."""
+    """Counts each value; returns nothing for a column of lists or structs."""
     if not is_scalar(column.type):
         return Counter()
     texts = values.categories(column).drop_null().to_pylist()
     return Counter(text for text in texts if not is_missing_word(text))
 
 
-def _seen(column: pa.Array) -> str:
+def _values_of(column: pa.Array) -> str:
     found = list(_counts(column))
     more = f" and {len(found) - 6:,} more" if len(found) > 6 else ""
     return f"It is {', '.join(repr(one) for one in found[:6])}{more}." if found else "It is empty."

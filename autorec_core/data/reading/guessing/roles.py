@@ -1,4 +1,4 @@
-"""What each column of a table is taken for, by its name, its kind and its values."""
+"""Guesses the role of each column of a table from its name, its type and its values."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ MOST_CATEGORIES = 20
 LONGEST_LIST = 20
 UNIQUE_SHARE = 0.9
 COUNTED_SHARE = 0.9
-"""How many of a row number's steps from one row to the next are by one."""
+"""The share of steps between rows that must be one for a column to be a row number."""
 FEW_ROWS = 50
 LARGEST_NUMBER = 2.0**53
-"""Whole numbers beyond this are not exact as floats: they name things."""
+"""Greater whole numbers are not exact as floats, so they must be ids."""
 YEARS = (5e8, 4e9)
 """Seconds since 1970 from 1985 to 2096."""
 
@@ -50,7 +50,7 @@ class Table:
         label: The column to predict.
         has_names: Whether the file names its columns; otherwise they are numbered.
         declared: Columns that the file itself declares to be categories.
-        decimal: The decimal sign of written numbers.
+        decimal: The decimal sign of formatted numbers; None if numbers are plain.
     """
 
     columns: Mapping[str, pa.Array]
@@ -61,7 +61,7 @@ class Table:
 
 
 class Roles:
-    """What each column was taken for."""
+    """The roles of columns, and the reasons for them."""
 
     def __init__(self) -> None:
         self.columns: dict[str, str] = {}
@@ -70,28 +70,28 @@ class Roles:
         self.notes: dict[str, str] = {}
 
     def give(self, name: str, role: str, why: str) -> None:
-        """Gives a column its role, and a line that says why."""
+        """Gives a column a role and a reason."""
         self.columns[name] = role
         self.notes[name] = why
 
     def of(self, role: str) -> list[str]:
-        """The columns of a role."""
+        """Returns the columns with a role."""
         return [name for name, given in self.columns.items() if given == role]
 
 
 def simple(name: str) -> str:
-    """A column's name in small letters, with one sign between words: "User ID" is user_id."""
+    """Returns a column's name in small letters with "_" between words: "User ID" is user_id."""
     return re.sub(r"(?<=\w)[\s.-]+(?=\w)", "_", name.strip().lower())
 
 
 def give_roles(table: Table, roles: Roles) -> None:
-    """Gives each column that has no role yet the one that it looks most like."""
+    """Guesses the role of each column that has none yet."""
     left = [name for name in table.columns if name != table.label and name not in roles.columns]
     time = None if "time" in roles.named else _time(table, left)
     if time is not None:
         name, why = time
         roles.named["time"] = name
-        roles.give(name, "ignored", f"{why}; for `split.strategy: by_time`, not to learn from")
+        roles.give(name, "ignored", f"{why}; only for `split.strategy: by_time`")
         left.remove(name)
     for name in left:
         _one_role(roles, name, table)
@@ -99,7 +99,7 @@ def give_roles(table: Table, roles: Roles) -> None:
 
 
 def _time(table: Table, names: list[str]) -> tuple[str, str] | None:
-    """The column that says when, and how it is known."""
+    """Finds the time column, and the reason for it."""
     for name in names:
         if re.fullmatch(_TIME, simple(name)) and is_time(table.columns[name]):
             return name, "the time"
@@ -122,7 +122,7 @@ def _may_be_seconds(found: np.ndarray) -> bool:
 
 
 def is_time(column: pa.Array) -> bool:
-    """Whether every row has a time."""
+    """Returns whether every row has a time."""
     if not is_scalar(column.type) or pa.types.is_boolean(column.type):
         return False
     try:
@@ -133,7 +133,7 @@ def is_time(column: pa.Array) -> bool:
 
 
 def numbers_in(table: Table, name: str) -> np.ndarray | None:
-    """A column's numbers, without gaps; None where something is no number."""
+    """Returns a column's numbers without missing values; None if a value is not a number."""
     column = table.columns[name]
     if not is_scalar(column.type):
         return None
@@ -145,9 +145,9 @@ def numbers_in(table: Table, name: str) -> np.ndarray | None:
 
 
 def list_of(column: pa.Array) -> dict[str, Any] | None:
-    """How a column's cells hold several categories; None where each holds one, or none can be told.
+    """Returns separator and length of a multi-valued column; None if it is not multi-valued.
 
-    The separator of real lists is one that does not occur in them.
+    For a column of lists, the separator is one that does not occur in the lists.
     """
     if is_list_of_scalars(column.type):
         inner = values.categories(values.plain(column.flatten())).drop_null()
@@ -157,7 +157,7 @@ def list_of(column: pa.Array) -> dict[str, Any] | None:
         separator = _inner_separator(column)
     if separator is None:
         return None
-    found, cells = values.several(values.joined(column, separator), separator)
+    found, cells = values.split_cells(values.join_cells(column, separator), separator)
     longest = int(np.bincount(cells).max()) if len(found) else 1
     return {"separator": separator, "max_length": min(longest, LONGEST_LIST)}
 
@@ -185,19 +185,21 @@ def _one_role(roles: Roles, name: str, table: Table) -> None:
             return
     if name not in table.declared and numbers_in(table, name) is None:
         if numbers_of(column) is not None:
-            why = "written numbers of another kind than those of other columns; not read"
+            why = "formatted numbers with another decimal sign than other columns; not read"
             roles.give(name, "ignored", why)
             return
         if not is_time(column.drop_null()) and (described := list_of(column)) is not None:
             shown = described["separator"]
             roles.lists[name] = described
-            roles.give(name, "multi_valued", f"several categories a cell, apart by {shown!r}")
+            roles.give(
+                name, "multi_valued", f"several categories in a cell, separated by {shown!r}"
+            )
             return
     _plain_role(roles, name, table)
 
 
 def _plain_role(roles: Roles, name: str, table: Table) -> None:
-    """The role of a column whose cells hold one value each."""
+    """Guesses the role of a column with one value in each cell."""
     column, lower = table.columns[name], simple(name)
     known = values.categories(column).drop_null()
     distinct = len(known.unique())
@@ -212,14 +214,14 @@ def _plain_role(roles: Roles, name: str, table: Table) -> None:
         and not pa.types.is_temporal(column.type)
         and is_row_number(found, len(column), lower)
     ):
-        roles.give(name, "ignored", "whole numbers of which every row has its own, as row numbers")
+        roles.give(name, "ignored", "whole numbers that count the rows, like row numbers")
     elif found is not None and _is_measured(column, known, found, lower, distinct):
         why = f"numbers, {distinct:,} of them different"
         if not table.has_names and not (found % 1).any():
-            why += f"; if they are ids: --categorical {name}"
+            why += f"; if they are ids, use --categorical {name}"
         roles.give(name, "numeric", why)
     elif is_unique:
-        roles.give(name, "ignored", "almost every row has a value of its own")
+        roles.give(name, "ignored", "almost every row has a different value")
     elif pa.types.is_temporal(column.type) and distinct > MOST_CATEGORIES:
         roles.give(name, "ignored", "a second date or time")
     else:
@@ -249,7 +251,7 @@ def _has_fractions(inner: pa.Array) -> bool:
 
 
 def is_row_number(found: np.ndarray, rows: int, name: str) -> bool:
-    """Whether whole numbers count the rows: every row has its own, or they go up by one."""
+    """Returns whether whole numbers are row numbers: all different, or each one more."""
     if len(found) < rows or len(found) < 2 or (found % 1).any():
         return False
     is_unique = len(np.unique(found)) == len(found)
@@ -263,7 +265,7 @@ def is_row_number(found: np.ndarray, rows: int, name: str) -> bool:
 def _is_measured(
     column: pa.Array, known: pa.Array, found: np.ndarray, name: str, distinct: int
 ) -> bool:
-    """Whether a column counts or measures, rather than naming things by numbers."""
+    """Returns whether numbers count or measure something, and are not ids."""
     kind = column.type
     if pa.types.is_duration(kind) or pa.types.is_time(kind):
         return True
@@ -279,7 +281,7 @@ def _is_measured(
 
 
 def _inner_separator(column: pa.Array) -> str | None:
-    """What stands between the categories of a cell of text, where cells hold several."""
+    """Guesses the separator of a multi-valued column of text; None if there is none."""
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         return None
     known = values.categories(column).drop_null()
@@ -287,8 +289,8 @@ def _inner_separator(column: pa.Array) -> str | None:
         holding = pc.sum(pc.match_substring(known, separator)).as_py() or 0
         if holding < 0.2 * len(known):
             continue
-        found, _ = values.several(known, separator)
-        # Titles have spaces too; the categories of a list come again and again in other rows.
+        found, _ = values.split_cells(known, separator)
+        # Titles have spaces too, but the categories of lists occur in many rows.
         if len(found.unique()) <= min(0.5 * len(known.unique()), 0.1 * len(found)):
             return separator
     return None

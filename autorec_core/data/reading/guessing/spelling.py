@@ -1,4 +1,4 @@
-"""Finds the words for "missing" in a table, and numbers that are not written as plain numbers."""
+"""Finds the words for "missing" in a table, and the decimal sign of formatted numbers."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from autorec_core.data import spelled, values
 Decimal = Literal[".", ","]
 
 ALWAYS = frozenset({"\\n", "null", "(null)", "nan", "<na>", "#n/a", "n/a", "?"})
-"""Words, in small letters, that mean "missing" in any column."""
+"""Words in small letters that mean "missing" in any column."""
 BESIDE_NUMBERS = frozenset({"na", "none", "nil", "-", "--", "–", "—", ".", "missing", "unknown"})
-"""Words that may be categories, but mean "missing" in a column that is numbers otherwise."""
+"""Words that mean "missing" in a column of numbers, but may be categories elsewhere."""
 _NO_CATEGORY = re.compile(rf"{values.NUMBER}|^\d{{4}}-\d\d-\d\d|^(?i:true|false|yes|no)$")
 
 
 def is_missing_word(text: str) -> bool:
-    """Whether a text may stand for a missing value."""
+    """Returns whether a text may mean a missing value."""
     return text.strip().lower() in ALWAYS | BESIDE_NUMBERS
 
 
 def missing_words(columns: Mapping[str, pa.Array]) -> list[str]:
-    """The words that stand for missing values, as they are written, in the order they are found."""
+    """Returns the words that mean missing values, as they are spelled in the table."""
     found: dict[str, None] = {}
     for column in columns.values():
         if not _is_text(column):
@@ -44,9 +44,9 @@ def missing_words(columns: Mapping[str, pa.Array]) -> list[str]:
 
 
 def decimal_of(texts: Iterable[str]) -> Decimal | None:
-    """What stands before the fraction of numbers that are not plainly written; None of others.
+    """Returns the decimal sign of formatted numbers; None for other texts.
 
-    Such numbers have a decimal comma, thousands separators, or a currency or percent sign.
+    Formatted numbers have a decimal comma, thousands separators, or a currency or percent sign.
     """
     texts = list(texts)
     if not texts or all(re.match(values.NUMBER, text) for text in texts):
@@ -54,13 +54,13 @@ def decimal_of(texts: Iterable[str]) -> Decimal | None:
     marks: tuple[Decimal, ...] = (".", ",")
     fitting = [mark for mark in marks if all(re.match(spelled.WRITTEN[mark], one) for one in texts)]
     if len(fitting) == 2:
-        # 1,234 may be either: with a group of three digits behind every comma, they are thousands.
+        # 1,234 may be either. If three digits follow every comma, the commas separate thousands.
         return "," if not any("," in text for text in texts) and "." in "".join(texts) else "."
     return fitting[0] if fitting else None
 
 
 def decimal_of_column(column: pa.Array) -> Decimal | None:
-    """As `decimal_of`, for a column of texts."""
+    """Does the same as `decimal_of` for a column of texts."""
     if not _is_text(column):
         return None
     return decimal_of(text for text in pc.unique(column.drop_null()).to_pylist() if text)

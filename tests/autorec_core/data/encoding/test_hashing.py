@@ -1,4 +1,4 @@
-"""Hashes tell texts apart, stay what they are, and spread evenly over buckets."""
+"""Hashes of different texts differ, never change, and are spread evenly over buckets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns of several categories a cell, from file to ids."""
+"""Multi-valued columns, from file to ids."""
 
 from __future__ import annotations
 
@@ -98,10 +98,12 @@ def test_splits_hold_the_ids_that_scoring_computes(entry, split, preprocess, tmp
     assert profile["splits"]["test"]["unknown_rate"]["genres"] == 0
 
 
-def test_one_category_of_a_list_may_not_be_longer_than_any_other(entry, tmp_path):
+def test_categories_in_lists_have_the_same_limit_of_length(entry, tmp_path):
     raw = tmp_path / "ratings.csv"
     fine = "|".join(["x" * 9_000] * 3)
     raw.write_text(f"user,item,rating,genres\na,x,1,{fine}\nb,y,2,a|{'x' * 10_001}\n")
 
-    with pytest.raises(DataError, match=r"line 3: genres is .* at most 10,000 characters a categ"):
+    with pytest.raises(
+        DataError, match=r"line 3: genres is .* at most 10,000 characters per categ"
+    ):
         read_raw(entry(multi_valued=GENRES), raw)

@@ -1,4 +1,4 @@
-"""The preprocessor: what train taught, applied alike at training and at scoring."""
+"""The preprocessor learns from train, and encodes in the same way in training and scoring."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_196_and_its_text_are_the_same_user(ratings, users, repeat):
     assert ratings.encode(rows).categorical[:, 0].tolist() == [1, 0] * repeat
 
 
-def test_a_missing_category_is_one_of_its_own_where_train_had_gaps(clicks):
+def test_a_missing_category_has_its_own_id_if_train_has_missing_values(clicks):
     train = pd.DataFrame(
         {
             "click": [0.0, 1, 0, 1],
@@ -149,7 +149,7 @@ def test_statistics_do_not_depend_on_the_chunks():
     assert second.scales == pytest.approx([np.nanstd(column)], rel=1e-9)
 
 
-def test_a_gap_is_the_mean_and_raises_its_flag(clicks):
+def test_a_missing_number_becomes_the_mean_and_sets_its_flag(clicks):
     fitted, train = numeric(clicks, [1.0, np.nan, 3.0], "standard")
 
     assert fitted.schema.numeric == ("price", "age", "price missing")
@@ -174,7 +174,7 @@ def test_a_missing_column_is_named_with_those_there(ratings):
 
 @pytest.mark.parametrize("repeat", [1, 100])
 @pytest.mark.parametrize("wrong", ["five", "1,5", "inf", float("inf")])
-def test_what_is_no_number_is_refused_at_scoring_too(clicks, wrong, repeat):
+def test_text_in_a_numeric_column_is_an_error_at_scoring_too(clicks, wrong, repeat):
     fitted, train = numeric(clicks, [1.0, 2.0])
     rows = pd.concat([train.astype({"price": object})] * repeat, ignore_index=True)
     rows.loc[1, "price"] = wrong
@@ -184,7 +184,7 @@ def test_what_is_no_number_is_refused_at_scoring_too(clicks, wrong, repeat):
 
 
 def test_a_column_without_a_value_is_refused(clicks):
-    with pytest.raises(DataError, match="without a single value in train: price"):
+    with pytest.raises(DataError, match="without any value in train: price"):
         numeric(clicks, [np.nan, np.nan])
 
 
@@ -209,7 +209,7 @@ VALUES = st.one_of(
 @hypothesis.settings(deadline=None, derandomize=True)
 @given(st.lists(VALUES, min_size=1, max_size=10))
 def test_one_row_and_many_rows_have_the_same_ids(values):
-    """What `python_values` does for a few rows is what `values` does for many."""
+    """For a few rows, `python_values` gives the same result as `values`."""
     from autorec_core.data.encoding.python_values import plain_categories
     from autorec_core.data.values import categories, of_series
 
@@ -221,7 +221,7 @@ def test_one_row_and_many_rows_have_the_same_ids(values):
 
 
 @pytest.mark.parametrize("kind", ["log", "standard", "quantile"])
-def test_a_number_far_beyond_those_of_train_stays_one_that_a_model_can_take(clicks, kind):
+def test_a_number_far_outside_train_is_clipped(clicks, kind):
     fitted, train = numeric(clicks, [1e-9, 3e-9], kind)
     rows = pd.concat([train, train])[:3].assign(price=[1e30, -1e308, 3e-9])
     encoded = fitted.encode(rows).numeric[:, 0].tolist()
@@ -230,7 +230,7 @@ def test_a_number_far_beyond_those_of_train_stays_one_that_a_model_can_take(clic
     assert encoded == pytest.approx([most, -most, 1.0], rel=1e-5)
 
 
-def test_a_saved_preprocessor_encodes_alike(clicks, tmp_path):
+def test_a_saved_preprocessor_encodes_in_the_same_way(clicks, tmp_path):
     fitted, train = numeric(clicks, [1.0, np.nan, -3.0], "quantile")
     fitted.save(tmp_path)
     loaded = Preprocessor.load(tmp_path)
@@ -242,11 +242,11 @@ def test_a_saved_preprocessor_encodes_alike(clicks, tmp_path):
     assert not list(tmp_path.rglob("*.pkl"))
 
 
-def test_half_a_preprocessor_is_refused(ratings, tmp_path):
+def test_an_incomplete_preprocessor_is_an_error(ratings, tmp_path):
     ratings.save(tmp_path)
     (tmp_path / "vocabulary" / "0.parquet").unlink()
 
-    with pytest.raises(DataError, match="holds no whole preprocessor"):
+    with pytest.raises(DataError, match="has no complete preprocessor"):
         Preprocessor.load(tmp_path)
 
 
@@ -269,7 +269,7 @@ STRANGE = [
 
 @pytest.fixture
 def strange(entry):
-    """A preprocessor of columns with names of every kind, and the rows it learned from."""
+    """A preprocessor of columns with unusual names, and its training rows."""
     columns = {"categorical": STRANGE, "numeric": ["price", "a.b"]}
     several = {"tags": {"separator": "|", "max_length": 2}}
     rows = pd.DataFrame({name: [f"{place}", "x", None] for place, name in enumerate(STRANGE)})
@@ -279,7 +279,7 @@ def strange(entry):
     return Preprocessor.fit(made, settings(), rows), rows
 
 
-def test_columns_of_any_names_are_kept_apart_and_saved(strange, tmp_path):
+def test_columns_with_any_names_are_saved(strange, tmp_path):
     fitted, rows = strange
     fitted.save(tmp_path)
     loaded = Preprocessor.load(tmp_path)

@@ -1,4 +1,4 @@
-"""Vocabularies: every known category gets its own id, and no other one does."""
+"""Vocabularies: every known category has its own id, and others are unknown."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_columns_and_lists_have_the_same_ids(known, kind, coded):
     assert known.lookup(ASKED).tolist() == IDS
 
 
-def test_without_gaps_in_train_a_missing_value_is_unknown():
+def test_if_train_has_no_missing_values_a_missing_value_is_unknown():
     gapless = Vocabulary(pa.array(["a"]), pa.array([1]))
 
     assert gapless.missing == 0

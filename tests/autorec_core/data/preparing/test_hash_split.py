@@ -1,4 +1,4 @@
-"""The split by hash: old rows stay in their part, and equal rows are told apart."""
+"""The split by hash: old rows stay in their part, and equal rows have different identities."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def names(rows, seed=0):
 
 
 def table(rows, seed=0):
-    """Ratings that are all different."""
+    """Makes ratings that are all different."""
     random = np.random.default_rng(seed)
     return pd.DataFrame(
         {
@@ -37,7 +37,7 @@ def table(rows, seed=0):
 
 
 def few_clicks(rows, seed):
-    """Clicks on three pages and two ads: twelve different rows, each many times."""
+    """Makes clicks on three pages and two ads: twelve different rows, each many times."""
     random = np.random.default_rng(seed)
     return pd.DataFrame(
         {
@@ -49,7 +49,7 @@ def few_clicks(rows, seed):
 
 
 def grown(old, new, places=NEW):
-    """The old rows in their order with new ones between them."""
+    """Inserts new rows between the old ones."""
     pieces = np.split(np.arange(len(old)), places)
     each = np.array_split(np.arange(len(new)), len(pieces))
     parts = [
@@ -62,7 +62,7 @@ def grown(old, new, places=NEW):
 
 @pytest.fixture
 def split_of(entry, preprocess, tmp_path):
-    """Prepares a table; gives the folder."""
+    """Prepares a table and returns the folder."""
 
     def make(frame, name, split=BY_HASH, seed=1, **changes):
         raw = tmp_path / f"{name}.csv"
@@ -86,7 +86,7 @@ def test_shares_are_those_of_the_ratios_and_the_seed_decides():
     assert (parts != hash_split(names(100_000), [0.8, 0.1, 0.1], seed=2)).mean() > 0.3
 
 
-def test_rows_that_come_in_anywhere_leave_each_old_row_in_its_part(split_of):
+def test_old_rows_stay_in_their_part_when_rows_are_added_anywhere(split_of):
     old, new = table(2000), table(100, seed=7)
 
     before, after = split_of(old, "before"), split_of(grown(old, new), "after")
@@ -96,7 +96,7 @@ def test_rows_that_come_in_anywhere_leave_each_old_row_in_its_part(split_of):
     assert 130 < len(load_rows(before, "test")) < 270
 
 
-def test_equal_rows_are_told_apart_and_stay_too(split_of):
+def test_equal_rows_have_different_identities_and_stay_too(split_of):
     old, new = few_clicks(2000, seed=1), few_clicks(100, seed=2)
 
     before, after = split_of(old, "before"), split_of(grown(old, new), "after")
@@ -106,24 +106,24 @@ def test_equal_rows_are_told_apart_and_stay_too(split_of):
     assert 130 < len(load_rows(before, "test")) < 270
 
 
-def test_none_of_the_test_rows_was_learned_from_however_alike_rows_are(split_of):
+def test_no_test_row_was_learned_from_even_if_rows_are_equal(split_of):
     old, new = few_clicks(2000, seed=1), few_clicks(100, seed=2)
     before, after = split_of(old, "before"), split_of(grown(old, new), "after")
 
     record = LearnedRows.of([before / f"rows_{part}.parquet" for part in ("train", "valid")])
-    sampled, learned = record.look(load_rows(after, "test"))
+    sampled, learned = record.find_learned(load_rows(after, "test"))
 
     assert sampled.all()
     assert not learned.any()
-    assert record.look(load_rows(before, "train"))[1].all()
+    assert record.find_learned(load_rows(before, "train"))[1].all()
 
 
-def test_in_a_stratified_split_only_rows_that_were_learned_from_count_as_such(split_of, split):
+def test_in_other_splits_only_rows_that_were_learned_from_are_recognised(split_of, split):
     rows = few_clicks(3000, seed=1)
     first, second = (split_of(rows, f"at {seed}", split, seed=seed) for seed in (1, 2))
 
     record = LearnedRows.of([first / f"rows_{part}.parquet" for part in ("train", "valid")])
-    learned = record.look(load_rows(second, "test"))[1]
+    learned = record.find_learned(load_rows(second, "test"))[1]
     numbers = {
         row
         for part in ("train", "valid")
@@ -135,7 +135,7 @@ def test_in_a_stratified_split_only_rows_that_were_learned_from_count_as_such(sp
     assert 0.8 < learned.mean() < 0.97
 
 
-def test_a_row_with_a_key_is_known_by_it_whatever_else_changes(split_of):
+def test_a_row_is_identified_by_its_key_even_if_other_columns_change(split_of):
     old = table(2000).assign(event=[f"e{place}" for place in range(2000)])
     edited = grown(old, table(50, seed=3).assign(event=[f"n{place}" for place in range(50)]))
     edited["rating"] = 4 - edited["rating"]
@@ -147,7 +147,7 @@ def test_a_row_with_a_key_is_known_by_it_whatever_else_changes(split_of):
         assert rows_of(before, part, ["event"]) <= rows_of(after, part, ["event"])
     record = LearnedRows.of([before / "rows_train.parquet"], key=["event"])
     assert set(record.columns) == {"event"}
-    assert not record.look(load_rows(after, "test"))[1].any()
+    assert not record.find_learned(load_rows(after, "test"))[1].any()
 
 
 def test_rows_of_one_key_are_in_one_part(split_of):
@@ -159,14 +159,14 @@ def test_rows_of_one_key_are_in_one_part(split_of):
         assert set(rows_of(made, part, ["user", "item"]).values()) == {2}
 
 
-def test_a_key_that_is_missing_is_said(split_of):
+def test_a_missing_key_is_an_error(split_of):
     rows = table(100).assign(event=["e", None] * 50)
 
     with pytest.raises(DataError, match=r"event is empty in 50 rows, but `split\.strategy: hash`"):
         split_of(rows, "gaps", ignored=["event"], facts={"unique": ["event"]})
 
 
-def test_a_sample_keeps_its_rows_parts_when_rows_come_in(split_of):
+def test_sampled_rows_stay_in_their_part_when_rows_are_added(split_of):
     old, new = table(2000), table(100, seed=7)
 
     before = split_of(old, "before", sample=500)
@@ -192,7 +192,7 @@ def test_a_sample_by_hash_keeps_the_shares_of_the_labels():
     assert np.bincount(parts) == pytest.approx([7200, 900, 900], abs=130)
 
 
-def test_too_few_rows_for_it_are_refused(split_of):
+def test_too_few_rows_for_a_hash_split_are_an_error(split_of):
     with pytest.raises(DataError, match=r"The split by hash leaves (valid|test) without a row: 6"):
         split_of(table(6), "few")
 

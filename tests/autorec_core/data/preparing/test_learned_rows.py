@@ -1,4 +1,4 @@
-"""The record of the rows a model learned from: what it knows again, however rows are held."""
+"""The record of learned rows recognises rows in any form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KINDS = {"user": "text", "item": "text", "rating": "number"}
 
 
 def frame(start, stop):
-    """Rows that are all different."""
+    """Makes rows that are all different."""
     numbers = np.arange(start, stop)
     return pd.DataFrame(
         {"user": numbers.astype(str), "item": (numbers % 7).astype(str), "rating": numbers / 8}
@@ -24,7 +24,7 @@ def frame(start, stop):
 
 
 def written(path, rows, chunk=100):
-    """Rows as `prepare` writes them: numbered, in row groups, strings coded."""
+    """Writes rows as `prepare` does: numbered, in row groups, with dictionaries."""
     table = pa.Table.from_pandas(rows, preserve_index=False)
     table = table.append_column(ROW_NUMBER, pa.array(np.arange(len(rows))))
     with table_writer(path) as writer:
@@ -42,7 +42,7 @@ def test_the_hash_is_the_same_on_every_machine():
     ]
 
 
-def test_the_hash_is_that_of_the_content_however_it_is_held():
+def test_the_hash_depends_on_the_content_and_not_on_types():
     rows = pa.table({"user": ["196", None], "item": ["7", "9"], "rating": [3.0, None]})
     expected = row_hashes(rows, KINDS).tolist()
     coded = rows.set_column(0, "user", rows["user"].dictionary_encode())
@@ -61,7 +61,7 @@ def test_the_hash_is_that_of_the_content_however_it_is_held():
     ]
 
 
-def test_rows_that_differ_in_anything_have_other_hashes():
+def test_rows_that_differ_have_different_hashes():
     rows = pa.table(
         {
             "user": ["a", "b", "a", None, "a", "", "ab"],
@@ -92,7 +92,7 @@ def test_hashes_are_spread_evenly():
         assert share == pytest.approx(np.full(16, 1 / 16), abs=0.01)
 
 
-def test_it_knows_the_rows_it_was_made_of_and_no_others(tmp_path):
+def test_it_recognises_the_rows_it_was_made_of_and_no_others(tmp_path):
     train = written(tmp_path / "rows_train.parquet", frame(0, 950))
     valid = written(tmp_path / "rows_valid.parquet", frame(950, 1050))
 
@@ -102,13 +102,13 @@ def test_it_knows_the_rows_it_was_made_of_and_no_others(tmp_path):
 
     assert record.columns == again.columns == KINDS
     assert (again.rows, again.bits, len(again.hashes)) == (1050, 0, 1050)
-    sampled, learned = again.look(frame(900, 1200)[["rating", "item", "user"]])
+    sampled, learned = again.find_learned(frame(900, 1200)[["rating", "item", "user"]])
     assert sampled.all()
     assert learned.tolist() == [True] * 150 + [False] * 150
-    assert not LearnedRows.of([train]).look(frame(950, 1200))[1].any()
+    assert not LearnedRows.of([train]).find_learned(frame(950, 1200))[1].any()
 
 
-def test_what_is_kept_of_many_rows_is_bounded_and_stays_right(tmp_path):
+def test_the_record_of_many_rows_is_bounded_and_correct(tmp_path):
     path = written(tmp_path / "rows.parquet", frame(0, 20_000), chunk=1500)
 
     record = LearnedRows.of([path], most=1000)
@@ -116,12 +116,14 @@ def test_what_is_kept_of_many_rows_is_bounded_and_stays_right(tmp_path):
 
     assert 400 < len(record.hashes) <= 1000
     assert record.bits == 5  # 20,000 / 2 ** 5 = 625
-    sampled, learned = LearnedRows.load(tmp_path / "learned.parquet").look(frame(10_000, 30_000))
+    sampled, learned = LearnedRows.load(tmp_path / "learned.parquet").find_learned(
+        frame(10_000, 30_000)
+    )
     assert sampled.mean() == pytest.approx(2.0**-5, rel=0.2)
     assert np.array_equal(learned, sampled & (np.arange(20_000) < 10_000))
 
 
-def test_ever_the_same_rows_do_not_make_it_keep_fewer(tmp_path):
+def test_repeated_rows_do_not_make_the_sample_smaller(tmp_path):
     rows = pd.concat([frame(0, 50)] * 40)
 
     record = LearnedRows.of([written(tmp_path / "rows.parquet", rows)], most=100)
@@ -129,18 +131,18 @@ def test_ever_the_same_rows_do_not_make_it_keep_fewer(tmp_path):
     assert (record.rows, record.bits, len(record.hashes)) == (2000, 0, 50)
 
 
-def test_a_column_learned_from_that_rows_lack_is_no_content_to_compare(tmp_path):
+def test_rows_without_a_column_of_the_record_are_an_error(tmp_path):
     record = LearnedRows.of([written(tmp_path / "rows.parquet", frame(0, 10))])
 
-    assert record.look(frame(0, 10).assign(new="x"))[1].all()
+    assert record.find_learned(frame(0, 10).assign(new="x"))[1].all()
     with pytest.raises(DataError, match="rating"):
-        record.look(frame(0, 10).drop(columns="rating"))
+        record.find_learned(frame(0, 10).drop(columns="rating"))
 
 
-def test_a_file_that_is_no_record_says_so(tmp_path):
+def test_a_file_that_is_not_a_record_is_an_error(tmp_path):
     (tmp_path / "text").write_text("no", encoding="utf-8")
     pq.write_table(pa.table({"hash": [1]}), tmp_path / "bare")
 
     for name in ("text", "bare", "absent"):
-        with pytest.raises(DataError, match=f"{name} is no record"):
+        with pytest.raises(DataError, match=f"{name} is not a record"):
             LearnedRows.load(tmp_path / name)

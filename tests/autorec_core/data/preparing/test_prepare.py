@@ -1,4 +1,4 @@
-"""From a raw file to encoded splits: exact, reproducible, whole or not at all."""
+"""Preparing is exact and reproducible, and its folder appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from autorec_core.config import PreprocessParams, SplitParams
-from autorec_core.data.compute import Here
+from autorec_core.data.compute import LocalThreads
 from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.data.preparing.prepare import prepare
 from autorec_core.data.preparing.split import PARTS
@@ -47,7 +47,7 @@ def prepared(entry, split, preprocess, raw, tmp_path):
     return tmp_path / "out"
 
 
-def test_every_row_is_in_one_split_as_it_stood_in_the_file(prepared, raw):
+def test_every_raw_row_is_in_one_split(prepared, raw):
     rows = pd.concat([load_rows(prepared, part, numbered=True) for part in PARTS])
     file = pd.read_csv(raw, dtype={"user": str, "item": str})
 
@@ -85,7 +85,7 @@ def test_encoded_types_are_small(prepared):
     assert types == {"user": "int32", "item": "int32", "rating": "float"}
 
 
-def test_vocabularies_know_train_only(prepared):
+def test_vocabularies_have_only_the_categories_of_train(prepared):
     train = set(load_rows(prepared, "train")["item"])
     test = load_rows(prepared, "test")
     unseen = ~test["item"].isin(train)
@@ -96,7 +96,7 @@ def test_vocabularies_know_train_only(prepared):
     assert ((ids == 0) == unseen).all()
 
 
-def test_changing_test_rows_changes_nothing_that_train_taught(
+def test_changing_test_rows_does_not_change_what_is_learned_from_train(
     entry, split, preprocess, raw, prepared, tmp_path
 ):
     places = load_rows(prepared, "test", numbered=True)["__row__"]
@@ -119,7 +119,7 @@ def digests(folder):
     }
 
 
-def test_no_byte_depends_on_how_much_is_read_at_once(clicks, split, tmp_path, monkeypatch):
+def test_files_do_not_depend_on_how_much_is_read_at_once(clicks, split, tmp_path, monkeypatch):
     preprocess = PreprocessParams(min_count=3, max_vocabulary=40, numeric="log", missing_flag=True)
     random = np.random.default_rng(1)
     table = pd.DataFrame(
@@ -196,27 +196,27 @@ def test_bad_rows_are_set_aside_with_line_and_reason(entry, split, preprocess, r
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("user,item,rating\n" + "a,b,1\n" * 9, "rating is 1 in every row"),
         ("user,item,rating\n" + "a,b,1\n" * 9 + "a,b,2\n" * 2, "The label 2 has 2 rows"),
         ("user,item,rating\n" + "a,b,1\na,b,2\n" * 9 + "a,b\n", "line 20: 2 columns"),
     ],
 )
-def test_what_cannot_be_prepared_leaves_the_last_good_splits(
-    entry, split, preprocess, prepared, raw, text, said
+def test_data_that_cannot_be_prepared_leave_the_last_good_splits(
+    entry, split, preprocess, prepared, raw, text, message
 ):
     before = digests(prepared)
     raw.write_text(text)
 
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         prepare(entry(), split, preprocess, 1, raw, prepared)
 
     assert digests(prepared) == before
     assert sorted(path.name for path in prepared.parent.iterdir()) == ["out", "ratings.csv"]
 
 
-def test_a_column_all_empty_is_refused(clicks, split, preprocess, tmp_path):
+def test_a_column_that_is_always_empty_is_an_error(clicks, split, preprocess, tmp_path):
     text = "click,site,device,price,age\n" + "1,s,d,,2\n0,s,d,,3\n" * 9
     (tmp_path / "clicks.csv").write_text(text)
 
@@ -241,14 +241,14 @@ def test_a_full_disk_is_an_error_and_leaves_the_last_good_splits(
 
 
 def test_a_missing_folder_of_splits_is_named(tmp_path):
-    with pytest.raises(DataError, match="holds no prepared data"):
+    with pytest.raises(DataError, match="does not contain prepared data"):
         load_examples(tmp_path, "train")
 
 
-class Blind(Here):
-    """Workers without the driver's disk."""
+class Blind(LocalThreads):
+    """Workers that cannot access the driver's disk."""
 
-    def reaches(self, folder, files):
+    def can_access(self, folder, files):
         assert folder.is_dir()
         assert all(file.is_file() for file in files)
         return False
@@ -257,11 +257,11 @@ class Blind(Here):
         raise AssertionError("nothing can be done there")
 
 
-def test_where_workers_do_not_see_the_data_they_are_prepared_here(
+def test_if_workers_cannot_access_the_data_this_process_prepares_them(
     entry, split, preprocess, prepared, raw, tmp_path, caplog
 ):
     prepare(entry(), split, preprocess, 2, raw, tmp_path / "there", Blind())
 
-    assert "Not all workers see" in caplog.text
+    assert "Not all workers can access" in caplog.text
     prepare(entry(), split, preprocess, 2, raw, tmp_path / "here")
     assert digests(tmp_path / "there") == digests(tmp_path / "here")

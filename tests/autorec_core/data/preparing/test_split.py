@@ -1,4 +1,4 @@
-"""Splits: exact, seeded, a pure function of the rows."""
+"""Splits are exact and depend only on the rows and the seed."""
 
 from __future__ import annotations
 

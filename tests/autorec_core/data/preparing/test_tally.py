@@ -1,4 +1,4 @@
-"""Figures of all raw rows: small, chunk by chunk, and comparable between versions."""
+"""Counts of all raw rows, chunk by chunk, comparable between versions of the data."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_psi_is_the_sum_over_bins_of_share_difference_times_log_ratio():
     assert psi([5000, 5000], [4900, 5100]).beyond_chance == 0
 
 
-def test_figures_are_of_all_chunks_together(clicks):
+def test_figures_are_those_of_all_chunks(clicks):
     whole = table()
     found = tally(clicks(), *(whole.slice(start, 500) for start in range(0, 2000, 500)))
     edges = {"columns": found["columns"]}
@@ -69,7 +69,7 @@ def test_a_column_that_changed_drifts_and_no_other(clicks):
     assert drifted == {"price", "site"}
 
 
-def test_rows_that_agree_in_what_is_unique_are_counted(clicks):
+def test_rows_with_the_same_unique_columns_are_counted(clicks):
     facts = {**clicks().facts.model_dump(), "unique": ["site", "age"]}
     entry = clicks(facts=facts)
     rows = pa.table(
@@ -92,7 +92,7 @@ def test_buckets_of_another_hash_are_not_compared(clicks):
     assert set(drifts(before, now)) == {"click", "price", "age"}
 
 
-def test_chunks_may_be_counted_anywhere(clicks):
+def test_chunks_may_be_counted_in_any_process(clicks):
     pieces = [table(seed=seed) for seed in range(3)]
     coded = [
         piece.set_column(1, "site", piece["site"].combine_chunks().dictionary_encode())

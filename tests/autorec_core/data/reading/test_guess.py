@@ -1,4 +1,4 @@
-"""A look at a table proposes what a person would have written."""
+"""The proposed entry of a table is what a person would write."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_parquet_file_is_described_alike(tmp_path):
     assert entry["format"] == {"kind": "parquet"}
 
 
-def test_clicks_are_told_by_0_and_1(tmp_path):
+def test_labels_0_and_1_are_clicks(tmp_path):
     rows = table().assign(rating=lambda rows: (rows["rating"] > 4).astype(int))
     rows.rename(columns={"rating": "outcome"}).to_csv(tmp_path / "t.csv", index=False)
     entry = propose(tmp_path / "t.csv").entry
@@ -99,20 +99,20 @@ def test_quotes_may_hold_the_separator(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "label", "said"),
+    ("content", "label", "message"),
     [
         ("a,b\n1,2\n3,4\n", None, "no column looks like a label; name one of a, b with --label"),
         ("a,b\n1,2\n3,4\n", "c", "has no column 'c'; it has a, b"),
-        ("a,b\n1,x\n3,y\n", "b", "b cannot be the label; a label is a number in every row"),
-        ("just words\n", None, "is no table"),
+        ("a,b\n1,x\n3,y\n", "b", "b cannot be the label; a label must be a number in every row"),
+        ("just words\n", None, "is not a table"),
         ("", None, "is empty"),
         ("a,a\n1,2\n", None, "the header names a twice"),
     ],
 )
-def test_what_is_no_table_with_a_label_is_said(tmp_path, content, label, said):
+def test_a_file_that_is_not_a_table_with_a_label_is_an_error(tmp_path, content, label, message):
     (tmp_path / "t.csv").write_text(content)
 
     with pytest.raises(DataError) as caught:
         propose(tmp_path / "t.csv", label)
 
-    assert said in str(caught.value)
+    assert message in str(caught.value)

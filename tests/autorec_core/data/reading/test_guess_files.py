@@ -1,4 +1,4 @@
-"""Files as people bring them: what is read of them, and what is said of those that are not."""
+"""Proposed entries of files in many forms, and the errors for files that cannot be read."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def ratings():
 
 
 def described(entry):
-    """A proposed entry as params.yaml gives it back."""
+    """Returns a proposed entry as it is read from params.yaml."""
     entry = yaml.safe_load(yaml.safe_dump(entry))
     return DatasetParams.model_validate({**entry, "sources": [{"kind": "file", "path": "t"}]})
 
 
 def read(path, *arguments, **options):
-    """The proposal for a file, and what is read of the file by it."""
+    """Returns the proposal for a file, and the rows that are read with it."""
     proposal = propose(path, *arguments, **options)
     return proposal, read_raw(described(proposal.entry), path, check_labels=True)
 
@@ -58,7 +58,7 @@ def test_the_index_that_pandas_stores_is_not_learned_from(tmp_path):
 
 @pytest.mark.parametrize("name", ["serial", "Unnamed: 0", "n", "visit"])
 @pytest.mark.parametrize("order", ["counted", "shuffled"])
-def test_whole_numbers_that_every_row_has_its_own_of_are_not_learned_from(tmp_path, name, order):
+def test_row_numbers_are_not_learned_from(tmp_path, name, order):
     numbers = np.arange(1000, 1000 + ROWS)
     if order == "shuffled":
         numbers = np.random.default_rng(0).permutation(numbers)
@@ -67,7 +67,7 @@ def test_whole_numbers_that_every_row_has_its_own_of_are_not_learned_from(tmp_pa
     assert name in propose(tmp_path / "t.csv").entry["ignored"]
 
 
-def test_whole_numbers_that_come_again_and_fractions_are_still_learned_from(tmp_path):
+def test_repeated_whole_numbers_and_fractions_are_learned_from(tmp_path):
     random = np.random.default_rng(0)
     added = {"visits": random.integers(0, 150, ROWS), "price": random.normal(size=ROWS)}
     ratings().assign(**added).to_csv(tmp_path / "t.csv", index=False)
@@ -101,7 +101,7 @@ def test_the_user_decides_the_role_of_any_column(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("chosen", "said"),
+    ("chosen", "message"),
     [
         (Chosen(user="nobody"), "has no column 'nobody'"),
         (Chosen(ignored=["nothing"]), "has no column 'nothing'"),
@@ -112,10 +112,10 @@ def test_the_user_decides_the_role_of_any_column(tmp_path):
         (Chosen(time="word"), "word cannot be the time"),
     ],
 )
-def test_what_a_column_cannot_be_is_said(tmp_path, chosen, said):
+def test_a_role_that_a_column_cannot_have_is_an_error(tmp_path, chosen, message):
     ratings().assign(word=["a", "b"] * (ROWS // 2)).to_csv(tmp_path / "t.csv", index=False)
 
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         propose(tmp_path / "t.csv", "rating", chosen)
 
 
@@ -145,7 +145,7 @@ def test_a_label_of_two_words_is_a_click(tmp_path, words, positive, negative, ki
     assert rows["outcome"].tolist() == truth.astype(float).tolist()
 
 
-def test_of_more_words_the_user_says_which_are_positive(tmp_path):
+def test_with_more_words_the_user_chooses_the_positive_ones(tmp_path):
     events = np.resize(["view", "cart", "buy", "view"], ROWS)
     ratings().assign(event=events).drop(columns="rating").to_csv(tmp_path / "t.csv", index=False)
 
@@ -161,7 +161,7 @@ def test_of_more_words_the_user_says_which_are_positive(tmp_path):
 @pytest.mark.parametrize(
     "word", ["NA", "NULL", "\\N", "nan", "None", "n/a", "-", "N/A", "#N/A", "?", "null"]
 )
-def test_a_word_for_missing_leaves_a_column_of_numbers_one(tmp_path, word):
+def test_a_word_for_missing_in_a_column_of_numbers_is_a_missing_value(tmp_path, word):
     random = np.random.default_rng(0)
     price = np.where(random.random(ROWS) < 0.2, word, random.normal(size=ROWS).round(3).astype(str))
     ratings().assign(price=price).to_csv(tmp_path / "t.csv", index=False)
@@ -172,7 +172,7 @@ def test_a_word_for_missing_leaves_a_column_of_numbers_one(tmp_path, word):
     assert rows["price"].isna().sum() == (price == word).sum()
 
 
-def test_a_word_that_is_a_category_stays_one(tmp_path):
+def test_a_word_for_missing_between_categories_is_a_category(tmp_path):
     ratings().assign(country=np.resize(["NA", "DE", "-"], ROWS)).to_csv(
         tmp_path / "t.csv", index=False
     )
@@ -274,31 +274,31 @@ def test_a_partitioned_folder_is_one_table(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("user,stadt,rating\n1,München,3\n".encode("latin-1"), r"line 2: not UTF-8 .* iconv"),
         ("user,rating\n1,3\n".encode("utf-16"), "UTF-16; save it as UTF-8"),
-        ('user,text,rating\n1,"a\nb",3\n2,"c",4\n', "line 2: a quoted field goes on in the next"),
+        ('user,text,rating\n1,"a\nb",3\n2,"c",4\n', "line 2: a quoted field continues in the next"),
         ("My report\nuser,item,rating\n1,2,3\n" + "1,2,4\n" * 20, "above the header"),
-        ("user,item,rating\n" + "9,1,2,3\n" * 20, "the header names 3 columns, the lines .* 4"),
+        ("user,item,rating\n" + "9,1,2,3\n" * 20, "the header names 3 columns, but the lines .* 4"),
         ("user,user,rating\n1,2,3\n", "names user twice"),
         (",,rating\n1,2,3\n1,2,4\n", "leaves 2 columns without a name"),
         ("user,item,rating\n", "no row below its header"),
         ("user,item,rating\r1,2,3\r", "carriage returns"),
         ('[{"user": 1}]\n', "is JSON"),
         (b"PK\x03\x04" + b"x" * 99, "Excel or zip"),
-        ("a,rating\n" + "7,3\n7,4\n" * 30, "no column to learn from beside rating"),
+        ("a,rating\n" + "7,3\n7,4\n" * 30, "no column to learn from except rating"),
     ],
 )
-def test_what_cannot_be_read_is_said_in_a_sentence(tmp_path, content, said):
+def test_a_file_that_cannot_be_read_gives_a_clear_error(tmp_path, content, message):
     path = tmp_path / "t.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         propose(path)
 
 
-def test_a_folder_without_parquet_files_is_said(tmp_path):
+def test_a_folder_without_parquet_files_is_an_error(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
 
     with pytest.raises(DataError, match=r"a folder without Parquet files.*\*\.csv"):

@@ -1,4 +1,4 @@
-"""Raw files in their owners' formats, and every way in which a line can be wrong."""
+"""Raw files in all formats, and all kinds of bad lines."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_categories_are_text_and_labels_numbers(entry, write):
 @pytest.mark.parametrize(
     "compress", [gzip.compress, bz2.compress, lzma.compress], ids=["gzip", "bz2", "xz"]
 )
-def test_compressed_files_are_told_by_their_first_bytes(entry, write, compress):
+def test_compressed_files_are_recognised_by_their_first_bytes(entry, write, compress):
     assert len(read_raw(entry(), write(compress(GOOD.encode())))) == 3
 
 
@@ -140,7 +140,7 @@ LONG = "x" * 10_001
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (HEAD + "a,x,1\nb,y\n", "line 3: 2 columns; 3, separated by ',', are expected"),
         (HEAD + "a,x,1\nb,y,2,9\n", "line 3: 4 columns"),
@@ -162,19 +162,19 @@ LONG = "x" * 10_001
         (HEAD + f"a,{LONG},1\n", "line 2: item is 10,001 characters long; at most 10,000"),
     ],
 )
-def test_a_bad_line_is_named_with_what_is_allowed(entry, write, content, said):
+def test_a_bad_line_is_named_with_what_is_allowed(entry, write, content, message):
     path = write(content)
 
     with pytest.raises(DataError) as caught:
         read_raw(entry(), path, check_labels=True)
 
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("number", ["1e400", "nan", "inf", '"1,5"', "0x10", "1_000", "five"])
-def test_what_is_no_number_is_refused_in_a_numeric_column(clicks, write, number):
+def test_text_in_a_numeric_column_is_an_error(clicks, write, number):
     path = write(f"click,site,device,price,age\n1,s,d,1,1\n0,s,d,{number},1\n")
 
     with pytest.raises(DataError, match=r"line 3: price is .*; a finite number is expected"):
@@ -226,11 +226,11 @@ def test_a_quarantine_takes_bad_rows_and_keeps_the_numbers_of_the_others(entry, 
 
 
 def test_a_quarantine_has_a_limit(entry, write):
-    with pytest.raises(DataError, match="1 rows were set aside already"):
+    with pytest.raises(DataError, match="1 bad rows before it were set aside"):
         list(read_chunks(entry(), write(DIRTY), bad=BadRows(limit=1)))
 
 
-def test_a_bad_line_is_said_before_what_is_wrong_further_on(entry, write):
+def test_the_first_bad_line_is_reported_first(entry, write):
     lines = ["user,item,rating", "a,x,7", *(f"u{n},i{n * n},1" for n in range(20_000))]
     whole = gzip.compress("\n".join(lines).encode())
     described = entry()
@@ -240,7 +240,7 @@ def test_a_bad_line_is_said_before_what_is_wrong_further_on(entry, write):
 
 
 @pytest.mark.parametrize("number", [" 1", "1 ", "\t1"])
-def test_white_space_around_a_number_is_no_number(clicks, write, number):
+def test_white_space_around_a_number_is_an_error(clicks, write, number):
     path = write(f"click,site,device,price,age\n1,s,d,{number},2\n")
 
     with pytest.raises(DataError, match=r"line 2: price is .*; a finite number is expected"):

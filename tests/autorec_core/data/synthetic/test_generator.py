@@ -1,4 +1,4 @@
-"""Made-up files are read like real ones, and their noise floor is what it is said to be."""
+"""Synthetic files are read like real ones, and their noise floor is correct."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_noise_floor_is_below_what_the_mean_loses_and_above_nothing(tmp_path
     assert 0.4 < made.noise_floor < 0.8 * labels.var()
 
 
-def test_a_rating_s_variance_given_its_score_is_what_draws_have():
+def test_a_rating_s_variance_given_its_score_is_that_of_draws():
     scores = np.array([1.0, 2.2, 3.0, 4.7])
     drawn = np.random.default_rng(0).normal(scores, NOISE, (200_000, 4))
 

@@ -1,4 +1,4 @@
-"""Planted data follow what was planted, and their floor is what knowing it loses."""
+"""Planted data follow the planted structure, and their floor is the loss of the true labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autorec_core.evaluation.baselines import predict_biases
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)
-def test_knowing_the_truth_loses_the_floor_and_biases_lose_more(structure):
+def test_the_true_labels_have_the_floor_s_loss_and_biases_a_greater_one(structure):
     made = plant(structure, 20_000, seed=1)
     known, test = made.part(0, 18_000), made.part(18_000, 20_000)
     biases = predict_biases(known, test, made.schema, damping=5.0)

@@ -1,0 +1,162 @@
+"""How a training goes: its evaluations, the best one, the learning rate, and when it stops."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from autorec_core.errors import DataError
+from autorec_core.metrics import Metric, task_metrics
+from autorec_core.training.checkpoint import Best, Checkpoint
+from autorec_core.training.errors import FailedTrial
+from autorec_core.training.learner import Learner
+from autorec_core.training.prediction import Predictor
+from autorec_core.training.rows import Rows
+from autorec_core.training.schedule import Budget, Limits, Stopped
+
+LEAST_GAIN = 3e-4
+"""An improvement by a smaller share of the score is kept, but training does not go on for it."""
+
+Report = Callable[[dict[str, float]], None]
+
+
+class Progress:
+    """A training's evaluations and what follows from each.
+
+    Args:
+        learner: What learns.
+        predictor: Predicts with the learner's model.
+        valid: The rows that score.
+        metric: The objective's metric.
+        task: "rating" or "ctr".
+        budget: How long at most.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        predictor: Predictor,
+        valid: Rows,
+        metric: Metric,
+        task: str,
+        budget: Budget,
+    ) -> None:
+        self.best = Best(metric.worst)
+        """The best evaluation so far."""
+        self.curve: list[dict[str, float]] = []
+        """One row an evaluation."""
+        self._learner = learner
+        self._predictor = predictor
+        self._valid = valid
+        self._metric = metric
+        self._task = task
+        self._patience = budget.patience
+        self._path: tuple[float, ...] = ()
+        self._waited = 0
+
+    @property
+    def steps(self) -> int:
+        """How many evaluations there have been."""
+        return len(self.curve)
+
+    def begin(self, belongs: str, checkpoint: Checkpoint | None) -> None:
+        """Begins with the learner's first weights, or where the training was paused.
+
+        Args:
+            belongs: What decides the training, as text.
+            checkpoint: Of this training.
+
+        Raises:
+            DataError: It is of another training.
+        """
+        self._belongs = belongs
+        if checkpoint is None:
+            self.untrained = self._metrics()
+            return
+        if checkpoint.belongs != belongs:
+            raise DataError("The checkpoint is of another training.")
+        self._learner.restore(checkpoint.state)
+        self._learner.learning_rate = checkpoint.learning_rate
+        self.best, self._path = checkpoint.best, checkpoint.path
+        self._waited = checkpoint.waited
+        self.curve = list(checkpoint.curve)
+        self.untrained = dict(checkpoint.untrained)
+
+    def run(
+        self,
+        parts: Iterator[tuple[float, float]],
+        decay: float,
+        limits: Limits,
+        total: int,
+        report: Report | None,
+    ) -> Stopped:
+        """Trains until the training stops; says why it did.
+
+        Args:
+            parts: Trains a part of an epoch at a time; gives the loss, and the epochs done.
+            decay: The factor of the learning rate when the objective plateaus.
+            limits: Where to stop before all evaluations.
+            total: The number of all evaluations.
+            report: Called with each row of the curve.
+        """
+        began = time.monotonic() - (self.curve[-1]["seconds"] if self.curve else 0.0)
+        for loss, epoch in parts:
+            row = self._evaluated(loss, epoch, began)
+            if report is not None:
+                report(row)
+            if self._waited >= self._patience:
+                return "plateau"
+            if self._waited and decay < 1:
+                self._learner.set_weights(self.best.weights)
+                self._learner.learning_rate *= decay
+                self._path = self.best.path
+            if self.steps == total:
+                break
+            worst = limits.worst.get(self.steps)
+            if worst is not None and self._metric.better(worst, self.best.score):
+                return "pruned"
+            if self.steps == limits.until:
+                return "paused"
+        return "all epochs"
+
+    def checkpoint(self) -> Checkpoint:
+        """From where this training can go on."""
+        return Checkpoint(
+            belongs=self._belongs,
+            state=self._learner.state(),
+            best=self.best,
+            path=self._path,
+            learning_rate=self._learner.learning_rate,
+            waited=self._waited,
+            curve=tuple(self.curve),
+            untrained=self.untrained,
+        )
+
+    def _evaluated(self, loss: float, epoch: float, began: float) -> dict[str, float]:
+        """Scores the weights that there are now; gives the row of the curve."""
+        metrics = self._metrics()
+        score = metrics.get(self._metric.name, float("nan"))
+        if not np.isfinite(score):
+            raise FailedTrial(f"val_{self._metric.name} became {score}")
+        rate = self._learner.learning_rate
+        self._path = (*self._path, rate)
+        row = {
+            "step": self.steps + 1,
+            "epoch": epoch,
+            "loss": loss,
+            "learning_rate": rate,
+            "seconds": round(time.monotonic() - began, 3),
+            **metrics,
+        }
+        self.curve.append(row)
+        better = self._metric.better(score, self.best.score)
+        gain = abs(score - self.best.score) if better else 0.0
+        if gain:
+            self.best = Best(score, self.steps, metrics, self._learner.weights(), self._path)
+        self._waited = 0 if gain > LEAST_GAIN * abs(score) else self._waited + 1
+        return row
+
+    def _metrics(self) -> dict[str, float]:
+        return task_metrics(self._task, self._valid.labels, self._predictor(self._valid.inputs))

@@ -1,0 +1,84 @@
+"""The commands that use the live model: `score`, `recommend`, `serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autorec_core.errors import ConfigError
+from flows.cli.arguments import Dataset
+from flows.serving.wanted import SEEN, TOP, Wanted
+
+app = typer.Typer()
+
+
+@app.command()
+def score(
+    dataset: Dataset,
+    input_: Annotated[
+        Path,
+        typer.Option(
+            "--input",
+            help="A CSV, TSV or Parquet file, or a file in the format of the data set's raw file.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", help="The file to write: the rows with their scores.")
+    ],
+    alias: Annotated[
+        str, typer.Option(help="Alias of the registered model that scores.")
+    ] = "champion",
+    allow_unknown: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unknown", help="Score even if the model knows no id of one of the columns."
+        ),
+    ] = False,
+) -> None:
+    """Score a file of raw rows with the live model; warns if many ids are unknown."""
+    from flows.serving.score_files import score_file
+
+    score_file(dataset, input_, output, alias=alias, allow_unknown=allow_unknown)
+
+
+@app.command()
+def recommend(
+    dataset: Dataset,
+    output: Annotated[Path, typer.Option("--output", help="File for the lists.")],
+    users: Annotated[
+        Path | None, typer.Option(help="CSV, TSV or Parquet file with the user column.")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="All users of the model.")] = False,
+    top: Annotated[int, typer.Option(help="Items a user gets at most.")] = TOP,
+    candidates: Annotated[
+        Path | None, typer.Option(help="File with the item column; by default all items.")
+    ] = None,
+    exclude: Annotated[
+        str, typer.Option(metavar="seen | FILE | none", help="What a user does not get.")
+    ] = SEEN,
+    alias: Annotated[str, typer.Option(help="Which registered model recommends.")] = "champion",
+) -> None:
+    """Write the best items of each user into a file; new users get popular items."""
+    if all_ == (users is not None):
+        raise ConfigError("Say for whom: give either `--users FILE` or `--all`.")
+    from flows.serving.recommend_files import recommend_file
+
+    recommend_file(dataset, Wanted(users, top, candidates, exclude), output, alias=alias)
+
+
+@app.command()
+def serve(
+    dataset: Dataset,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on. Default: `serve.host`.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on. Default: `serve.port`.")
+    ] = None,
+) -> None:
+    """Serve the live model: POST /score answers with scores, by default only to this machine."""
+    from flows.serving.server import serve as serve_champion
+
+    serve_champion(dataset, host=host, port=port)
