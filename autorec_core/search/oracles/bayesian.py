@@ -83,11 +83,10 @@ class BayesianOracle(RecordedOracle):
             self._encoding(candidates)
         )
         bound = np.round(mean - self._caution * deviation, _DIGITS)
-        for place in np.argsort(bound, kind="stable"):
+        for place in map(int, np.argsort(bound, kind="stable")):
             if not self._is_tried(candidates[place]):
                 return candidates[place]
-        new: Values | None = self._new_point(random)
-        return new
+        return self._new_point(random)
 
     def _candidates(self, completed: Sequence[Seen], random: np.random.Generator) -> list[Values]:
         """Random points, and neighbours of the best trials."""
