@@ -137,6 +137,7 @@ class Scorer:
         """The model as one TensorFlow graph for any number of rows, safe to call from threads."""
         import tensorflow as tf
 
+        from autorec_core.mappers.history import pooled_once
         from autorec_core.training.prediction import model_inputs
 
         model = self.model
@@ -148,7 +149,8 @@ class Scorer:
             return tf.reshape(model(model_inputs(model, inputs), training=False), [-1])
 
         graph = tf.function(forward, input_signature=[specs], autograph=False)
-        graph = graph.get_concrete_function()
+        with pooled_once(model):
+            graph = graph.get_concrete_function()
         return lambda arrays: graph(
             {name: tf.constant(arrays[name], spec.dtype) for name, spec in specs.items()}
         ).numpy()

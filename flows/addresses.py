@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote
 
+STORE = "mlflow.db"
+"""The workspace's own MLflow store, a SQLite file. Used if MLFLOW_TRACKING_URI is not set."""
+ARTIFACTS = "mlartifacts"
+"""The folder with the artifacts of that store."""
+
 
 def sqlite_address(database: Path, driver: str = "pysqlite") -> str:
     """Returns the URL of a SQLite file for SQLAlchemy.

@@ -12,11 +12,6 @@ from autorec_core.errors import ConfigError
 _WRITTEN = (".", ".autorec", ".dvc", ".dvc/tmp", ".dvc/cache", "data", "reports", "mlartifacts")
 _WRITTEN_FILES = ("dvc.lock", "mlflow.db", "mlflow.lock")
 
-STORE = "mlflow.db"
-"""The workspace's own MLflow store, a SQLite file. Used if MLFLOW_TRACKING_URI is not set."""
-ARTIFACTS = "mlartifacts"
-"""The folder with the artifacts of that store."""
-
 
 @dataclass(frozen=True)
 class Places:

@@ -29,6 +29,7 @@ FLOWS = {
     "flows/orchestration/batch_score.py:batch_score",
     "flows/orchestration/watch_source.py:data_check",
 }
+RECOMMEND = "flows/orchestration/recommend.py:recommend"
 
 
 def read(name: str) -> dict[str, Any]:
@@ -40,11 +41,17 @@ SERVICES = read("compose.yaml")["services"]
 OWN = [name for name in SERVICES if name not in ("password-is-set", "postgres")]
 
 
-def test_each_data_set_of_the_pipeline_is_trained_scored_and_watched():
+def test_each_data_set_of_the_pipeline_is_trained_scored_watched_and_recommended_from():
     planned = {(one["parameters"]["dataset"], one["entrypoint"]) for one in DEPLOYMENTS}
-    datasets = Params.load(ROOT / "params.yaml").pipeline.datasets
+    params = Params.load(ROOT / "params.yaml")
+    datasets = params.pipeline.datasets
+    with_users = {
+        name for name in datasets if params.dataset(name).user and params.dataset(name).item
+    }
 
-    assert planned == {(dataset, flow) for dataset in datasets for flow in FLOWS}
+    assert planned == {(dataset, flow) for dataset in datasets for flow in FLOWS} | {
+        (dataset, RECOMMEND) for dataset in with_users
+    }
     assert len(DEPLOYMENTS) == len(planned)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,6 +19,8 @@ Pooling = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 PAIRS = 2**26
 """Up to so many pairs of a key and a value, all pairs stand in one table: far faster to pool."""
+KEYS = 1024
+"""Histories pooled at a time where all are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,14 +195,26 @@ class History(keras.layers.Layer):
             Tensor of shape (rows, dim).
         """
         keys, place = tf.unique(key)
+        total = tf.gather(self._sums(keys, vectors), place)
+        return total - mine[:, None] * tf.gather(vectors, own)
+
+    def pool_all(self) -> tf.Tensor:
+        """The sum of the vectors of all values that each key has met, shape (key_num, dim)."""
+        vectors = tf.convert_to_tensor(self.vectors)
+        parts = [
+            self._sums(tf.range(first, min(first + KEYS, self.key_num)), vectors)
+            for first in range(0, self.key_num, KEYS)
+        ]
+        return tf.concat(parts, axis=0)
+
+    def _sums(self, keys: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
+        """The sum of the vectors of all values that each of the keys has met, shape (keys, dim)."""
         history = tf.gather(tf.convert_to_tensor(self.histories), keys)
         if self.paired:
-            total = tf.matmul(tf.cast(history, vectors.dtype), vectors)
-        else:
-            there = tf.where(history > 0)
-            looked_up = tf.gather(vectors, tf.gather_nd(history, there))
-            total = tf.math.unsorted_segment_sum(looked_up, there[:, 0], tf.size(keys))
-        return tf.gather(total, place) - mine[:, None] * tf.gather(vectors, own)
+            return tf.matmul(tf.cast(history, vectors.dtype), vectors)
+        there = tf.where(history > 0)
+        looked_up = tf.gather(vectors, tf.gather_nd(history, there))
+        return tf.math.unsorted_segment_sum(looked_up, there[:, 0], tf.size(keys))
 
     def _have_met(self, keys: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         """Whether each row's key has met its value: boolean or 1 and 0, shape (rows,)."""
@@ -226,6 +241,36 @@ class History(keras.layers.Layer):
             "max_length",
         )
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+@contextmanager
+def pooled_once(model: keras.Model) -> Iterator[None]:
+    """Lets the history layers of `model` look pooled histories up, while a graph is built from it.
+
+    The graph must not outlive a change of the weights. It pools no history for each batch again,
+    which for a batch with every item costs more than all the rest. In contrast to sparse pooling
+    (`training/histories.py`) it calls no Python.
+
+    Args:
+        model: Any Keras model; history layers inside other layers are found too.
+    """
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, History)]
+    try:
+        for layer in layers:
+            layer.pooling = _looked_up(layer.pool_all())
+        yield
+    finally:
+        for layer in layers:
+            layer.pooling = None
+
+
+def _looked_up(total: tf.Tensor) -> Pooling:
+    """As `History.pooled`, from the sums of all keys, shape (key_num, dim)."""
+
+    def pooled(key: tf.Tensor, own: tf.Tensor, mine: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
+        return tf.gather(total, key) - mine[:, None] * tf.gather(vectors, own)
+
+    return pooled
 
 
 def all_pairs(keys: np.ndarray, values: np.ndarray, key_num: int, value_num: int) -> np.ndarray:

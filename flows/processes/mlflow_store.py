@@ -14,8 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from autorec_core.errors import DataError, listed
-from flows.addresses import sqlite_address
-from flows.workspace import ARTIFACTS, STORE
+from flows.addresses import ARTIFACTS, STORE, sqlite_address
 
 PLACES = (
     ("experiments", "artifact_location"),

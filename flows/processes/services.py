@@ -27,7 +27,7 @@ import psutil
 
 from autorec_core.errors import AutoRecError, ConfigError, UnreachableError
 from autorec_core.files import write_json
-from flows.addresses import sqlite_address
+from flows.addresses import ARTIFACTS, STORE, sqlite_address
 from flows.config import Params, ServicesParams
 from flows.environment import (
     bypass_proxies,
@@ -39,7 +39,7 @@ from flows.processes import watchdog
 from flows.processes.health import check_prefect, fault_of_server
 from flows.processes.locks import FOLDER
 from flows.processes.mlflow_store import correct_places
-from flows.workspace import ARTIFACTS, STORE, check_writable
+from flows.workspace import check_writable
 
 PREFECT, MLFLOW, WORKER = "prefect", "mlflow", "worker"
 POOL = "autorec"

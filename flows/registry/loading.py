@@ -21,6 +21,7 @@ import pyarrow as pa
 
 import autorec_core
 from autorec_core.data import values
+from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.data.encoding.unknown_ids import UnknownIds
 from autorec_core.data.preparing.learned_rows import LearnedRows
 from autorec_core.errors import DataError
@@ -159,6 +160,22 @@ def load_scorer(version: Version, root: Path = Path()) -> RowScorer:
         if made_by_this_code(folder):
             return _loaded(version, folder)
     return DistantScorer(version, root)
+
+
+def load_preprocessor(version: Version, root: Path = Path()) -> Preprocessor:
+    """The users, items and other categories that a version knows.
+
+    Raises:
+        RegistryError: They cannot be read, or are not what was registered.
+    """
+    with fetched(version, root) as folder:
+        try:
+            return Preprocessor.load(next((folder / "artifacts").glob(f"*/{MANIFEST}")).parent)
+        except (DataError, StopIteration) as error:
+            uri = model_uri(version.dataset, version.number)
+            raise RegistryError(
+                f"The users and items of {uri}, made by another AutoRec, cannot be read here."
+            ) from error
 
 
 def learned_rows(version: Version, root: Path = Path()) -> LearnedRows | None:

@@ -1,4 +1,4 @@
-"""The HTTP API: POST /score and GET /health, /model, /metrics. /docs describes it."""
+"""The HTTP API: POST /score and /recommend, GET /health, /model, /metrics. /docs describes it."""
 
 from __future__ import annotations
 
@@ -19,20 +19,36 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from autorec_core.errors import DataError
 from flows.config import ServeParams
 from flows.registry.versions import RegistryError, model_name
+from flows.serving import recommend_routes
 from flows.serving.live_model import Champion, Live
 from flows.serving.prometheus import Measured, Measures
+from flows.serving.recommend_requests import Recommendations
 from flows.serving.request_body import parse_rows, read_body
 
-PATHS = ("/score", "/health", "/model", "/metrics", "/docs", "/openapi.json")
+PATHS = (
+    "/score",
+    "/health",
+    "/model",
+    "/metrics",
+    "/docs",
+    "/openapi.json",
+    *recommend_routes.PATHS,
+)
 
 
-def make_app(champion: Champion, settings: ServeParams, measures: Measures) -> FastAPI:
+def make_app(
+    champion: Champion,
+    settings: ServeParams,
+    measures: Measures,
+    recommendations: Recommendations,
+) -> FastAPI:
     """Creates the web application for one champion.
 
     Args:
         champion: The model that answers. Its alias is followed while the application runs.
         settings: Limits of a request.
         measures: Counts requests.
+        recommendations: Recommends with the model.
     """
 
     @asynccontextmanager
@@ -92,6 +108,7 @@ def make_app(champion: Champion, settings: ServeParams, measures: Measures) -> F
         measures.version.set(champion.live.version.number)
         return Response(generate_latest(measures.registry), media_type=CONTENT_TYPE_LATEST)
 
+    recommend_routes.add_recommend(app, champion, recommendations, settings, limiter)
     app.openapi = lambda: _openapi(app, champion.live)  # type: ignore[method-assign]
     return app
 

@@ -34,6 +34,24 @@ async def read_body(request: Request, limit: int) -> bytes:
     return b"".join(parts)
 
 
+def parse(body: bytes, requests: TypeAdapter[Any]) -> Any:
+    """Validates a request's body.
+
+    Args:
+        body: JSON.
+        requests: The validator.
+
+    Raises:
+        HTTPException: 422 with location and message of each mistake.
+    """
+    try:
+        return requests.validate_json(body)
+    except ValidationError as error:
+        # Without the values, which may be personal data and as long as the body.
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        raise HTTPException(422, _plain(found)[:MANY]) from error
+
+
 def parse_rows(body: bytes, requests: TypeAdapter[Any], most: int) -> list[Any]:
     """Validates a request's body and returns its rows.
 
@@ -45,12 +63,7 @@ def parse_rows(body: bytes, requests: TypeAdapter[Any], most: int) -> list[Any]:
     Raises:
         HTTPException: 422 with location and message of each mistake, or 413 for too many rows.
     """
-    try:
-        rows = requests.validate_json(body).rows
-    except ValidationError as error:
-        # Without the values, which may be personal data and as long as the body.
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        raise HTTPException(422, _plain(found)[:MANY]) from error
+    rows = parse(body, requests).rows
     if len(rows) > most:
         raise HTTPException(413, f"{len(rows):,} rows; at most {most:,} (serve.max_rows).")
     return rows

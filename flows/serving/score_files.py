@@ -77,7 +77,7 @@ def score_file(
                 f"{path}: files of kind {path.suffix or 'unknown'} are not supported. Supported: "
                 f".csv, .tsv, .parquet{_also(entry) if path == source else ''}."
             )
-    with _opened(source, entry if by_entry else None) as chunks:
+    with opened(source, entry if by_entry else None) as chunks:
         version = aliased(dataset, alias, root)
         scorer = load_scorer(version, root)
         unknown = scorer.unknown_ids()
@@ -142,7 +142,7 @@ def _score(
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(f"Scoring {escape(source.name)}", total=1.0, rows=0)
-        with _Writer(target, metadata) as writer:
+        with RowWriter(target, metadata) as writer:
             for table, done in chunks:
                 _no_doubled_name(source, table.column_names)
                 if missing := [name for name in scorer.columns if name not in table.column_names]:
@@ -174,7 +174,9 @@ def _no_doubled_name(source: Path, names: Sequence[str]) -> None:
 
 
 @contextmanager
-def _opened(path: Path, entry: DatasetParams | None) -> Iterator[Iterator[tuple[pa.Table, float]]]:
+def opened(
+    path: Path, entry: DatasetParams | None = None
+) -> Iterator[Iterator[tuple[pa.Table, float]]]:
     """Opens a file and yields its rows in chunks, each with the share of the file read so far.
 
     Args:
@@ -247,7 +249,7 @@ def _joined(blocks: Iterable[tuple[pa.Table, float]]) -> Iterator[tuple[pa.Table
         yield pa.concat_tables(held), done
 
 
-class _Writer:
+class RowWriter:
     """Writes tables one after the other to a CSV, TSV or Parquet file.
 
     Args:
@@ -259,7 +261,7 @@ class _Writer:
         self._path, self._metadata = path, metadata
         self._writer: Any = None
 
-    def __enter__(self) -> _Writer:
+    def __enter__(self) -> RowWriter:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import uvicorn
 
 from flows.config import Params
@@ -10,6 +12,7 @@ from flows.registry.versions import LIVE, aliased
 from flows.serving.app import make_app
 from flows.serving.live_model import Champion
 from flows.serving.prometheus import Measures
+from flows.serving.recommend_requests import Recommendations
 
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection stays open. With uvicorn's default of 5 s, a client that pauses for
@@ -37,8 +40,13 @@ def serve(dataset: str, *, host: str | None = None, port: int | None = None) -> 
         seconds=settings.refresh_seconds,
         told=measures.looked,
     )
+    recommendations = Recommendations(dataset)
+    # Large data take a while to read; scores need not wait for them.
+    threading.Thread(
+        target=recommendations.warm_up, args=(champion.live,), name="recommend", daemon=True
+    ).start()
     uvicorn.run(
-        make_app(champion, settings, measures),
+        make_app(champion, settings, measures, recommendations),
         host=settings.host if host is None else host,
         port=settings.port if port is None else port,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

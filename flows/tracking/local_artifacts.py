@@ -3,6 +3,8 @@
 Models registered through the server have URLs such as `mlflow-artifacts:/...`; their files are in a
 folder next to the workspace's store. MLflow alone can read them only while the server runs, so
 `make down` would hide the champion. The entry point in pyproject.toml makes MLflow use this module.
+MLflow imports it in every process, also where a model runs on the code registered with it, so this
+module must not import `autorec_core`.
 """
 
 from __future__ import annotations
@@ -11,8 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from flows.addresses import sqlite_file
-from flows.workspace import ARTIFACTS, STORE
+from flows.addresses import ARTIFACTS, STORE, sqlite_file
 
 
 def proxied_artifacts(

@@ -23,12 +23,12 @@ import numpy as np
 
 from autorec_core.errors import UnreachableError
 from autorec_core.files import write_json
-from flows.addresses import sqlite_address, sqlite_file
+from flows.addresses import ARTIFACTS, STORE, sqlite_address, sqlite_file
 from flows.environment import without_password
 from flows.processes.mlflow_store import correct_places, prepare_store
 from flows.processes.model_process import fingerprint
 from flows.processes.services import running_services
-from flows.workspace import ARTIFACTS, STORE, Places
+from flows.workspace import Places
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import autorec_core as ar
-from autorec_core.mappers.history import History
+from autorec_core.mappers.history import History, pooled_once
 from autorec_core.recipe import Training
 from autorec_core.training import Budget, FailedTrial, Rows, learner, predict, prediction, train
 from autorec_core.training.batches import Chunk
@@ -67,7 +67,7 @@ def found(model, pooled_by):
 
 
 @pytest.mark.parametrize("paired", [True, False])
-@pytest.mark.parametrize("pooled_by", [sparse_histories, nullcontext])
+@pytest.mark.parametrize("pooled_by", [sparse_histories, pooled_once, nullcontext])
 def test_sums_and_gradient_are_those_of_the_definition(paired, pooled_by):
     model = model_of(paired)
     for one, expected in zip(found(model, pooled_by), definition(), strict=True):

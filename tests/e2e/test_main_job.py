@@ -185,8 +185,21 @@ def test_the_served_champion_answers(shell, first_run):
             '{"user_id": 999999, "item_id": 242}]}\'',
             instead={"localhost:8000": ours},
         )
+        listed = shell.types(
+            "curl -s localhost:8000/recommend -H 'content-type: application/json' "
+            '-d \'{"user": 196, "top": 3}\'',
+            instead={"localhost:8000": ours},
+        )
 
     assert all(1 <= score <= 5 for score in json.loads(said)["scores"])
+    assert len(json.loads(listed)["items"]) == 3
+
+
+def test_each_user_gets_ten_items(shell, first_run):
+    shell.types("autorec recommend movielens-100k --all --output recs.parquet")
+
+    lists = pd.read_parquet(shell.folder / "recs.parquet")
+    assert lists.groupby("user_id").size().unique().tolist() == [10]
 
 
 def test_mlflow_s_own_server_answers(shell, first_run):

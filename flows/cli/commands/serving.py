@@ -1,4 +1,4 @@
-"""The commands that use the live model: `score`, `serve`."""
+"""The commands that use the live model: `score`, `recommend`, `serve`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from autorec_core.errors import ConfigError
 from flows.cli.arguments import Dataset
+from flows.serving.wanted import SEEN, TOP, Wanted
 
 app = typer.Typer()
 
@@ -39,6 +41,31 @@ def score(
     from flows.serving.score_files import score_file
 
     score_file(dataset, input_, output, alias=alias, allow_unknown=allow_unknown)
+
+
+@app.command()
+def recommend(
+    dataset: Dataset,
+    output: Annotated[Path, typer.Option("--output", help="File for the lists.")],
+    users: Annotated[
+        Path | None, typer.Option(help="CSV, TSV or Parquet file with the user column.")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="All users of the model.")] = False,
+    top: Annotated[int, typer.Option(help="Items a user gets at most.")] = TOP,
+    candidates: Annotated[
+        Path | None, typer.Option(help="File with the item column; by default all items.")
+    ] = None,
+    exclude: Annotated[
+        str, typer.Option(metavar="seen | FILE | none", help="What a user does not get.")
+    ] = SEEN,
+    alias: Annotated[str, typer.Option(help="Which registered model recommends.")] = "champion",
+) -> None:
+    """Write the best items of each user into a file; new users get popular items."""
+    if all_ == (users is not None):
+        raise ConfigError("Say for whom: give either `--users FILE` or `--all`.")
+    from flows.serving.recommend_files import recommend_file
+
+    recommend_file(dataset, Wanted(users, top, candidates, exclude), output, alias=alias)
 
 
 @app.command()

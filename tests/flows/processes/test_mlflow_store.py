@@ -11,9 +11,8 @@ import pytest
 import sqlalchemy
 
 from autorec_core.errors import DataError
-from flows.addresses import sqlite_address, sqlite_file
+from flows.addresses import ARTIFACTS, STORE, sqlite_address, sqlite_file
 from flows.processes.mlflow_store import correct_places
-from flows.workspace import ARTIFACTS, STORE
 
 PATHS = ["plain", "a b", "größe", "a#b", "a%20b", "a?b", "what? #1 100%3F", "a;b&c=d", "x:y@z"]
 

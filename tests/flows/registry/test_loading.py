@@ -26,6 +26,7 @@ from flows.registry.versions import RegistryError
 from flows.serving.app import make_app
 from flows.serving.live_model import Champion
 from flows.serving.prometheus import Measures
+from flows.serving.recommend_requests import Recommendations
 from flows.serving.score_files import score_file
 
 pytestmark = pytest.mark.slow
@@ -113,7 +114,7 @@ def test_a_server_follows_the_alias_to_it_and_back_and_lets_its_process_go(regis
         measures.looked,
     )
     asked = {"rows": rows.head(2).to_dict("records")}
-    with TestClient(make_app(champion, settings, measures)) as client:
+    with TestClient(make_app(champion, settings, measures, Recommendations(DATASET))) as client:
         pointed.append(old)
         champion.look()
         process = process_of(champion.live.scorer)

@@ -28,6 +28,7 @@ from flows.serving import score_files
 from flows.serving.app import make_app
 from flows.serving.live_model import Champion
 from flows.serving.prometheus import Measures
+from flows.serving.recommend_requests import Recommendations
 from tests.project import ROOT
 
 BERLIN = datetime.timezone(datetime.timedelta(hours=1))
@@ -231,7 +232,7 @@ def served(scorer):
     )
     version = Version("small", 1, ("champion",), {}, 0)
     champion = Champion(lambda: version, lambda _: scorer, 60)
-    with TestClient(make_app(champion, settings, Measures())) as client:
+    with TestClient(make_app(champion, settings, Measures(), Recommendations("small"))) as client:
         yield client
 
 

@@ -17,6 +17,7 @@ from flows.registry.versions import RegistryError, Version
 from flows.serving.app import make_app
 from flows.serving.live_model import Champion, request_model
 from flows.serving.prometheus import Measures
+from flows.serving.recommend_requests import Recommendations
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +57,7 @@ def alias(scorers):
 def served(alias):
     measures = Measures()
     champion = Champion(alias.find, alias.load, SETTINGS.refresh_seconds, measures.looked)
-    with TestClient(make_app(champion, SETTINGS, measures)) as client:
+    with TestClient(make_app(champion, SETTINGS, measures, Recommendations("small"))) as client:
         yield client
 
 
@@ -166,7 +167,10 @@ def test_a_moved_alias_drops_no_request(alias):
     measures = Measures()
     champion = Champion(alias.find, alias.load, SETTINGS.refresh_seconds, measures.looked)
     config = uvicorn.Config(
-        make_app(champion, SETTINGS, measures), host="127.0.0.1", port=0, log_level="error"
+        make_app(champion, SETTINGS, measures, Recommendations("small")),
+        host="127.0.0.1",
+        port=0,
+        log_level="error",
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -1,0 +1,1 @@
+"""Recommending: from a scorer to the best items of each user."""

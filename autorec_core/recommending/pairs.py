@@ -1,0 +1,137 @@
+"""Scores users with candidates: each user and each candidate is encoded once, not each pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from autorec_core.data import values
+from autorec_core.data.encoding.preprocessor import Preprocessor
+from autorec_core.data.schema import Examples
+from autorec_core.scorer import Scorer
+
+
+class TableScorer(Protocol):
+    """What scores raw rows given as an Arrow table, such as a `Scorer`."""
+
+    def score_table(self, table: pa.Table) -> np.ndarray:
+        """Scores of shape (rows,)."""
+
+
+Side = TypeVar("Side")
+"""One side of the pairs, users or candidates, ready to be combined with the other."""
+
+
+class Pairs(Protocol[Side]):
+    """Scores pairs of users and candidates."""
+
+    def side(self, table: pa.Table) -> Side:
+        """Makes one side ready: the rows of a table that holds columns of the model."""
+
+    def scores(self, users: Side, candidates: Side, first: int, last: int) -> np.ndarray:
+        """float32 scores of the users from `first` up to `last`: shape (users, candidates)."""
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedSide:
+    """Rows encoded once.
+
+    Args:
+        rows: The encoded rows; columns that the table lacks hold nothing of use.
+        ids: bool, which of the columns of ids are this side's.
+        numbers: bool, which of the columns of numbers are.
+    """
+
+    rows: Examples
+    ids: np.ndarray
+    numbers: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class EncodedPairs:
+    """Pairs for a scorer that is loaded here.
+
+    Args:
+        scorer: The scorer.
+    """
+
+    scorer: Scorer
+
+    def side(self, table: pa.Table) -> EncodedSide:
+        """Encodes a table that holds some columns of the model."""
+        preprocessor, count = self.scorer.preprocessor, table.num_rows
+        columns = {
+            name: values.plain(table[name])
+            if name in table.column_names
+            else pa.nulls(count, pa.string() if name in preprocessor.vocabularies else pa.float64())
+            for name in self.scorer.columns
+        }
+        ids, numbers = _raw_names(preprocessor)
+        return EncodedSide(
+            preprocessor.encode_columns(columns, count),
+            np.isin(ids, table.column_names),
+            np.isin(numbers, table.column_names),
+        )
+
+    def scores(
+        self, users: EncodedSide, candidates: EncodedSide, first: int, last: int
+    ) -> np.ndarray:
+        """float32 scores of the users from `first` up to `last`: shape (users, candidates)."""
+        left, right = users.rows, candidates.rows
+        count = (last - first) * len(candidates)
+        crossed = Examples(
+            _crossed(left.categorical[first:last], right.categorical, users.ids, candidates.ids),
+            _crossed(left.numeric[first:last], right.numeric, users.numbers, candidates.numbers),
+            np.zeros(count, np.float32),
+        )
+        return self.scorer.score_encoded(crossed.inputs(), count).reshape(-1, len(candidates))
+
+
+@dataclass(frozen=True)
+class TablePairs:
+    """Pairs for a scorer that takes raw rows only, such as one in a process of its own.
+
+    Args:
+        scorer: The scorer.
+    """
+
+    scorer: TableScorer
+
+    def side(self, table: pa.Table) -> pa.Table:
+        """The table itself."""
+        return table
+
+    def scores(self, users: pa.Table, candidates: pa.Table, first: int, last: int) -> np.ndarray:
+        """float32 scores of the users from `first` up to `last`: shape (users, candidates)."""
+        left = users.take(pa.array(np.repeat(np.arange(first, last), len(candidates))))
+        right = candidates.take(pa.array(np.tile(np.arange(len(candidates)), last - first)))
+        rows = pa.table(
+            [*left.columns, *right.columns], names=[*left.column_names, *right.column_names]
+        )
+        return np.asarray(self.scorer.score_table(rows), np.float32).reshape(-1, len(candidates))
+
+
+def _crossed(
+    left: np.ndarray, right: np.ndarray, of_left: np.ndarray, of_right: np.ndarray
+) -> np.ndarray:
+    """Every row of the left with every row of the right: the columns of each from its own side."""
+    made = np.empty((len(left), len(right), left.shape[1]), left.dtype)
+    made[:, :, of_left] = left[:, None, of_left]
+    made[:, :, of_right] = right[None, :, of_right]
+    return made.reshape(len(left) * len(right), left.shape[1])
+
+
+def _raw_names(preprocessor: Preprocessor) -> tuple[list[str], list[str]]:
+    """The raw column behind each encoded column of ids, and of numbers."""
+    schema, numeric = preprocessor.schema, preprocessor.numeric
+    lists = [one.name for one in schema.lists for _ in range(one.length)]
+    return (
+        [*(field.name for field in schema.categorical), *lists],
+        [*numeric.names, *numeric.flagged],
+    )

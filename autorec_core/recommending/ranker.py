@@ -1,0 +1,271 @@
+"""Ranks items for users: what scoring each candidate row and sorting would give, only faster.
+
+Of equal scores the item stands first whose id is the smaller as text. A user that the model was
+not trained on gets the most popular items, the ones with most training rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from autorec_core.data import values
+from autorec_core.data.schema import unused_name
+from autorec_core.errors import DataError, listed
+from autorec_core.recommending.catalogue import Catalogue
+from autorec_core.recommending.columns import OwnColumns
+from autorec_core.recommending.index import NOWHERE, Index
+from autorec_core.recommending.interactions import Excluded
+from autorec_core.recommending.pairs import Pairs
+from autorec_core.recommending.top import best
+
+MODEL, POPULAR = "model", "popular"
+PAIRS = 1 << 16
+"""Pairs scored at a time; memory does not grow with the number of users."""
+NAMED = 5
+"""Ids that an error names at most."""
+NO_COLUMNS = OwnColumns(Index(pa.array([], pa.string())))
+
+
+@dataclass(frozen=True, eq=False)
+class Ranker:
+    """A model, ready to recommend.
+
+    Args:
+        catalogue: Who and what it knows.
+        pairs: Its scores.
+        columns: The columns it reads.
+        of_users: The columns that are the same in all rows of a user.
+        of_items: The columns that are the same in all rows of an item.
+    """
+
+    catalogue: Catalogue
+    pairs: Pairs[Any]
+    columns: Sequence[str]
+    of_users: OwnColumns = NO_COLUMNS
+    of_items: OwnColumns = NO_COLUMNS
+    _sides: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)
+
+    def users(self, table: pa.Table | None = None, where: str = "") -> pa.Table:
+        """The users asked for, checked; every user of the model where there is no table.
+
+        Args:
+            table: The user column, and columns that go with each user.
+            where: What an error calls the place it comes from.
+
+        Raises:
+            DataError: There is no user, a user twice, or no user column.
+        """
+        name = self.catalogue.user
+        if table is None:
+            return pa.table({name: self.catalogue.users.texts})
+        return self._keyed(table, name, "users", where)
+
+    def candidates(self, table: pa.Table | None = None, where: str = "") -> pa.Table:
+        """The candidates, checked, in the order of their ids; the catalogue without a table.
+
+        Args:
+            table: The item column, and columns that go with each item.
+            where: What an error calls the place it comes from.
+
+        Raises:
+            DataError: There is no candidate, one twice, or one that is no item of training.
+        """
+        name, items = self.catalogue.item, self.catalogue.items
+        if table is None:
+            return pa.table({name: items.texts})
+        table = self._keyed(table, name, "candidates", where)
+        places = items.find(values.plain(table[name]))
+        if (unknown := places == NOWHERE).any():
+            first = table[name].filter(pa.array(unknown)).slice(0, NAMED).to_pylist()
+            raise DataError(
+                f"{where}{unknown.sum():,} of {len(table):,} candidates are not items the model "
+                f"was trained on: {_named(first, int(unknown.sum()))}."
+            )
+        return table.take(pa.array(np.argsort(places)))
+
+    def check_top(self, top: int) -> None:
+        """Refuses a list that is too short or longer than the catalogue.
+
+        Raises:
+            DataError: It is.
+        """
+        most = len(self.catalogue.items)
+        if not 1 <= top <= most:
+            raise DataError(
+                f"{top:,} items a user are not possible: allowed are 1 to {most:,}, the number of "
+                "items the model was trained on."
+            )
+
+    def rank(
+        self, users: pa.Table, candidates: pa.Table, excluded: Excluded, top: int
+    ) -> Iterator[pa.Table]:
+        """The best items of each user, in the order of the users, a block of them at a time.
+
+        Args:
+            users: As `users` gives them.
+            candidates: As `candidates` gives them.
+            excluded: What a user does not get, as places among the candidates.
+            top: How many items a user gets at most.
+
+        Returns:
+            Tables with the columns of `names`: user, rank from 1, item, score and reason. A list
+            of popular items has no score.
+
+        Raises:
+            DataError: `top` is not possible, or a column of the model is not known.
+        """
+        self.check_top(top)
+        texts = values.plain(users[self.catalogue.user])
+        known = self.catalogue.users.find(texts) != NOWHERE
+        sides = self._sides_of(users.filter(pa.array(known)), candidates) if known.any() else None
+        popular = np.zeros(1, np.float32) if known.all() else self._by_popularity(candidates)
+        met = np.concatenate([[0], np.cumsum(known)])
+        step = max(1, PAIRS // len(candidates))
+
+        def blocks() -> Iterator[pa.Table]:
+            for first in range(0, len(known), step):
+                last = min(first + step, len(known))
+                scores = np.empty((last - first, len(candidates)), np.float32)
+                scores[:] = popular
+                ours = known[first:last]
+                if sides is not None and ours.any():
+                    scores[ours] = self.pairs.scores(*sides, met[first], met[last])
+                if not np.isfinite(scores).all():
+                    raise DataError("The model gives scores that are no finite numbers.")
+                places, counted = best(scores, excluded.block(first, last), top)
+                found = np.take_along_axis(scores, places, axis=1)
+                yield self._table(texts.slice(first), candidates, ours, places, counted, found)
+
+        return blocks()
+
+    @property
+    def names(self) -> list[str]:
+        """The columns of a ranked list; other names where a column of the data has these."""
+        made = [self.catalogue.user, self.catalogue.item]
+        for wished in ("rank", "score", "reason"):
+            made.append(unused_name(wished, made))
+        user, item, rank, score, reason = made
+        return [user, rank, item, score, reason]
+
+    def _keyed(self, table: pa.Table, name: str, what: str, where: str) -> pa.Table:
+        """A table whose column `name` has ids as text, each once."""
+        if name not in table.column_names:
+            raise DataError(
+                f"{where}The column {name} is missing, which holds the {what}. "
+                f"There are: {listed(table.column_names)}."
+            )
+        ids = values.categories(values.plain(table[name]))
+        if not len(ids):
+            raise DataError(f"{where}There are no {what}.")
+        if ids.null_count:
+            row = ids.is_null().to_numpy(zero_copy_only=False).argmax() + 1
+            raise DataError(f"{where}Row {row} has no {name}.")
+        counts = ids.value_counts()
+        if len(counts) < len(ids):
+            often = counts.field("counts").to_numpy() > 1
+            twice = counts.field("values").filter(pa.array(often))
+            raise DataError(
+                f"{where}{often.sum():,} of the {what} stand there more than once: "
+                f"{_named(twice.slice(0, NAMED).to_pylist(), int(often.sum()))}."
+            )
+        return table.set_column(table.column_names.index(name), name, ids)
+
+    def _sides_of(self, users: pa.Table, candidates: pa.Table) -> tuple[Any, Any]:
+        """Both sides of the pairs, with all columns of the model between them."""
+        user, item = self.catalogue.user, self.catalogue.item
+        needed = [name for name in self.columns if name not in (user, item)]
+        given = [name for name in needed if name in users.column_names]
+        if both := [name for name in given if name in candidates.column_names]:
+            raise DataError(
+                f"Both the users and the candidates have the columns {listed(both)}: a column of "
+                "the model comes from one of them."
+            )
+        offered = [name for name in needed if name in candidates.column_names]
+        left = [name for name in needed if name not in (*given, *offered)]
+        own = [name for name in left if name in self.of_items.columns]
+        theirs = [name for name in left if name in self.of_users.columns and name not in own]
+        if missing := [name for name in left if name not in (*own, *theirs)]:
+            raise DataError(
+                f"The model also reads {listed(missing)}, which the data do not have once for "
+                f"each user or item: give these columns with the users, or with the candidates."
+            )
+        _all_have(self.of_users, users[user], theirs, user)
+        _all_have(self.of_items, candidates[item], own, item)
+        return (
+            self.pairs.side(_joined(users.select([user, *given]), self.of_users, user, theirs)),
+            self._candidates_side(candidates.select([item, *offered]), own),
+        )
+
+    def _candidates_side(self, candidates: pa.Table, own: Sequence[str]) -> Any:
+        """The candidates made ready; the whole catalogue is kept for the next time."""
+        item = self.catalogue.item
+        whole = candidates.column_names == [item] and len(candidates) == len(self.catalogue.items)
+        if whole and tuple(own) in self._sides:
+            return self._sides[tuple(own)]
+        side = self.pairs.side(_joined(candidates, self.of_items, item, own))
+        if whole:
+            self._sides[tuple(own)] = side
+        return side
+
+    def _by_popularity(self, candidates: pa.Table) -> np.ndarray:
+        """Scores that put the candidates with the most training rows first; float32."""
+        places = self.catalogue.items.find(values.plain(candidates[self.catalogue.item]))
+        order = np.argsort(-self.catalogue.counts[places], kind="stable")
+        scores = np.empty(len(places), np.float32)
+        scores[order] = -np.arange(len(places))
+        return scores
+
+    def _table(
+        self,
+        users: pa.Array,
+        candidates: pa.Table,
+        known: np.ndarray,
+        places: np.ndarray,
+        counted: np.ndarray,
+        scores: np.ndarray,
+    ) -> pa.Table:
+        """The lists of a block of users as rows."""
+        rows, ranks = np.nonzero(counted)
+        by_model = known[rows]
+        columns = [
+            users.take(pa.array(rows)),
+            pa.array(ranks + 1, pa.int32()),
+            values.plain(candidates[self.catalogue.item]).take(pa.array(places[counted])),
+            pa.array(scores[counted], mask=~by_model),
+            pa.array(np.where(by_model, MODEL, POPULAR), pa.string()),
+        ]
+        return pa.table(columns, names=self.names)
+
+
+def _all_have(own: OwnColumns, wanted: pa.ChunkedArray, names: Sequence[str], key: str) -> None:
+    """Refuses keys whose columns cannot be looked up, because no row of the data has them."""
+    if not names:
+        return
+    lost = own.keys.find(values.plain(wanted)) == NOWHERE
+    if lost.any():
+        first = wanted.filter(pa.array(lost)).slice(0, NAMED).to_pylist()
+        raise DataError(
+            f"The prepared data have no row of {lost.sum():,} of the {key}s "
+            f"({_named(first, int(lost.sum()))}), so their columns {listed(names)} are not known: "
+            "give these columns."
+        )
+
+
+def _joined(table: pa.Table, own: OwnColumns, key: str, names: Sequence[str]) -> pa.Table:
+    """A table with more columns, those of the data."""
+    if not names:
+        return table
+    found = own.of(key, values.plain(table[key]), names)
+    for name in names:
+        table = table.append_column(name, found[name])
+    return table
+
+
+def _named(first: Sequence[str], count: int) -> str:
+    """The first few ids, quoted, and whether there are more."""
+    return ", ".join(repr(one) for one in first) + (", ..." if count > len(first) else "")

@@ -1,0 +1,36 @@
+"""The best of many scores, user by user, exactly and in a stable order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_EXCLUDED = np.iinfo(np.int64).min
+_LOW = np.int64(0xFFFFFFFF)
+
+
+def best(
+    scores: np.ndarray, excluded: tuple[np.ndarray, np.ndarray], top: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The places of each row's highest scores, the highest first; of equal ones the first place.
+
+    Args:
+        scores: Finite float32, shape (users, candidates).
+        excluded: Rows and places that do not count.
+        top: How many are wanted.
+
+    Returns:
+        int64 places, shape (users, at most `top`), and a bool array of the same shape that is
+        False where a user has no more.
+    """
+    count = scores.shape[1]
+    top = min(top, count)
+    # A score's bits in the order of scores, and below them the place, the first the greatest: all
+    # keys differ, so what is best does not depend on how they are sorted.
+    bits = (scores + np.float32(0)).view(np.int32)  # -0.0 is 0.0
+    keys = np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits).astype(np.int64) << 32
+    keys |= np.arange(count - 1, -1, -1, dtype=np.int64)
+    keys[excluded] = _EXCLUDED
+    if top < count:
+        keys = np.partition(keys, count - top, axis=1)[:, count - top :]
+    keys = np.sort(keys, axis=1)[:, ::-1]
+    return count - 1 - (keys & _LOW), keys != _EXCLUDED

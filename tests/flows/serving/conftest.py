@@ -1,0 +1,62 @@
+"""Prepared data in a folder, for the tests of recommending."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from autorec_core.data.preparing.prepare import prepare
+from autorec_core.data.preparing.store import load_rows
+from autorec_core.scorer import Scorer
+from flows.config import Params
+from flows.workspace import Places
+
+DATASET = "small"
+
+
+class Seen:
+    """A workspace with the rows that its users have been seen with, and what a model makes of them.
+
+    Args:
+        root: The workspace.
+        scorer: The model's folder.
+    """
+
+    def __init__(self, root: Path, scorer: Path) -> None:
+        self.root = root
+        self.scorer = Scorer.load(scorer)
+        prepared = Places(DATASET, root).prepared
+        self.rows = pd.concat([load_rows(prepared, part) for part in ("train", "valid", "test")])
+
+    def of(self, user: str) -> set[str]:
+        """The items a user has met."""
+        return set(self.rows.loc[self.rows["user_id"] == user, "item_id"])
+
+    def best(self, user: str, top: int, without=(), items=range(25)) -> list[str]:
+        """A user's best items, from the score of each candidate row."""
+        left = [str(item) for item in items if str(item) not in without]
+        scores = self.scorer.score_lists({"user_id": [user] * len(left), "item_id": left})
+        return [item for _, item in sorted(zip(-scores, left, strict=True))][:top]
+
+    def popular(self, top: int) -> list[str]:
+        """The items with the most rows in train."""
+        vocabulary = self.scorer.preprocessor.vocabularies["item_id"]
+        counts = zip(-vocabulary.counts.to_numpy(), vocabulary.values.to_pylist(), strict=True)
+        return [item for _, item in sorted(counts)][:top]
+
+
+@pytest.fixture(scope="session")
+def seen(models, small_params, tmp_path_factory) -> Seen:
+    """A workspace whose prepared data are the test rows of the models."""
+    root = tmp_path_factory.mktemp("seen")
+    (root / "params.yaml").write_text(small_params.read_text("utf-8"), encoding="utf-8")
+    params = Params.load(root / "params.yaml")
+    rows = models.test.drop_duplicates(["user_id", "item_id"])
+    rows = rows.assign(rating=rows["rating"].round(), timestamp=range(len(rows)))
+    rows.to_csv(root / "raw.tsv", sep="\t", header=False, index=False)
+    places = Places(DATASET, root)
+    entry = params.dataset(DATASET)
+    prepare(entry, params.split, params.preprocess, 1, root / "raw.tsv", places.prepared)
+    return Seen(root, models.good)

@@ -1,0 +1,103 @@
+"""POST /recommend answers what scoring and sorting gives; GET /history; the page at /."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi.testclient import TestClient
+
+from flows.config import ServeParams
+from flows.registry.versions import Version
+from flows.serving.app import make_app
+from flows.serving.live_model import Champion
+from flows.serving.prometheus import Measures
+from flows.serving.recommend_requests import Recommendations
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = ServeParams(
+    host="127.0.0.1", port=0, max_rows=50, max_body_bytes=20_000, refresh_seconds=60.0
+)
+
+
+@pytest.fixture(scope="module")
+def served(seen):
+    version = Version("small", 3, ("champion",), {}, 0)
+    champion = Champion(lambda: version, lambda _: seen.scorer, SETTINGS.refresh_seconds)
+    app = make_app(champion, SETTINGS, Measures(), Recommendations("small", seen.root))
+    with TestClient(app) as client:
+        yield client
+
+
+def ask(served, **request):
+    answer = served.post("/recommend", json=request)
+    return answer.status_code, answer.json()
+
+
+def items(content) -> list[str]:
+    return [one["item"] for one in content["items"]]
+
+
+def test_a_user_gets_the_best_of_what_they_have_not_met(served, seen):
+    status, content = ask(served, user="u7", top=5)
+
+    assert status == 200
+    assert (content["version"], content["user"], content["reason"]) == (3, "u7", "model")
+    assert items(content) == seen.best("u7", 5, seen.of("u7"))
+    rows = [{"user_id": "u7", "item_id": one} for one in items(content)]
+    scores = served.post("/score", json={"rows": rows}).json()["scores"]
+    assert [one["score"] for one in content["items"]] == pytest.approx(scores, rel=1e-6)
+
+
+def test_candidates_and_what_is_left_out_can_be_given(served, seen):
+    _, everything = ask(served, user="u7", top=4, exclude="none")
+    _, few = ask(served, user="u7", candidates=[4, "9", 12.0], exclude=["9", "of elsewhere"])
+
+    assert items(everything) == seen.best("u7", 4)
+    assert items(few) == seen.best("u7", 2, items=[4, 12])
+
+
+def test_a_new_user_gets_popular_items_and_is_told_so(served, seen):
+    _, content = ask(served, user=-1, top=3)
+
+    assert (content["user"], content["reason"]) == ("-1", "popular")
+    assert content["items"] == [{"item": one, "score": None} for one in seen.popular(3)]
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({}, "Field required"),
+        ({"user": None}, "Text, a finite number"),
+        ({"user": "u1", "tip": 3}, "Extra inputs are not permitted"),
+        ({"user": "u1", "top": 0}, "allowed are 1 to 25"),
+        ({"user": "u1", "candidates": []}, "There are no candidates."),
+        ({"user": "u1", "candidates": [1, 1]}, "more than once: '1'"),
+        ({"user": "u1", "candidates": [1, "x"]}, "1 of 2 candidates are not items"),
+        ({"user": "u1", "candidates": [1], "exclude": [1]}, "Nothing is left to recommend"),
+    ],
+)
+def test_what_cannot_be_answered_gets_a_clear_422(served, request_, message):
+    status, content = ask(served, **request_)
+
+    assert status == 422
+    assert message in content["detail"][0]["msg"]
+
+
+def test_a_users_history_is_shown_the_latest_first(served, seen):
+    content = served.get("/history", params={"user": "u7"}).json()
+
+    rows = seen.rows[seen.rows["user_id"] == "u7"].sort_values("timestamp", ascending=False)
+    assert content["count"] == len(rows)
+    assert [one["item"] for one in content["items"]] == rows["item_id"].tolist()
+    assert [one["label"] for one in content["items"]] == rows["rating"].tolist()
+    assert served.get("/history", params={"user": "nobody"}).json()["items"] == []
+
+
+def test_the_page_loads_nothing_from_elsewhere(served):
+    page = served.get("/")
+
+    assert page.status_code == 200
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "/recommend" in served.get("/openapi.json").json()["paths"]
