@@ -1,22 +1,23 @@
 """Compiled candidates that stay in memory, so that a search builds and compiles fewer of them.
 
-On few rows, building and compiling a model costs as much as training it. A training that goes on
-from its checkpoint needs the same compiled model again. So does a candidate that differs from an
-earlier one in nothing but the learning rate and its decay.
+On few rows, compiling a model costs as much as training it. A training that goes on from its
+checkpoint needs the same compiled model again. So does a candidate that differs from an earlier one
+in numbers alone that the compiled model keeps in variables: the learning rate, its decay, the batch
+size, and what `Block.ADAPTED` names.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any
 
-import keras
 import numpy as np
 
+from autorec_core.block import Block
 from autorec_core.recommender import Recommender
 from autorec_core.training.learner import Learner, build_model
 from autorec_core.training.prediction import Predictor
@@ -26,65 +27,73 @@ from autorec_core.training.untrained import adapted
 MOST_MODELS = 24
 MOST_BYTES = 512 * 2**20
 """What the variables of kept models may take, all together, in one process."""
-_OF_TRAINING_ALONE = ("learning_rate", "decay")
+_NOT_COMPILED = ("learning_rate", "decay", "batch_size", "least_steps")
 
 
-@dataclass
 class Compiled:
-    """A candidate's model, compiled, and what it needs to train from the begin again.
+    """A candidate's compiled model, which also trains candidates with other numbers in it.
 
     Args:
-        learner: Trains the model.
-        predictor: Predicts with it.
-        rows: The training rows, with what layers want to know of each row.
-        first: The state of the learner before its first step.
-        reused: Whether an earlier trial has compiled it.
-        standing: How promising its last trial was; less is better.
+        recommender: Resolved.
+        train: The rows to learn from.
+        seed: Decides the first weights.
+
+    Raises:
+        FailedTrial: The candidate's blocks do not fit together, or memory runs out.
     """
 
-    learner: Learner
-    predictor: Predictor
-    rows: Sequence[Rows]
-    first: list[np.ndarray]
-    reused: bool = False
-    standing: float = float("inf")
-
-    @classmethod
-    def of(cls, recommender: Recommender, train: Rows, seed: int) -> Self:
-        """Builds a resolved recommender's model.
-
-        Args:
-            recommender: Resolved.
-            train: The rows to learn from.
-            seed: Decides the first weights.
-
-        Raises:
-            FailedTrial: The candidate's blocks do not fit together, or memory runs out.
-        """
-        model = build_model(recommender, seed)
-        rows = adapted(model, [train])
-        learner = Learner(recommender, model, recommender.training.rows_a_step(len(train)))
-        return cls(learner, Predictor(model), rows, [])
-
-    @property
-    def model(self) -> keras.Model:
-        """The Keras model."""
-        return self.learner.model
+    def __init__(self, recommender: Recommender, train: Rows, seed: int) -> None:
+        self._train = train
+        self._seed = seed
+        self._first_weights_of = _begins_as(recommender)
+        self.model = build_model(recommender, seed)
+        """The Keras model of the candidate that trains now."""
+        self.rows = adapted(self.model, [train])
+        """The training rows, with what layers want to know of each row."""
+        size = recommender.training.rows_a_step(len(train))
+        self.learner = Learner(recommender, self.model, size)
+        """Trains the candidate."""
+        self.predictor = Predictor(self.model)
+        """Predicts with the learner's weights."""
+        self.reused = False
+        """Whether an earlier trial has compiled it."""
+        self.standing = float("inf")
+        """How promising its last trial was; less is better."""
+        self._first = self.learner.state()
 
     @property
     def size(self) -> int:
         """Bytes of its variables, and of the copy of their first values."""
-        return 2 * sum(array.nbytes for array in self.first)
+        return 2 * sum(array.nbytes for array in self._first)
 
     def begin(self, recommender: Recommender) -> None:
-        """Goes back to the first weights.
+        """Makes ready for the training of a candidate, from its first weights.
 
         Args:
-            recommender: As given to `of`, but for the learning rate and its decay.
+            recommender: Resolved, and compiled as this model is.
         """
-        if self.reused:
-            self.learner.restore(self.first)
-            self.learner.learning_rate = recommender.training.learning_rate
+        if not self.reused:
+            return
+        named = _begins_as(recommender)
+        if named != self._first_weights_of:
+            self._first_weights_of = named
+            self.model = build_model(recommender, self._seed)
+            adapted(self.model, [self._train])
+            values = [variable.value.numpy() for variable in self.model.variables]
+            self._first = [*values, *self._first[len(values) :]]
+        self.learner.restore(self._first)
+        self.learner.learning_rate = recommender.training.learning_rate
+        self.learner.batch_size = recommender.training.rows_a_step(len(self._train))
+
+    def end(self, weights: Sequence[np.ndarray]) -> None:
+        """Gives weights to the candidate's model.
+
+        Args:
+            weights: As `Learner.weights` gave them.
+        """
+        self.learner.set_weights(weights)
+        if self.model is not self.learner.model:
+            self.model.set_weights(list(weights))
 
 
 @dataclass
@@ -120,14 +129,13 @@ class CompiledModels:
             seed: Decides the first weights.
 
         Raises:
-            FailedTrial: As in `Compiled.of`.
+            FailedTrial: As in `Compiled`.
         """
         name = _compiled_as(recommender, seed)
         with self._lock:
             compiled = self._kept.pop(name, None)
         if compiled is None:
-            compiled = Compiled.of(recommender, train, seed)
-            compiled.first = compiled.learner.state()
+            compiled = Compiled(recommender, train, seed)
         else:
             compiled.reused = True
         yield compiled
@@ -144,12 +152,23 @@ class CompiledModels:
             del self._kept[worst]
 
 
+def _begins_as(recommender: Recommender) -> str:
+    """Names all that decides a candidate's first weights, the seed excepted."""
+    return json.dumps(recommender.get_config()["nodes"])
+
+
 def _compiled_as(recommender: Recommender, seed: int) -> str:
-    """Names all that decides a compiled model and its first weights."""
+    """Names all that decides a compiled model; numbers that are kept in variables do not."""
     config = recommender.get_config()
-    training = {
-        name: value
-        for name, value in config["training"].items()
-        if name not in _OF_TRAINING_ALONE
-    }
-    return json.dumps([{**config, "training": training}, seed], sort_keys=True)
+    training = {k: v for k, v in config["training"].items() if k not in _NOT_COMPILED}
+    nodes = [
+        {**node, "block": _without_adapted(node["block"])} if "block" in node else node
+        for node in config["nodes"]
+    ]
+    return json.dumps([config["recommender"], nodes, training, seed])
+
+
+def _without_adapted(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A block's config; of numbers that `adapt` puts into variables, whether they are zero."""
+    adapted = Block.registry[config["block"]].ADAPTED
+    return {name: bool(v) if name in adapted else v for name, v in config.items()}

@@ -70,7 +70,7 @@ def train(
             f"{objective} cannot be computed: the {len(valid):,} valid rows do not have both "
             "labels. Choose another `search.objective` or `split.strategy`, or bring more rows."
         )
-    compiled = compiled or Compiled.of(recommender, train, seed)
+    compiled = compiled or Compiled(recommender, train, seed)
     compiled.begin(recommender)
     learner = compiled.learner
     training = Progress(learner, compiled.predictor, valid, metric, task, budget)
@@ -78,7 +78,9 @@ def train(
     steps = -(-len(train) // learner.batch_size)
     parts = min(budget.evaluations_an_epoch(len(train)), steps)
     stopped = training.run(
-        _parts_of_epochs(learner, compiled.rows, budget.epochs * parts, parts, seed, training.steps),
+        _parts_of_epochs(
+            learner, compiled.rows, budget.epochs * parts, parts, seed, training.steps
+        ),
         recommender.training.decay,
         limits or Limits(),
         budget.epochs * parts,
@@ -86,7 +88,7 @@ def train(
     )
     paused = training.checkpoint() if stopped == "paused" else None
     best = training.best
-    learner.set_weights(best.weights)
+    compiled.end(best.weights)
     trained = Trained(
         model=compiled.model,
         objective=objective,
@@ -100,9 +102,7 @@ def train(
         checkpoint=paused,
     )
     predicted = compiled.predictor(valid.inputs)
-    return best_untrained(
-        trained, recommender, train, valid, training.untrained, predicted, seed
-    )
+    return best_untrained(trained, recommender, train, valid, training.untrained, predicted, seed)
 
 
 def _decides(recommender: Recommender, budget: Budget, objective: str, seed: int, rows: int) -> str:
