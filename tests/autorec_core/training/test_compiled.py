@@ -6,7 +6,6 @@ import pytest
 from test_checkpoint import BUDGET, ITEMS, RECIPE, TRAIN, USERS, VALID, assert_same, recommender
 
 import autorec_core
-
 from autorec_core.training import (
     Budget,
     CompiledModels,
