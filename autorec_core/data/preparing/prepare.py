@@ -20,7 +20,7 @@ from autorec_core.data.encoding.preprocessor import UNKNOWN_RATE, save_schema
 from autorec_core.data.labels import upper_ends
 from autorec_core.data.preparing import store
 from autorec_core.data.preparing.encode import write_split
-from autorec_core.data.preparing.identity import RowHashes
+from autorec_core.data.preparing.identity import OCCURRENCE, RowHashes
 from autorec_core.data.preparing.learn import Learned, learn
 from autorec_core.data.preparing.scratch import Scratch, write_partition
 from autorec_core.data.preparing.split import PARTS, hash_sample, stratified_sample
@@ -30,6 +30,7 @@ from autorec_core.data.reading.raw import RawRows, bad_rows_of, map_chunks
 from autorec_core.data.reading.raw_files import raw_files
 from autorec_core.data.reading.typed_columns import used_columns
 from autorec_core.data.schema import Schema
+from autorec_core.errors import DataError, listed
 from autorec_core.files import whole_folder, write_json
 
 GROUPS = 32
@@ -70,6 +71,8 @@ def prepare(
     Raises:
         DataError: The raw file is not what the entry says, or `out` cannot be written.
     """
+    if taken := [name for name in (store.ROW_NUMBER, OCCURRENCE) if name in used_columns(entry)]:
+        raise DataError(f"{raw}: AutoRec itself uses columns named {listed(taken)}; rename them.")
     with whole_folder(out) as folder:
         aside = folder.absolute().parent / "scratch"
         aside.mkdir()
