@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from autorec_core.config import DatasetParams, DelimitedFormat, NetflixFormat
+from autorec_core.config import DatasetParams
 from autorec_core.data.reading.bad_rows import BadRows
 from autorec_core.data.reading.delimited import Layout, separator_line
 from autorec_core.data.reading.lines import read_blocks
 from autorec_core.data.reading.raw import pieces
 from autorec_core.errors import DataError
+from autorec_core.raw_config import DelimitedFormat, NetflixFormat
 
 FIRST_BYTES = 1 << 16
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,12 +14,17 @@ import pandas as pd
 import pyarrow as pa
 
 from autorec_core.config import DatasetParams, PreprocessParams
-from autorec_core.data import spelled, times, values
+from autorec_core.data import spelled, values
 from autorec_core.data.encoding import python_values
-from autorec_core.data.encoding.numeric import NumericStatistics, NumericTransform
+from autorec_core.data.encoding.column_numbers import moments_of, named, numbers_of
+from autorec_core.data.encoding.learned_schema import NumberStatistics, countable, make_schema
+from autorec_core.data.encoding.lists import list_ids
+from autorec_core.data.encoding.numeric import NumericTransform
+from autorec_core.data.encoding.side_columns import SideColumns, encode_table
 from autorec_core.data.encoding.unknown_ids import UnknownIds
 from autorec_core.data.encoding.vocabulary import Vocabulary, VocabularyCounter
-from autorec_core.data.schema import Examples, Field, ListField, Schema, unused_name
+from autorec_core.data.schema import Examples, Schema
+from autorec_core.data.side_table import SideTable
 from autorec_core.errors import DataError, listed
 from autorec_core.files import write_json
 
@@ -26,8 +32,6 @@ UNKNOWN_RATE = "unknown.json"
 """The file with the share of unknown ids of each column in the test split."""
 FILES = "vocabulary_files"
 """The key of preprocessing.json that lists the files of vocabularies, in the order of columns."""
-FLAG = " missing"
-"""The suffix of the name of a 0/1 column that marks missing values of a numeric column."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,40 +44,51 @@ class Preprocessor:
         numeric: The transform of the numeric columns.
         unknown_rate: The share of unknown ids in each column of the test split; empty if it is not
             known.
+        tables: The side tables, by name. The rows hold only their keys.
     """
 
     schema: Schema
     vocabularies: Mapping[str, Vocabulary]
     numeric: NumericTransform
     unknown_rate: Mapping[str, float] = field(default_factory=dict)
+    tables: Mapping[str, SideTable] = field(default_factory=dict)
 
     @staticmethod
-    def fit(entry: DatasetParams, settings: PreprocessParams, train: pd.DataFrame) -> Preprocessor:
+    def fit(
+        entry: DatasetParams,
+        settings: PreprocessParams,
+        train: pd.DataFrame,
+        tables: Mapping[str, SideTable] | None = None,
+    ) -> Preprocessor:
         """Learns vocabularies and statistics from the training rows alone.
 
         Args:
             entry: The data set's entry in params.yaml.
             settings: How columns become ids and numbers.
             train: The training rows: the entry's columns, ids as text or numbers.
+            tables: The entry's side tables, by name.
         """
-        vocabularies = {}
-        for name in (*entry.categorical, *entry.multi_valued):
-            counter = VocabularyCounter()
-            column = spelled.without_missing(values.of_series(train[name]), entry.missing)
-            counter.update(countable(entry, name, column))
-            vocabularies[name] = counter.finish(settings.min_count, settings.max_vocabulary)
-        numbers = NumberStatistics(entry, settings)
         columns = {
             name: spelled.without_missing(values.of_series(train[name]), entry.missing)
-            for name in (entry.label, *entry.numeric)
+            for name in (entry.label, *entry.features)
         }
         if entry.time in entry.numeric:
             columns[entry.time] = pa.array(moments_of(entry.time, columns[entry.time]))
+        tables = tables or {}
+        for table in tables.values():
+            columns |= table.taken(columns[table.joins])
+        entry = entry.joined
+        vocabularies = {}
+        for name in (*entry.categorical, *entry.multi_valued):
+            counter = VocabularyCounter()
+            counter.update(countable(entry, name, columns[name]))
+            vocabularies[name] = counter.finish(settings.min_count, settings.max_vocabulary)
+        numbers = NumberStatistics(entry, settings)
         numbers.update(columns)
         empty = [name for name, one in vocabularies.items() if one.is_empty]
         sizes = {name: one.size for name, one in vocabularies.items()}
         schema, numeric = make_schema(entry, settings, sizes, empty, numbers)
-        return Preprocessor(schema, vocabularies, numeric)
+        return Preprocessor(schema, vocabularies, numeric, tables=tables)
 
     def encode(self, frame: pd.DataFrame, unknown: UnknownIds | None = None) -> Examples:
         """Encodes raw rows.
@@ -132,28 +147,46 @@ class Preprocessor:
         columns = {name: self._spelled(name, column) for name, column in columns.items()}
         unknown = UnknownIds({}) if unknown is None else unknown
         ids = np.empty((count, len(self.schema.id_columns)), dtype=np.int32)
+        joined = self.schema.joined
         for position, one in enumerate(self.schema.categorical):
+            if one.name in joined:
+                continue
             column = columns[one.name]
             if isinstance(column, pa.Array):
-                column = _named(one.name, values.coded, column)
+                columns[one.name] = column = named(one.name, values.coded, column)
             found = self.vocabularies[one.name].lookup(column)
             unknown.add(one.name, count - int(np.count_nonzero(found)), count)
             ids[:, position] = found
         for several in self.schema.lists:
+            if several.name in joined:
+                continue
             first = self.schema.first_place(several)
             vocabulary = self.vocabularies[several.name]
             found, filled = list_ids(columns[several.name], several, vocabulary)
-            unknown.add(several.name, filled - int(np.count_nonzero(found)), filled)
+            total = int(filled.sum())
+            unknown.add(several.name, total - int(np.count_nonzero(found)), total)
             ids[:, first : first + several.length] = found
         numbers = np.empty((count, len(self.numeric.names)), dtype=np.float64)
         for position, name in enumerate(self.numeric.names):
+            if name in joined:
+                continue
             read = moments_of if name == self.schema.time else numbers_of
             found = read(name, columns[name])
             numbers[:, position] = spelled.plain_without_missing(found, self.schema.missing)
+        for side in self.side_columns:
+            side.fill(columns[side.joins], ids, numbers, unknown)
         label = np.full(count, np.nan, dtype=np.float32)
         if self.schema.label in columns:
             label = self._labels(columns[self.schema.label]).astype(np.float32)
         return Examples(ids, self.numeric.apply(numbers), label)
+
+    @cached_property
+    def side_columns(self) -> list[SideColumns]:
+        """The encoded columns of the side tables, in the order of the tables."""
+        return [
+            encode_table(table, self.schema, self.vocabularies, self.numeric.names)
+            for table in self.tables.values()
+        ]
 
     def _spelled(self, name: str, column: pa.Array | list[str | None] | np.ndarray) -> Any:
         """Removes the words for missing values and makes formatted numbers plain."""
@@ -181,6 +214,7 @@ class Preprocessor:
         """Writes `schema.json`, `preprocessing.json`, unknown rates, and each vocabulary."""
         save_schema(folder, self.schema, self.numeric)
         write_json(folder / UNKNOWN_RATE, dict(self.unknown_rate))
+        save_tables(folder, self.tables)
         for place, name in enumerate(self.schema.vocabulary_columns):
             self.vocabularies[name].save(vocabulary_file(folder, place))
 
@@ -202,99 +236,12 @@ class Preprocessor:
             numeric = NumericTransform.from_dict(statistics["numeric"])
             file = folder / UNKNOWN_RATE  # which earlier versions did not write
             rates = json.loads(file.read_text("utf-8")) if file.exists() else {}
-            return cls(schema, vocabularies, numeric, rates)
+            tables = {
+                one.name: SideTable.load(table_file(folder, one.name)) for one in schema.tables
+            }
+            return cls(schema, vocabularies, numeric, rates, tables)
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
             raise DataError(f"{folder} has no complete preprocessor: {error}.") from error
-
-
-class NumberStatistics:
-    """Collects statistics of the numbers and labels of training rows, chunk by chunk.
-
-    Args:
-        entry: The data set's entry in params.yaml.
-        settings: How columns become numbers.
-    """
-
-    def __init__(self, entry: DatasetParams, settings: PreprocessParams) -> None:
-        self._entry = entry
-        self.numeric = NumericStatistics(entry.numeric, settings.numeric)
-        self.label_range = (np.inf, -np.inf)
-
-    def update(self, columns: Mapping[str, pa.Array]) -> None:
-        """Adds one chunk of training rows, given as Arrow columns."""
-        numeric = [numbers_of(name, columns[name]) for name in self._entry.numeric]
-        if numeric:
-            self.numeric.update(np.stack(numeric, axis=1))
-        labels = numbers_of(self._entry.label, columns[self._entry.label])
-        if len(labels):
-            low, high = self.label_range
-            self.label_range = (min(low, float(labels.min())), max(high, float(labels.max())))
-
-
-def countable(entry: DatasetParams, name: str, column: pa.Array) -> pa.Array:
-    """Returns the categories of a column that a vocabulary counts, including those in lists."""
-    if name not in entry.multi_valued:
-        return column if pa.types.is_dictionary(column.type) else values.coded(column)
-    separator = entry.multi_valued[name].separator
-    cells = values.join_cells(column, separator)
-    found, _ = values.split_cells(cells, separator)
-    return pa.concat_arrays([found, pa.nulls(cells.null_count, found.type)])
-
-
-def make_schema(
-    entry: DatasetParams,
-    settings: PreprocessParams,
-    sizes: Mapping[str, int],
-    empty: Sequence[str],
-    numbers: NumberStatistics,
-) -> tuple[Schema, NumericTransform]:
-    """Makes the schema and the transform of the numeric columns.
-
-    Args:
-        entry: The data set's entry in params.yaml.
-        settings: How columns become ids and numbers.
-        sizes: The size of each column's vocabulary.
-        empty: Columns without any category.
-        numbers: The statistics of the training rows' numbers and labels.
-
-    Raises:
-        DataError: A column has no value.
-    """
-    if empty:
-        raise DataError(
-            f"Columns without any category in train: {listed(empty)}. List them as `ignored`."
-        )
-    numeric = numbers.numeric.finish(missing_flag=settings.missing_flag)
-    schema = Schema(
-        task=entry.task,
-        label=entry.label,
-        categorical=tuple(Field(name, sizes[name]) for name in entry.categorical),
-        numeric=(*entry.numeric, *_flag_names(entry, numeric.flagged)),
-        user=entry.user,
-        item=entry.item,
-        label_range=numbers.label_range,
-        flags=len(numeric.flagged),
-        lists=tuple(
-            ListField(name, sizes[name], one.max_length, one.separator)
-            for name, one in entry.multi_valued.items()
-        ),
-        missing=tuple(entry.missing),
-        positive=tuple(entry.positive),
-        negative=tuple(entry.negative),
-        decimal=entry.decimal,
-        time=entry.time if entry.time in entry.numeric else None,
-    )
-    return schema, numeric
-
-
-def _flag_names(entry: DatasetParams, flagged: Sequence[str]) -> list[str]:
-    """Returns unused names for the 0/1 columns that mark missing values."""
-    taken = {entry.label, *entry.features}
-    names = []
-    for name in flagged:
-        names.append(unused_name(name + FLAG, taken))
-        taken.add(names[-1])
-    return names
 
 
 def save_schema(folder: Path, schema: Schema, numeric: NumericTransform) -> None:
@@ -306,24 +253,17 @@ def save_schema(folder: Path, schema: Schema, numeric: NumericTransform) -> None
     (folder / "vocabulary").mkdir(exist_ok=True)
 
 
-def list_ids(
-    column: pa.Array | list[str | None], one: ListField, vocabulary: Vocabulary
-) -> tuple[np.ndarray, int]:
-    """Looks up the ids of a multi-valued column.
+def save_tables(folder: Path, tables: Mapping[str, SideTable]) -> None:
+    """Writes side tables, each to its file."""
+    for name, table in tables.items():
+        file = table_file(folder, name)
+        file.parent.mkdir(exist_ok=True)
+        table.save(file)
 
-    Returns:
-        int32 ids, shape (rows, length), 0 after the end of a list; and the number of places that
-        hold an id, including "unknown" and "missing".
-    """
-    cells = pa.array(column, pa.string()) if isinstance(column, list) else column
-    cells = values.join_cells(cells, one.separator)
-    found, rows = values.split_cells(cells, one.separator)
-    places = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    kept = places < one.length
-    ids = np.zeros((len(cells), one.length), dtype=np.int32)
-    ids[rows[kept], places[kept]] = vocabulary.lookup(found)[kept]
-    ids[cells.is_null().to_numpy(zero_copy_only=False), 0] = vocabulary.missing
-    return ids, int(kept.sum()) + cells.null_count
+
+def table_file(folder: Path, name: str) -> Path:
+    """Returns the file of a side table in a preprocessor's folder."""
+    return folder / "tables" / f"{name}.parquet"
 
 
 def vocabulary_file(folder: Path, place: int) -> Path:
@@ -344,47 +284,3 @@ def _saved_vocabularies(folder: Path, schema: Schema, listed_files: list[str] | 
 
 def _safe(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_. " else f"%{ord(c):02x}" for c in name)
-
-
-def numbers_of(name: str, column: Any) -> np.ndarray:
-    """Reads a column's numbers: float64, NaN if missing, shape (rows,).
-
-    Raises:
-        DataError: A value is not a finite number.
-    """
-    if isinstance(column, np.ndarray):
-        return column
-    if pa.types.is_float64(column.type) and not column.null_count:
-        found = np.asarray(column.to_numpy(zero_copy_only=False))
-        if np.isfinite(found).all():
-            return found
-    numbers, wrong = _named(name, values.numbers, column)
-    return _checked(name, column, numbers, wrong, "a finite number is expected")
-
-
-def moments_of(name: str, column: Any) -> np.ndarray:
-    """Reads a time column's seconds since 1970: float64, NaN if missing, shape (rows,).
-
-    Raises:
-        DataError: A value is not a time.
-    """
-    column = pa.array(column, from_pandas=True) if isinstance(column, np.ndarray) else column
-    seconds, wrong = _named(name, values.moments, column)
-    return _checked(name, column, seconds, wrong, times.EXPECTED)
-
-
-def _checked(
-    name: str, column: pa.Array, numbers: pa.Array, wrong: np.ndarray, expected: str
-) -> np.ndarray:
-    if wrong.any():
-        at = int(wrong.argmax())
-        raise DataError(f"Row {at + 1}: {name} is {column[at].as_py()!r}; {expected}.")
-    return np.asarray(numbers.to_numpy(zero_copy_only=False), np.float64)
-
-
-def _named(name: str, read: Callable[[pa.Array], Any], column: pa.Array) -> Any:
-    """Calls `read` with a column and adds the column's name to errors."""
-    try:
-        return read(column)
-    except DataError as error:
-        raise DataError(f"{name}: {error}") from error

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from autorec_core.config import DatasetParams, DelimitedFormat, NetflixFormat, ParquetFormat
+from autorec_core.config import DatasetParams
 from autorec_core.data.compute import LOCAL, Compute
 from autorec_core.data.reading.bad_rows import BadRows
 from autorec_core.data.reading.delimited import (
@@ -30,6 +30,7 @@ from autorec_core.data.reading.parquet import (
 from autorec_core.data.reading.raw_files import raw_files
 from autorec_core.data.reading.typed_columns import typed_columns, used_columns
 from autorec_core.errors import DataError
+from autorec_core.raw_config import DelimitedFormat, NetflixFormat, ParquetFormat, TableParams
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def read_chunks(
 
 def map_chunks(
     function: Callable[..., Any],
-    entry: DatasetParams,
+    entry: DatasetParams | TableParams,
     path: Path,
     *,
     bad: BadRows,
@@ -175,7 +176,7 @@ class Reading:
         coded: See `read_chunks`.
     """
 
-    entry: DatasetParams
+    entry: DatasetParams | TableParams
     file: Path
     base: int
     limit: int
@@ -186,9 +187,9 @@ class Reading:
         """Returns the rows of a piece with typed columns, and the bad rows."""
         bad = BadRows(self.limit)
         entry = self.entry
-        columns = [] if entry.decimal else [entry.label, *entry.numeric]
-        if entry.positive and columns:
-            columns.remove(entry.label)
+        columns = [] if entry.decimal else [*entry.numeric]
+        if entry.label is not None and not (entry.decimal or entry.positive):
+            columns.append(entry.label)
         elsewhere = {*entry.categorical, entry.time}
         at_once = [name for name in columns if name not in elsewhere]
         typed = self._typed(piece.rows(bad, at_once), None)
@@ -240,16 +241,16 @@ def _same(rows: RawRows) -> RawRows:
     return rows
 
 
-def _has_header(entry: DatasetParams) -> bool:
+def _has_header(entry: DatasetParams | TableParams) -> bool:
     return isinstance(entry.format, DelimitedFormat) and entry.format.header
 
 
-def _unit(entry: DatasetParams) -> str:
+def _unit(entry: DatasetParams | TableParams) -> str:
     return "row" if isinstance(entry.format, ParquetFormat) else "line"
 
 
 def pieces(
-    entry: DatasetParams, file: Path, block_bytes: int, *, by_place: bool
+    entry: DatasetParams | TableParams, file: Path, block_bytes: int, *, by_place: bool
 ) -> Iterator[Piece] | Iterator[MoviePiece] | Iterator[TablePiece]:
     """Divides a raw file into pieces, by the format of its entry.
 
@@ -263,7 +264,7 @@ def pieces(
         case DelimitedFormat() as form:
             return read_delimited(
                 file,
-                read_blocks(file, block_bytes),
+                read_blocks(file, block_bytes, form.encoding),
                 names=form.columns,
                 separator=form.separator,
                 header=form.header,
