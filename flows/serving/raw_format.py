@@ -10,7 +10,7 @@ import pyarrow as pa
 from autorec_core.config import DatasetParams
 from autorec_core.data.reading.bad_rows import BadRows
 from autorec_core.data.reading.delimited import Layout, separator_line
-from autorec_core.data.reading.lines import read_blocks
+from autorec_core.data.reading.lines import UTF_8, read_blocks
 from autorec_core.data.reading.raw import pieces
 from autorec_core.errors import DataError
 from autorec_core.raw_config import DelimitedFormat, NetflixFormat
@@ -32,7 +32,7 @@ def description(entry: DatasetParams, path: Path, separator: str | None) -> str 
     Returns:
         A few words about the layout, or None if the file does not have the entry's format.
     """
-    first = _first_line(path)
+    first = _first_line(path, getattr(entry.format, "encoding", UTF_8))
     known = {entry.label, *entry.features, *entry.ignored}
     if first is None or (separator is not None and known & set(_fields(first, separator))):
         return None
@@ -49,26 +49,34 @@ def description(entry: DatasetParams, path: Path, separator: str | None) -> str 
     return None
 
 
-def read(entry: DatasetParams, path: Path, block_bytes: int) -> Iterator[tuple[pa.Table, float]]:
+def read(
+    entry: DatasetParams, path: Path, block_bytes: int, bad: BadRows
+) -> Iterator[tuple[pa.Table, float]]:
     """Yields the file's rows as text, in chunks, each with the share of the file read so far.
 
+    Args:
+        entry: The data set's entry in params.yaml.
+        path: The file.
+        block_bytes: The approximate number of bytes to read at once.
+        bad: Collects the lines that do not match the format.
+
     Raises:
-        DataError: A line does not match the format. The message names the line.
+        DataError: More lines than the limit of `bad` do not match. The message names the line.
     """
     size, read_bytes = max(path.stat().st_size, 1), 0
     for piece in pieces(entry, path, block_bytes, by_place=False):
         read_bytes += piece.nbytes
-        yield piece.rows(BadRows(0)).table, min(read_bytes / size, 1.0)
+        yield piece.rows(bad).table, min(read_bytes / size, 1.0)
 
 
 def _fields(line: str, separator: str, *, quoted: bool = True) -> list[str]:
     return Layout(Path(), (), separator, quoted).fields(line)
 
 
-def _first_line(path: Path) -> str | None:
+def _first_line(path: Path, encoding: str) -> str | None:
     """Returns the first line of text, or the second after a line such as `sep=;`; else None."""
     try:
-        block = next(iter(read_blocks(path, FIRST_BYTES)))
+        block = next(iter(read_blocks(path, FIRST_BYTES, encoding)))
         lines = bytes(block.content).split(b"\n", 2)
         return lines[separator_line(block.content) is not None].decode("utf-8")
     except (DataError, StopIteration, IndexError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""Reads the numbers and times of a column for encoding, and names the first wrong value."""
+"""Reads the numbers and times of a column, with errors that name the column and the row."""
 
 from __future__ import annotations
 

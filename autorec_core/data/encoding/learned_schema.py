@@ -1,4 +1,4 @@
-"""Makes the schema from what was learned of the training rows."""
+"""The schema and the numeric transform that training rows decide."""
 
 from __future__ import annotations
 
