@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,10 @@ class SearchSettings:
     """How a search goes about it.
 
     Args:
-        tuner: "random", "greedy", "bayesian", "hyperband" or "halving".
+        tuner: "random", "greedy", "bayesian", "hyperband" or "halving"; or "given", which trains the
+            candidates of `first` alone.
+        first: Hyperparameters to try right after the defaults, such as those of earlier winners.
+            What the search space does not have becomes the nearest number or the default.
         objective: What is best, such as `val_mse`; None for the task's own.
         max_trials: At most so many trials; more than before continue a finished search.
         max_epochs: No trial starts or goes on once the trials have trained this many epochs in all;
@@ -39,6 +43,7 @@ class SearchSettings:
     """
 
     tuner: str = "random"
+    first: tuple[Mapping[str, Any], ...] = ()
     objective: str | None = None
     max_trials: int = 10
     max_epochs: int | None = None
@@ -57,6 +62,13 @@ class SearchSettings:
                 check_whole(name, value, least)
         if self.max_epochs is not None:
             check_whole("max_epochs", self.max_epochs, 1)
+        if not all(isinstance(values, Mapping) for values in self.first):
+            raise ConfigError(
+                f"`first` holds hyperparameters by name, one mapping for each candidate. Received: "
+                f"{self.first!r}."
+            )
+        if self.tuner == "given" and not self.first:
+            raise ConfigError("The tuner 'given' trains the candidates of `first`, which is empty.")
         if not isinstance(self.prune, bool):
             raise ConfigError(f"`prune` is True or False. Received: {self.prune!r}.")
         check_whole("epochs", self.budget.epochs, 1)

@@ -8,7 +8,7 @@ and of what it has been told.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras_tuner
@@ -16,6 +16,7 @@ import keras_tuner
 from autorec_core.errors import ConfigError, listed
 from autorec_core.search.oracles.base import Identity, RecordedOracle
 from autorec_core.search.oracles.bayesian import BayesianOracle
+from autorec_core.search.oracles.given import GivenOracle
 from autorec_core.search.oracles.greedy import GreedyOracle
 from autorec_core.search.oracles.halving import HalvingOracle, rungs
 from autorec_core.search.oracles.hyperband import HyperbandOracle
@@ -23,6 +24,7 @@ from autorec_core.search.oracles.random import RandomOracle
 
 __all__ = [
     "BayesianOracle",
+    "GivenOracle",
     "GreedyOracle",
     "HalvingOracle",
     "HyperbandOracle",
@@ -46,11 +48,12 @@ def make_oracle(
     epochs: int,
     evaluations: int | None = None,
     identity: Identity | None = None,
+    first: Sequence[Mapping[str, Any]] = (),
 ) -> RecordedOracle:
     """The oracle of an algorithm.
 
     Args:
-        tuner: "random", "greedy", "bayesian", "hyperband" or "halving".
+        tuner: "random", "greedy", "bayesian", "hyperband", "halving" or "given".
         space: The whole search space.
         objective: What is best, such as `val_mse`.
         direction: "min" or "max".
@@ -59,6 +62,7 @@ def make_oracle(
         evaluations: The most evaluations of a trial, by which halving counts; None: one an epoch.
         identity: Names what a trial of these values trains. Values whose trials cannot differ have
             the same name, and only one of them is proposed. None: all values differ.
+        first: Values to try right after the defaults; "given" tries these alone.
 
     Raises:
         ConfigError: There is no such algorithm.
@@ -69,6 +73,7 @@ def make_oracle(
         "seed": seed + 1,  # KerasTuner takes 0 for none
         "max_consecutive_failed_trials": _UNLIMITED,  # the runner counts
         "identity": identity,
+        "first": first,
     }
     makers: dict[str, Callable[[], RecordedOracle]] = {
         "random": lambda: RandomOracle(**settings),
@@ -76,6 +81,7 @@ def make_oracle(
         "bayesian": lambda: BayesianOracle(**settings),
         "hyperband": lambda: HyperbandOracle(max_epochs=epochs, **settings),
         "halving": lambda: HalvingOracle(rungs=rungs(evaluations or epochs), **settings),
+        "given": lambda: GivenOracle(**settings),
     }
     if tuner not in makers:
         raise ConfigError(f"Unknown tuner {tuner!r}. Known tuners: {listed(makers)}.")

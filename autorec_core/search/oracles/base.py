@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import keras_tuner
@@ -22,6 +22,7 @@ class RecordedOracle(keras_tuner.Oracle):
 
     Args:
         identity: Names what a trial of given values trains; None: all values differ.
+        first: Points to try right after the defaults, such as winners of earlier searches.
         **settings: As of every oracle of KerasTuner.
     """
 
@@ -30,7 +31,12 @@ class RecordedOracle(keras_tuner.Oracle):
     goes_on = False
     """Whether it pauses trials and proposes to go on with them."""
 
-    def __init__(self, identity: Identity | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        identity: Identity | None = None,
+        first: Sequence[Mapping[str, Any]] = (),
+        **settings: Any,
+    ) -> None:
         super().__init__(**settings)
         self.stopped_early: set[str] = set()
         """The ids of trials that have ended before their epochs."""
@@ -39,6 +45,7 @@ class RecordedOracle(keras_tuner.Oracle):
         self.may_begin = True
         """Whether the search takes further trials, or only goes on with those that it has."""
         self._points = Points(self.hyperparameters)
+        self._first = [self._points.fitted(values) for values in first]
         self._identity = identity or _all_values
         self._identities: dict[Hashable, Hashable] = {}
         self._tried: set[Hashable] = set()
@@ -70,9 +77,9 @@ class RecordedOracle(keras_tuner.Oracle):
         return np.random.default_rng([self.seed, len(self.trials)])
 
     def _new_point(self, random: np.random.Generator) -> Values | None:
-        """The defaults, then random points that have not been tried; None once all have been."""
-        first = self._points.defaults()
-        if not self._is_tried(first):
+        """The first points, then random ones that have not been tried; None once all have been."""
+        first = self._first_point()
+        if first is not None:
             return first
         for _ in range(_DRAWS):
             values = self._points.sample(random)
@@ -80,6 +87,11 @@ class RecordedOracle(keras_tuner.Oracle):
                 return values
         untried = (values for values in self._points.every(random) if not self._is_tried(values))
         return next(untried, None)
+
+    def _first_point(self) -> Values | None:
+        """Returns the defaults, then the points to try first; None once all have been tried."""
+        points = (self._points.defaults(), *self._first)
+        return next((values for values in points if not self._is_tried(values)), None)
 
     @property
     def _sign(self) -> int:

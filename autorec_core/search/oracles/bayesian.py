@@ -73,7 +73,7 @@ class BayesianOracle(RecordedOracle):
         """The point worth trying next, given trials in the order they were proposed."""
         random = self._random()
         completed = [trial for trial in trials if trial.status == "COMPLETED"]
-        if len(completed) < self._initial:
+        if len(completed) < self._initial or self._first_point() is not None:
             return self._new_point(random)
         known = self._worth_knowing([trial for trial in trials if trial.status != "RUNNING"])
         running = [trial for trial in trials if trial.status == "RUNNING"]
