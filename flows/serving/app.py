@@ -20,10 +20,12 @@ from autorec_core.errors import DataError
 from flows.config import ServeParams
 from flows.registry.versions import RegistryError, model_name
 from flows.serving import recommend_routes
+from flows.serving.access import Guarded, Keys, describe_access
 from flows.serving.live_model import Champion, Live
 from flows.serving.prometheus import Measured, Measures
 from flows.serving.recommend_requests import Recommendations
 from flows.serving.request_body import parse_rows, read_body
+from flows.serving.unexpected_errors import WithoutIds
 
 PATHS = (
     "/score",
@@ -41,6 +43,7 @@ def make_app(
     settings: ServeParams,
     measures: Measures,
     recommendations: Recommendations,
+    keys: Keys | None = None,
 ) -> FastAPI:
     """Creates the web application for one champion.
 
@@ -49,6 +52,7 @@ def make_app(
         settings: Limits of a request.
         measures: Counts requests.
         recommendations: Recommends with the model.
+        keys: The API keys; None to answer everyone.
     """
 
     @asynccontextmanager
@@ -62,6 +66,9 @@ def make_app(
     title = model_name(champion.live.version.dataset)
     app = FastAPI(title=title, lifespan=lifespan, redoc_url=None)
 
+    app.add_middleware(WithoutIds)
+    if keys is not None:
+        app.add_middleware(Guarded, keys=keys)
     app.add_middleware(Measured, measures=measures, paths=PATHS)
 
     @app.post("/score", summary="Score raw rows")
@@ -109,7 +116,7 @@ def make_app(
         return Response(generate_latest(measures.registry), media_type=CONTENT_TYPE_LATEST)
 
     recommend_routes.add_recommend(app, champion, recommendations, settings, limiter)
-    app.openapi = lambda: _openapi(app, champion.live)  # type: ignore[method-assign]
+    app.openapi = lambda: _openapi(app, champion.live, keys)  # type: ignore[method-assign]
     return app
 
 
@@ -132,7 +139,7 @@ def _answer(live: Live, body: bytes, most: int) -> tuple[np.ndarray, dict[str, f
     return scores, unknown.unusual
 
 
-def _openapi(app: FastAPI, live: Live) -> dict[str, Any]:
+def _openapi(app: FastAPI, live: Live, keys: Keys | None) -> dict[str, Any]:
     """Returns the OpenAPI description, with the columns of the live model."""
     document = get_openapi(title=app.title, version=str(live.version.number), routes=app.routes)
     template = "#/components/schemas/{model}"
@@ -168,4 +175,6 @@ def _openapi(app: FastAPI, live: Live) -> dict[str, Any]:
         "422": {"description": "Invalid rows: what is wrong, and where"},
         "503": {"description": "The model does not answer"},
     }
+    if keys is not None:
+        describe_access(document)
     return document

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 import uvicorn
@@ -9,10 +10,13 @@ import uvicorn
 from flows.config import Params
 from flows.registry.loading import load_scorer
 from flows.registry.versions import LIVE, aliased
+from flows.serving.access import is_loopback, read_keys, tls_files
 from flows.serving.app import make_app
 from flows.serving.live_model import Champion
 from flows.serving.prometheus import Measures
 from flows.serving.recommend_requests import Recommendations
+
+logger = logging.getLogger(__name__)
 
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection stays open. With uvicorn's default of 5 s, a client that pauses for
@@ -28,12 +32,20 @@ def serve(dataset: str, *, host: str | None = None, port: int | None = None) -> 
         port: Port to listen on; None for `serve.port`.
 
     Raises:
-        ConfigError: The data set is unknown or has no champion.
+        ConfigError: The data set is unknown or has no champion, or there are no API keys although
+            other machines can ask.
         RegistryError: The champion cannot be loaded.
     """
     params = Params.load()
     params.dataset(dataset)
     settings, measures = params.serve, Measures()
+    host = settings.host if host is None else host
+    keys, tls = read_keys(settings, host), tls_files(settings)
+    if not tls and not is_loopback(host):
+        logger.warning(
+            "Without TLS, API keys and ids can be read on the way: set `serve.tls`, or let only a "
+            "proxy with TLS reach this server."
+        )
     champion = Champion(
         find=lambda: aliased(dataset, LIVE),
         load=load_scorer,
@@ -46,10 +58,11 @@ def serve(dataset: str, *, host: str | None = None, port: int | None = None) -> 
         target=recommendations.warm_up, args=(champion.live,), name="recommend", daemon=True
     ).start()
     uvicorn.run(
-        make_app(champion, settings, measures, recommendations),
-        host=settings.host if host is None else host,
+        make_app(champion, settings, measures, recommendations, keys),
+        host=host,
         port=settings.port if port is None else port,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         log_level="warning",
         access_log=False,
+        **tls,  # type: ignore[arg-type]
     )
