@@ -41,6 +41,11 @@ class Places:
         return self.root / "data" / "prepared" / self.dataset
 
     @property
+    def plan(self) -> Path:
+        """The folder of the plan: in which mode the search stage trains, and why."""
+        return self.root / "data" / "plan" / self.dataset
+
+    @property
     def search(self) -> Path:
         """The folder of the search: winner, metrics, and the trials while it runs."""
         return self.root / "data" / "search" / self.dataset

@@ -27,7 +27,8 @@ class Search:
             its state and goes on if it was interrupted; `overwrite`, whether to forget an earlier
             run of this very search (no other folder is ever removed); `seed`; `workers`, trials at
             a time, each in its own process, 0 for this process, None for one a processor;
-            `first`, hyperparameters to try right after the defaults; `address`, of the Dask scheduler whose workers run the trials, None for this machine;
+            `first`, hyperparameters to try right after the defaults;
+            `address`, of the Dask scheduler whose workers run the trials, None for this machine;
             `patience`, evaluations without improvement before a candidate stops; `seconds`
             and `max_epochs`, after which no trial starts; `prune`, whether hopeless trials are
             stopped; `max_failures`, failed trials in a row that end the search.

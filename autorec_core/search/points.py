@@ -41,7 +41,7 @@ class Setting:
         return all(name in point and point[name] in among for name, among in self.conditions)
 
     def nearest(self, value: Any) -> Any:
-        """Returns a value that the setting can have: this one, the nearest number or the default."""
+        """Returns a value that it can have: this one, the nearest number, or the default."""
         if value in self.values:
             return value
         if not self.ordered or not isinstance(value, int | float):

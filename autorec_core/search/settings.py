@@ -18,8 +18,8 @@ class SearchSettings:
     """How a search goes about it.
 
     Args:
-        tuner: "random", "greedy", "bayesian", "hyperband" or "halving"; or "given", which trains the
-            candidates of `first` alone.
+        tuner: "random", "greedy", "bayesian", "hyperband" or "halving"; or "given", which
+            trains the candidates of `first` alone.
         first: Hyperparameters to try right after the defaults, such as those of earlier winners.
             What the search space does not have becomes the nearest number or the default.
         objective: What is best, such as `val_mse`; None for the task's own.

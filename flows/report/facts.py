@@ -184,6 +184,8 @@ class Run:
         lineage: Commit, hashes and seed of the version.
         params: Every parameter of the workspace by its dotted path.
         warnings: Warnings that readers need to judge the figures, as sentences.
+        mode: "search", or "settings" if known settings were trained without a search.
+        reason: Why this mode, as a sentence; "" if the run has no record of it.
     """
 
     dataset: str
@@ -212,6 +214,8 @@ class Run:
     lineage: Mapping[str, str]
     params: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
+    mode: str = "search"
+    reason: str = ""
 
     @property
     def model(self) -> Figures:
