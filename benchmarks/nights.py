@@ -1,8 +1,9 @@
 """MovieLens 100K replayed in nights: a full search each night, or the champion's settings again.
 
-python benchmarks/nights.py FILE [--nights 8] [--trials 10]
+python benchmarks/nights.py FILE [--trials 10] [--train 1 2 3 4 5 6 7 8]
 
-FILE is u.data. Ratings arrive in the order of their times; night n has the first n parts of them.
+FILE is u.data. Ratings arrive in the order of their times; night n has the first n eighths of them.
+`--train` names the nights that are trained; the first of them must be night 1.
 Each night is prepared once, then trained in two ways, as the search stage trains it: by a full
 search of its own, and with the settings that the search of the first night found. All runs in one
 process with one thread; the processor seconds are those of the search stage alone (trials, and the
@@ -40,13 +41,14 @@ from flows.stages.search import members_of, search_settings
 
 RESULTS = Path(__file__).parent / "results" / "nights.json"
 DATASET = "movielens-100k"
+NIGHTS = 8
 
 
 def main() -> None:
     """Replays the nights and writes the figures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("file", type=Path)
-    parser.add_argument("--nights", type=int, default=8)
+    parser.add_argument("--train", type=int, nargs="+", default=list(range(1, NIGHTS + 1)))
     parser.add_argument("--trials", type=int, default=10)
     options = parser.parse_args()
     make_ready()
@@ -58,9 +60,9 @@ def main() -> None:
     rows = rows.iloc[np.argsort(rows["timestamp"].astype(int).to_numpy(), kind="stable")]
     plans = {"search": Plan("search", "search", ""), "settings": None}
     nights: list[dict[str, Any]] = []
-    for number in range(1, options.nights + 1):
+    for number in options.train:
         with tempfile.TemporaryDirectory() as folder:
-            part = rows.head(len(rows) * number // options.nights)
+            part = rows.head(len(rows) * number // NIGHTS)
             train, valid, test = prepared(params, part, Path(folder))
             night: dict[str, Any] = {"night": number, "train_rows": len(train)}
             for way, plan in plans.items():
@@ -68,8 +70,9 @@ def main() -> None:
                     continue
                 used, loss, winner = trained(params, plan, train, valid, test, Path(folder))
                 night[way] = {"processor_seconds": round(used, 1), "test_mse": round(loss, 5)}
-                if way == "search" and number == 1:
-                    plans["settings"] = Plan("settings", "settings", "", winner)
+                if plans["settings"] is None:
+                    first = Plan("settings", "settings", "", winner)
+        plans["settings"] = plans["settings"] or first
         nights.append(night)
         print(json.dumps(night), flush=True)
         write_json(RESULTS, summary(nights, options.trials))

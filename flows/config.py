@@ -95,6 +95,13 @@ class ServeParams(Section):
     tls: TlsParams | None
 
 
+class WatchParams(Section):
+    """How the live model is watched."""
+
+    record: bool
+    max_psi: PositiveFloat
+
+
 class WebhookParams(Section):
     """A URL that receives JSON messages. It is read from an environment variable: it is secret."""
 
@@ -142,6 +149,7 @@ class Params(Section):
     compute: ComputeParams
     registry: RegistryParams
     serve: ServeParams
+    watch: WatchParams
     notify: NotifyParams
     services: ServicesParams
     datasets: dict[Name, DatasetParams]

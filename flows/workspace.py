@@ -76,6 +76,16 @@ class Places:
         return self.root / "reports" / "run" / self.dataset / "index.html"
 
     @property
+    def watch(self) -> Path:
+        """The folder of the watch: counts of what the live model scored, and of later labels."""
+        return self.root / "data" / "watch" / self.dataset
+
+    @property
+    def watch_page(self) -> Path:
+        """The page of the last watch."""
+        return self.root / "reports" / "watch" / self.dataset / "index.html"
+
+    @property
     def decision(self) -> Path:
         """The file with the gate's last decision on a model of this workspace."""
         return self.root / "reports" / "gate" / f"{self.dataset}.json"

@@ -22,6 +22,7 @@ from flows.registry.versions import list_versions
 from flows.results import test_figures
 from flows.retraining.evidence import retrain_tags
 from flows.tracking import mlflow_runs, outbox
+from flows.watching.histograms import score_histogram
 from flows.workspace import Places
 
 
@@ -48,6 +49,10 @@ def register_winner(params: Params, places: Places) -> Decision:
     number = _registered(places, tags["dvc.model"])
     if number is None:
         scorer, features = Scorer.load(places.model), rows[schema.columns].head(EXAMPLE_ROWS)
+        # The watch compares the scores of live rows with these.
+        document["scores"] = score_histogram(
+            scorer.score(rows[schema.columns], scorer.unknown_ids())
+        )
         number = register(
             places.dataset,
             places.model,

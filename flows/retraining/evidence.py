@@ -102,6 +102,7 @@ def learn(
         last_loss=newest.figures.get(loss) if worse else None,
         loss_limit=intervals.get("losses", {}).get("model", {}).get("high"),
         since_search=since_search,
+        wanted=_wanted(places, champion, searched),
     )
 
 
@@ -133,6 +134,18 @@ def _first(versions: Sequence[Version], known: Known) -> list[Mapping[str, Any]]
     found += list((known.settings or ())[1:])
     distinct = {json.dumps(one, sort_keys=True): one for one in reversed(found)}
     return list(reversed(distinct.values()))[:MOST_FIRST]
+
+
+def _wanted(places: Places, champion: Version, searched: Version) -> str | None:
+    """Returns why the watch wants a search, if none has been made since it said so."""
+    try:
+        state = json.loads((places.watch / "state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if state.get("version") != champion.number or state.get("at", 0) * 1000 < searched.created:
+        return None
+    wanted: str | None = state.get("wanted")
+    return wanted
 
 
 def _drift(document: Mapping[str, Any], places: Places) -> dict[str, float]:

@@ -15,6 +15,10 @@ from flows.serving.app import make_app
 from flows.serving.live_model import Champion
 from flows.serving.prometheus import Measures
 from flows.serving.recommend_requests import Recommendations
+from flows.watching.journal import Journal
+from flows.watching.recorder import Recorder
+from flows.watching.reference import Reference
+from flows.workspace import Places
 
 logger = logging.getLogger(__name__)
 
@@ -53,12 +57,14 @@ def serve(dataset: str, *, host: str | None = None, port: int | None = None) -> 
         told=measures.looked,
     )
     recommendations = Recommendations(dataset)
+    journal = Journal(Places(dataset).watch)
+    recorder = Recorder(journal, Reference.of) if params.watch.record else None
     # Large data take a while to read; scores need not wait for them.
     threading.Thread(
         target=recommendations.warm_up, args=(champion.live,), name="recommend", daemon=True
     ).start()
     uvicorn.run(
-        make_app(champion, settings, measures, recommendations, keys),
+        make_app(champion, settings, measures, recommendations, keys, recorder, journal),
         host=host,
         port=settings.port if port is None else port,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

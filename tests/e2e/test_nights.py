@@ -15,7 +15,11 @@ from flows.workspace import Places
 
 DATASET = "tiny"
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nights")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("nights"),
+    pytest.mark.timeout(1800),  # a machine that is busy elsewhere takes its time
+]
 
 
 class Nights:
