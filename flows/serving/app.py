@@ -26,7 +26,6 @@ from flows.serving.prometheus import Measured, Measures
 from flows.serving.recommend_requests import Recommendations
 from flows.serving.request_body import parse_rows, read_body
 from flows.serving.unexpected_errors import WithoutIds
-from flows.watching.journal import Journal
 from flows.watching.recorder import Recorder, Scored
 
 PATHS = (
@@ -48,7 +47,7 @@ def make_app(
     recommendations: Recommendations,
     keys: Keys | None = None,
     recorder: Recorder | None = None,
-    journal: Journal | None = None,
+    make_judge: feedback_route.MakeJudge | None = None,
 ) -> FastAPI:
     """Creates the web application for one champion.
 
@@ -59,7 +58,7 @@ def make_app(
         recommendations: Recommends with the model.
         keys: The API keys; None to answer everyone.
         recorder: Profiles what is scored; None to profile nothing.
-        journal: Takes labels that come later; None for no POST /feedback.
+        make_judge: Makes what takes labels that come later; None for no POST /feedback.
     """
 
     @asynccontextmanager
@@ -127,8 +126,8 @@ def make_app(
         return Response(generate_latest(measures.registry), media_type=CONTENT_TYPE_LATEST)
 
     recommend_routes.add_recommend(app, champion, recommendations, settings, limiter)
-    if journal is not None:
-        feedback_route.add_feedback(app, champion, journal, settings, limiter)
+    if make_judge is not None:
+        feedback_route.add_feedback(app, champion, make_judge, settings, limiter)
     app.openapi = lambda: _openapi(app, champion.live, keys)  # type: ignore[method-assign]
     return app
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -14,14 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from autorec_core.errors import DataError
 from flows.config import ServeParams
-from flows.registry.versions import RegistryError
+from flows.registry.loading import RowScorer
+from flows.registry.versions import RegistryError, Version
 from flows.serving.live_model import Category, Champion, Live
 from flows.serving.request_body import parse_rows, read_body
 from flows.watching.feedback import Judge
-from flows.watching.journal import Journal
-from flows.watching.reference import Reference
 
 PATHS = ("/feedback",)
+MakeJudge = Callable[[Version, RowScorer], Judge]
 
 
 class Feedback(BaseModel):
@@ -38,11 +39,11 @@ class Judges:
     """The judge of the live version. It is made when the first label of a version comes.
 
     Args:
-        journal: The files of the watch.
+        make: Makes the judge of a version and its scorer.
     """
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, make: MakeJudge) -> None:
+        self._make = make
         self._lock = threading.Lock()
         self._judge: tuple[int, Judge] | None = None
 
@@ -51,18 +52,14 @@ class Judges:
         version = live.version
         with self._lock:
             if self._judge is None or self._judge[0] != version.number:
-                reference = Reference.of(version)
-                self._judge = (
-                    version.number,
-                    Judge(version, live.scorer, reference, self._journal),
-                )
+                self._judge = (version.number, self._make(version, live.scorer))
             return self._judge[1]
 
 
 def add_feedback(
     app: FastAPI,
     champion: Champion,
-    journal: Journal,
+    make_judge: MakeJudge,
     settings: ServeParams,
     limiter: anyio.CapacityLimiter,
 ) -> None:
@@ -71,11 +68,11 @@ def add_feedback(
     Args:
         app: The application.
         champion: The model whose scores are compared with the labels.
-        journal: The files of the watch.
+        make_judge: Makes the judge of a version and its scorer.
         settings: Limits of a request.
         limiter: How many requests are worked on at once.
     """
-    judges = Judges(journal)
+    judges = Judges(make_judge)
 
     @app.post(
         "/feedback",

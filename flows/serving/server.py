@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import partial
 
 import uvicorn
 
@@ -15,6 +16,7 @@ from flows.serving.app import make_app
 from flows.serving.live_model import Champion
 from flows.serving.prometheus import Measures
 from flows.serving.recommend_requests import Recommendations
+from flows.watching.feedback import Judge
 from flows.watching.journal import Journal
 from flows.watching.recorder import Recorder
 from flows.watching.reference import Reference
@@ -59,12 +61,13 @@ def serve(dataset: str, *, host: str | None = None, port: int | None = None) -> 
     recommendations = Recommendations(dataset)
     journal = Journal(Places(dataset).watch)
     recorder = Recorder(journal, Reference.of) if params.watch.record else None
+    make_judge = partial(Judge.of, journal=journal)
     # Large data take a while to read; scores need not wait for them.
     threading.Thread(
         target=recommendations.warm_up, args=(champion.live,), name="recommend", daemon=True
     ).start()
     uvicorn.run(
-        make_app(champion, settings, measures, recommendations, keys, recorder, journal),
+        make_app(champion, settings, measures, recommendations, keys, recorder, make_judge),
         host=host,
         port=settings.port if port is None else port,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

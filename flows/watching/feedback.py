@@ -86,6 +86,17 @@ class Judge:
         self._preprocessor: Preprocessor = own or load_preprocessor(version, root)
         self._learned: LearnedRows | None = learned_rows(version, root)
 
+    @classmethod
+    def of(
+        cls, version: Version, scorer: RowScorer, journal: Journal, root: Path = Path()
+    ) -> Judge:
+        """Makes the judge of a version; see the class.
+
+        Raises:
+            RegistryError: Its files cannot be loaded, or are not those registered.
+        """
+        return cls(version, scorer, Reference.of(version, root), journal, root)
+
     def take(self, rows: pd.DataFrame) -> tuple[int, int, LiveLoss | None]:
         """Adds rows with their labels.
 

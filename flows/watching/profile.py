@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -71,10 +71,10 @@ def profile_of(
     *,
     unknown: Mapping[str, tuple[int, int]],
     missing: tuple[str, ...] = (),
-    seconds: float | None = None,
+    seconds: Sequence[float] = (),
     at: float = 0.0,
 ) -> Profile:
-    """Profiles the rows of one request, or of one chunk of a file.
+    """Profiles the rows of one or several requests.
 
     Args:
         reference: The bins, from the training of the version that scored.
@@ -82,7 +82,7 @@ def profile_of(
         scores: The scores, shape (rows,).
         unknown: Unknown ids and all ids of each column.
         missing: Words that mean "missing" in any column.
-        seconds: Seconds that the request took; None for a file.
+        seconds: Seconds that each request took.
         at: The time, in seconds since 1970.
     """
     found = {
@@ -90,16 +90,15 @@ def profile_of(
         for name, binned in reference.columns.items()
         if name in columns
     }
-    taken = [] if seconds is None else count_in(LATENCIES, np.array([seconds])).tolist()
     edges = () if reference.scores is None else reference.scores.edges or ()
     finite = scores[np.isfinite(scores)]
     return Profile(
         rows=len(scores),
-        requests=0 if seconds is None else 1,
+        requests=len(seconds),
         columns=found,
         unknown={name: [count, total] for name, (count, total) in unknown.items()},
         scores=count_in(edges, finite).tolist() if edges else [],
-        seconds=taken,
+        seconds=count_in(LATENCIES, np.asarray(seconds)).tolist() if seconds else [],
         began=at,
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -20,8 +19,9 @@ from flows.watching.reference import Reference
 
 logger = logging.getLogger(__name__)
 
-MOST_WAITING = 1000
-"""Requests that wait to be profiled. When there are more, requests are not profiled."""
+MOST_ROWS = 100_000
+"""Rows that wait to be profiled. Requests with more are not profiled."""
+PAUSE_SECONDS = 0.25
 FLUSH_SECONDS = 5.0
 
 
@@ -62,10 +62,12 @@ class Recorder:
         seconds: float = FLUSH_SECONDS,
     ) -> None:
         self._journal, self._reference_of, self._seconds = journal, reference_of, seconds
-        self._waiting: queue.Queue[Scored | None] = queue.Queue(MOST_WAITING)
+        self._lock = threading.Lock()
+        self._waiting: list[Scored] = []
+        self._rows = 0
+        self._ending = threading.Event()
         self._references: dict[int, Reference | None] = {}
         self._held: dict[int, Profile] = {}
-        self._written = time.monotonic()
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
         self.left_out = 0
         """Requests that were not profiled, because too many were waiting."""
@@ -76,47 +78,67 @@ class Recorder:
 
     def stop(self) -> None:
         """Profiles what is waiting, writes everything and ends the thread."""
-        self._waiting.put(None)
+        self._ending.set()
         self._thread.join(timeout=30)
 
     def add(self, scored: Scored) -> None:
         """Takes a request to profile it later. Never waits."""
-        try:
-            self._waiting.put_nowait(scored)
-        except queue.Full:
-            self.left_out += 1
+        with self._lock:
+            if self._rows + len(scored.scores) <= MOST_ROWS:
+                self._rows += len(scored.scores)
+                self._waiting.append(scored)
+            else:
+                self.left_out += 1
 
     def _work(self) -> None:
-        while True:
-            try:
-                scored = self._waiting.get(timeout=self._seconds)
-            except queue.Empty:
+        written = time.monotonic()
+        while not self._ending.wait(PAUSE_SECONDS):
+            self._profile_all()
+            if time.monotonic() - written >= self._seconds:
                 self._write()
-                continue
-            if scored is None:
-                self._write()
-                return
-            self._profile(scored)
-            if time.monotonic() - self._written >= self._seconds:
-                self._write()
+                written = time.monotonic()
+        self._profile_all()
+        self._write()
 
-    def _profile(self, scored: Scored) -> None:
-        try:
-            reference = self._reference(scored.version)
-            if reference is None:
-                return
-            profile = profile_of(
-                reference,
-                scored.columns,
-                scored.scores,
-                unknown=scored.unknown,
-                missing=scored.missing,
-                seconds=scored.seconds,
-                at=time.time(),
-            )
-            self._held.setdefault(scored.version.number, Profile()).merge(profile)
-        except Exception as error:  # watching must never end the server, and logs hold no values
-            logger.warning("A request was not profiled: %s.", type(error).__name__)
+    def _profile_all(self) -> None:
+        """Profiles all waiting requests, those of a version at once: one by one costs far more."""
+        with self._lock:
+            waiting, self._waiting, self._rows = self._waiting, [], 0
+        versions: dict[int, list[Scored]] = {}
+        for scored in waiting:
+            versions.setdefault(scored.version.number, []).append(scored)
+        for together in versions.values():
+            try:
+                self._profile(together)
+            except Exception as error:  # watching must never end the server; logs hold no values
+                logger.warning(
+                    "%s requests were not profiled: %s.", len(together), type(error).__name__
+                )
+
+    def _profile(self, together: list[Scored]) -> None:
+        """Profiles requests of one version."""
+        first = together[0]
+        reference = self._reference(first.version)
+        if reference is None:
+            return
+        unknown: dict[str, tuple[int, int]] = {}
+        for scored in together:
+            for name, (count, total) in scored.unknown.items():
+                before, all_before = unknown.get(name, (0, 0))
+                unknown[name] = (before + count, all_before + total)
+        profile = profile_of(
+            reference,
+            {
+                name: [value for scored in together for value in scored.columns[name]]
+                for name in first.columns
+            },
+            np.concatenate([scored.scores for scored in together]),
+            unknown=unknown,
+            missing=first.missing,
+            seconds=[scored.seconds for scored in together],
+            at=time.time(),
+        )
+        self._held.setdefault(first.version.number, Profile()).merge(profile)
 
     def _reference(self, version: Version) -> Reference | None:
         """Returns the training profile of a version; None if it cannot be read."""
@@ -129,7 +151,6 @@ class Recorder:
         return self._references[version.number]
 
     def _write(self) -> None:
-        self._written = time.monotonic()
         held, self._held = self._held, {}
         for version, profile in held.items():
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from flows.serving.feedback_files import take_file
 from flows.serving.live_model import Champion
 from flows.serving.prometheus import Measures
 from flows.serving.recommend_requests import Recommendations
+from flows.watching.feedback import Judge
 from flows.watching.histograms import score_histogram
 from flows.watching.journal import Journal
 from flows.watching.recorder import Recorder
@@ -75,7 +77,7 @@ class Served:
                 Measures(),
                 Recommendations(DATASET),
                 recorder=recorder,
-                journal=journal,
+                make_judge=partial(Judge.of, journal=journal, root=root),
             )
         )
 
