@@ -33,7 +33,7 @@ from autorec_core.data.preparing.store import load_examples, load_schema
 from autorec_core.data.schema import Examples
 from autorec_core.files import write_json
 from autorec_core.search import best_of, finish, run_search
-from autorec_core.search.processes import make_ready
+from autorec_core.search.workers.processes import make_ready
 from autorec_core.training import Rows, predict
 from flows.config import Params
 from flows.retraining.plan import Plan

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from autorec_core.data.reading.raw import bad_rows_of
 from autorec_core.errors import DataError
 from flows.config import Params
 from flows.registry.loading import load_scorer
 from flows.registry.versions import LIVE, aliased
-from flows.serving.score_files import by_entry, opened
+from flows.serving.read_rows import opened, told
+from flows.serving.score_files import by_entry
 from flows.watching.feedback import Judge
 from flows.watching.journal import Journal
 from flows.watching.reference import Reference
@@ -41,7 +43,8 @@ def take_file(
     )
     counted = left_out = 0
     loss = None
-    with opened(source, entry if by_entry(entry, source) else None) as chunks:
+    bad = bad_rows_of(entry)
+    with opened(source, entry if by_entry(entry, source) else None, bad) as chunks:
         for table, _ in chunks:
             try:
                 taken, left, loss = judge.take(table.to_pandas())
@@ -49,6 +52,8 @@ def take_file(
                 raise DataError(f"{source}: {error}") from error
             counted, left_out = counted + taken, left_out + left
     say(f"{counted:,} rows with labels were counted for version {version.number} of {dataset}.")
+    if bad.rows:
+        say(f"{source}: {told(bad)}")
     if left_out:
         say(
             f"{left_out:,} rows were left out, because the version learned from them or they have "
