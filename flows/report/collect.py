@@ -21,6 +21,7 @@ from flows.report.facts import (
     CurvePoint,
     Expectation,
     Figures,
+    JoinedTable,
     Registered,
     Run,
     Split,
@@ -82,6 +83,10 @@ def collect(params: Params, places: Places) -> Run:
             warnings=tuple(run_warnings(places)),
             mode="search" if plan is None else plan.mode,
             reason="" if plan is None else plan.reason,
+            tables=tuple(
+                JoinedTable(one.name, one.joins, profile["tables"][one.name], one.columns)
+                for one in schema.tables
+            ),
         )
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(
