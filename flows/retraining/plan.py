@@ -85,13 +85,19 @@ def deciding(params: Mapping[str, Any], dataset: str) -> dict[str, Any]:
         dataset: The data set.
     """
     sections = {name: params.get(name) for name in _DECIDING}
-    sections["dataset"] = params["datasets"][dataset]
+    entry = dict(params["datasets"][dataset])
+    tables = entry.pop("tables", None) or {}
+    sections |= {"dataset": entry} | {f"table {name}": table for name, table in tables.items()}
     return {
-        name: {key: v for key, v in content.items() if key not in _NOT_DECIDING.get(name, ())}
+        name: {key: v for key, v in content.items() if key not in _left_out(name)}
         if isinstance(content, Mapping)
         else content
         for name, content in sections.items()
     }
+
+
+def _left_out(section: str) -> tuple[str, ...]:
+    return _NOT_DECIDING.get("dataset" if section.startswith("table ") else section, ())
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
