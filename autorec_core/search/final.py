@@ -46,10 +46,22 @@ def best_of(
             rows, or else the better half of the different trials, at most `MOST_MEMBERS`.
     """
     completed = _distinct(trial for trial in result.leaderboard if trial.status == "completed")
-    if ensemble is None:
-        half = (len(completed) + 1) // 2
-        ensemble = 1 if rows >= SMALL else min(MOST_MEMBERS, half)
-    return tuple(completed[:ensemble])
+    half = (len(completed) + 1) // 2
+    return tuple(completed[: ensemble_size(rows, half, ensemble)])
+
+
+def ensemble_size(rows: int, most: int, ensemble: int | None = None) -> int:
+    """Returns the number of candidates that a model averages.
+
+    Args:
+        rows: Number of rows that candidates learn from.
+        most: The most that are worth averaging, unless `ensemble` says otherwise.
+        ensemble: The wanted number; None for one if there are at least `SMALL` rows, or else `most`
+            but not more than `MOST_MEMBERS`.
+    """
+    if ensemble is not None:
+        return ensemble
+    return 1 if rows >= SMALL else min(MOST_MEMBERS, most)
 
 
 def _distinct(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
