@@ -202,6 +202,8 @@ class Run:
         params: Every parameter of the workspace by its dotted path.
         warnings: Warnings that readers need to judge the figures, as sentences.
         tables: The side tables. Raw rows do not have their columns.
+        raw_columns: The columns that raw rows must have.
+        time_features: What the time of a row yields.
     """
 
     dataset: str
@@ -231,12 +233,8 @@ class Run:
     params: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
     tables: tuple[JoinedTable, ...] = ()
-
-    @property
-    def raw_columns(self) -> list[str]:
-        """The columns that raw rows must have: all but those of the side tables."""
-        joined = {name for table in self.tables for name in table.columns}
-        return [name for name in (*self.columns, *self.splits[0].missing) if name not in joined]
+    raw_columns: tuple[str, ...] = ()
+    time_features: tuple[str, ...] = ()
 
     @property
     def model(self) -> Figures:
