@@ -201,6 +201,8 @@ class Run:
         lineage: Commit, hashes and seed of the version.
         params: Every parameter of the workspace by its dotted path.
         warnings: Warnings that readers need to judge the figures, as sentences.
+        mode: "search", or "settings" if known settings were trained without a search.
+        reason: Why this mode, as a sentence; "" if the run has no record of it.
         tables: The side tables. Raw rows do not have their columns.
         raw_columns: The columns that raw rows must have.
         time_features: What the time of a row yields.
@@ -232,6 +234,8 @@ class Run:
     lineage: Mapping[str, str]
     params: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
+    mode: str = "search"
+    reason: str = ""
     tables: tuple[JoinedTable, ...] = ()
     raw_columns: tuple[str, ...] = ()
     time_features: tuple[str, ...] = ()

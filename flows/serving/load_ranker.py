@@ -41,8 +41,8 @@ class History:
         if lacking:
             named = " and no ".join(f"`{role}`" for role in lacking)
             raise DataError(
-                f"The entry of {self.places.dataset} in params.yaml names no {named} column, so "
-                "there is nobody to recommend to or nothing to recommend."
+                f"The entry of {self.places.dataset} in params.yaml has no {named} column. "
+                "Recommending needs both, user and item."
             )
         object.__setattr__(self, "user", self.entry.user)
         object.__setattr__(self, "item", self.entry.item)
