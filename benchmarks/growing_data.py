@@ -118,7 +118,7 @@ def different_rows(strategy: str, folder: Path) -> dict[str, Any]:
 
 def rates(rows: pd.DataFrame) -> pd.Series:
     """Returns the true click rate of each row."""
-    page, ad = rows["page"], rows["ad"]
+    page, ad = rows["page"].astype(int), rows["ad"].astype(int)  # prepared rows hold text
     return 1 / (1 + np.exp(2.0 - 0.5 * page + 0.9 * (-1.0) ** (page + ad)))
 
 

@@ -185,7 +185,8 @@ def too_long(column: pa.Array) -> np.ndarray:
 def too_large(column: pa.Array) -> np.ndarray:
     """Returns which numbers a model cannot hold as float32, bool, shape (rows,)."""
     with np.errstate(invalid="ignore"):
-        return np.abs(column.to_numpy(zero_copy_only=False)) > np.finfo(np.float32).max
+        found: np.ndarray = np.abs(column.to_numpy(zero_copy_only=False)) > np.finfo(np.float32).max
+    return found
 
 
 def outside(column: pa.Array, allowed: Sequence[float]) -> np.ndarray:
