@@ -97,7 +97,9 @@ def ranker_of(version: Version, scorer: RowScorer, history: History) -> Ranker:
     pairs: Pairs[Any]
     if isinstance(scorer, Scorer):
         preprocessor: Preprocessor = scorer.preprocessor
-        pairs = EncodedPairs(scorer)
+        # A time feature of an item depends on the time, which comes with the user.
+        timed = preprocessor.times is not None
+        pairs = TablePairs(scorer) if timed else EncodedPairs(scorer)
     else:
         preprocessor = load_preprocessor(version, history.places.root)
         pairs = TablePairs(scorer)

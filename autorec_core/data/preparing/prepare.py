@@ -18,6 +18,7 @@ from autorec_core.data.compute import LOCAL, Compute
 from autorec_core.data.encoding.learned_schema import NumberStatistics, make_schema
 from autorec_core.data.encoding.numeric import NumericTransform
 from autorec_core.data.encoding.preprocessor import (
+    TIMES,
     UNKNOWN_RATE,
     save_schema,
     save_tables,
@@ -28,6 +29,7 @@ from autorec_core.data.preparing import store
 from autorec_core.data.preparing.encode import write_split
 from autorec_core.data.preparing.identity import RowHashes
 from autorec_core.data.preparing.learn import Learned, learn
+from autorec_core.data.preparing.row_times import add_time_features
 from autorec_core.data.preparing.scratch import Scratch, write_partition
 from autorec_core.data.preparing.split import PARTS, hash_sample, stratified_sample
 from autorec_core.data.preparing.survey import ChunkSurvey, Survey, survey, survey_chunk
@@ -94,7 +96,9 @@ def prepare(
         tables = read_side_tables(entry, raw.parent)
         save_tables(folder, tables)
         found, scratch = _store_rows(entry, split, seed, raw, folder, aside, bad, compute)
-        schema, numeric = _learn(entry.joined, preprocess, folder, scratch, compute)
+        if entry.time_features:
+            add_time_features(entry, scratch, compute).save(folder / TIMES)
+        schema, numeric = _learn(entry, preprocess, folder, scratch, compute)
         profile: dict[str, Any] = {
             "split": {
                 "strategy": split.strategy,
@@ -158,7 +162,7 @@ def _store_rows(
             chosen = stratified_sample(found.strata, entry.sample, seed)
         found, chunks = pass_over(store_chunk, bad, hashes.divided(chosen))
         occurrences = occurrences[chosen]
-    scratch = Scratch(aside, chunks, store.CHUNK_ROWS, tuple(used_columns(entry.joined)))
+    scratch = Scratch(aside, chunks, store.CHUNK_ROWS, tuple(used_columns(entry.extended)))
     parts = found.parts(split, seed, lambda: hashes.identities(apart, chosen))
     scratch.save_rows(parts, occurrences)
     return found, scratch
@@ -227,6 +231,7 @@ def _learn(
     compute: Compute,
 ) -> tuple[Schema, NumericTransform]:
     """Learns vocabularies and statistics from train, and writes them."""
+    time_columns, entry = entry.time_columns, entry.extended
     (folder / "vocabulary").mkdir()
     groups = [(), *_column_groups(entry, scratch)]
     calls = ((entry, preprocess, folder, scratch, names) for names in groups)
@@ -239,6 +244,7 @@ def _learn(
         {name: one.size for name, one in of_column.items()},
         [name for name in (*entry.categorical, *entry.multi_valued) if of_column[name].is_empty],
         numbers,
+        time_columns,
     )
     save_schema(folder, schema, numeric)
     return schema, numeric
