@@ -50,8 +50,8 @@ class SparsePooling:
     """
 
     def __init__(self, layer: History) -> None:
-        keys, values = layer.met()
-        ones = np.ones(len(keys), np.float32)
+        keys, values, *w = layer.met()
+        ones = w[0] if w else np.ones(len(keys), np.float32)
         self._met = csr_array((ones, (keys, values)), shape=(layer.key_num, layer.value_num))
         self._last: _Batch | None = None
 

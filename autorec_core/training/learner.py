@@ -204,6 +204,8 @@ def of_rows(model: keras.Model, batch: Mapping[str, tf.Tensor]) -> Iterator[None
 def _trained_part(recommender: Recommender, model: keras.Model) -> tuple[keras.Model, Any]:
     """What the loss is taken of: logits rather than probabilities, where they can be had."""
     task = recommender.optimizer
+    if hasattr(task, "trained_part"):
+        return task.trained_part(model)
     if task.probability and any(layer.name == "score" for layer in model.layers):
         logits = keras.Model(model.input, model.get_layer("score").output)
         return logits, keras.losses.BinaryCrossentropy(from_logits=True)
