@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,10 @@ from autorec_core.data.schema import Examples, Schema
 from autorec_core.metrics import ce, mse
 
 SWEEPS = 10
-DAMPINGS = tuple(5.0 * 2.0**step for step in range(-6, 11))
-INVERSE_STRENGTHS = tuple(10.0 ** (step / 2) for step in range(-8, 9))
+DAMPINGS = tuple(5.0 * 2.0 ** (step / 4) for step in range(-24, 41))
+INVERSE_STRENGTHS = tuple(10.0 ** (step / 16) for step in range(-64, 65))
+FIRST_STRIDE = 8
+"""The first steps of a choice are this long; the last ones go from neighbour to neighbour."""
 
 
 @dataclass(frozen=True)
@@ -143,22 +145,24 @@ def choose(
 ) -> float:
     """Finds a candidate with the smallest valid loss by descent from `start`.
 
+    The descent begins with long steps and halves them, so that a fine grid costs few fits.
+
     Args:
         candidates: The candidates in rising order.
         start: The candidate to try first.
-        valid_loss: Computes the loss of a candidate on the valid rows.
+        valid_loss: Computes the loss of a candidate on the valid rows. No
+            candidate is computed twice.
     """
-    place = candidates.index(start)
-    least = valid_loss(start)
-    for step in (1, -1):
-        moved = False
-        while 0 <= place + step < len(candidates):
-            loss = valid_loss(candidates[place + step])
-            if not loss < least:
-                break
-            place, least, moved = place + step, loss, True
-        if moved:
-            break
+    loss = cache(lambda place: valid_loss(candidates[place]))
+    place, stride = candidates.index(start), FIRST_STRIDE
+    while stride:
+        near = (place + stride, place - stride)
+        lower = (at for at in near if 0 <= at < len(candidates) and loss(at) < loss(place))
+        best = next(lower, None)
+        if best is None:
+            stride //= 2
+        else:
+            place = best
     return candidates[place]
 
 

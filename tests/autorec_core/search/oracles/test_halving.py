@@ -294,7 +294,7 @@ class TestInterrupted:
         names = [path.stem for path in (result.directory / "checkpoints").glob("*.npz")]
         assert sorted(names) == sorted(f"{t.number:04d}-{t.until:05d}" for t in paused)
         size = (result.directory / "checkpoints" / f"{names[0]}.npz").stat().st_size
-        monkeypatch.setattr("autorec_core.search.store.CHECKPOINT_BYTES", 2 * size + 20)
+        monkeypatch.setattr("autorec_core.search.records.store.CHECKPOINT_BYTES", 2 * size + 20)
         less, _ = search("little room")
         assert found(less) == found(result)
         assert len(list((less.directory / "checkpoints").glob("*.npz"))) <= 2
