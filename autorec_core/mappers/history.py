@@ -162,22 +162,32 @@ class History(keras.layers.Layer):
         self.lengths.assign((histories > 0).sum(axis=1))
         self.penalty.assign(self.l2 / max(len(keys), 1))
 
-    def met(self) -> tuple[np.ndarray, np.ndarray]:
-        """The pairs of a key and a value that the histories hold, each once, ordered by key."""
+    def met(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns the pairs of a key and a value in the histories, each once, ordered by key.
+
+        Returns:
+            Keys, values, and the float32 weight of each value in the history of its key.
+        """
         with tf.init_scope():  # while a graph is being built, too
             histories = self.histories.value.numpy()
         keys, places = np.nonzero(histories)
-        return keys, places if self.paired else histories[keys, places]
+        values = places if self.paired else histories[keys, places]
+        return keys, values, self._weights_at(keys, places)
+
+    def _weights_at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Returns the weights of cells of `histories` that hold a value."""
+        return np.ones(len(rows), np.float32)
 
     def call(self, inputs: Any) -> Any:
         """(batch_size, columns) to (batch_size, dim)."""
         key, own = inputs[:, self.key_column], inputs[:, self.value_column]
         vectors = tf.convert_to_tensor(self.vectors)
-        mine = tf.cast(self._have_met(key, own), vectors.dtype)
+        met = tf.cast(self._have_met(key, own), vectors.dtype)
+        mine = self._own_weight(key, own, met)
         others = (self.pooling or self.pooled)(key, own, mine, vectors)
         if self.l2:
             self.add_loss(2 * self.penalty * tf.nn.l2_loss(vectors))
-        number = tf.gather(tf.convert_to_tensor(self.lengths), key) - mine
+        number = tf.gather(tf.convert_to_tensor(self.lengths), key) - met
         return others * tf.math.rsqrt(tf.maximum(number, 1))[:, None]
 
     def pooled(
@@ -188,7 +198,8 @@ class History(keras.layers.Layer):
         Args:
             key: The rows' keys, shape (rows,).
             own: The rows' values, shape (rows,).
-            mine: 1 where the key has met the value, else 0, shape (rows,).
+            mine: The weight of the value in the history of the key, 0 if they have not met, shape
+                (rows,).
             vectors: The table, shape (value_num, dim).
 
         Returns:
@@ -209,12 +220,30 @@ class History(keras.layers.Layer):
 
     def _sums(self, keys: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
         """The sum of the vectors of all values that each of the keys has met, shape (keys, dim)."""
-        history = tf.gather(tf.convert_to_tensor(self.histories), keys)
         if self.paired:
-            return tf.matmul(tf.cast(history, vectors.dtype), vectors)
+            return tf.matmul(tf.cast(self._pair_weights(keys), vectors.dtype), vectors)
+        history = tf.gather(tf.convert_to_tensor(self.histories), keys)
         there = tf.where(history > 0)
-        looked_up = tf.gather(vectors, tf.gather_nd(history, there))
+        looked_up = self._weighted(tf.gather(vectors, tf.gather_nd(history, there)), keys, there)
         return tf.math.unsorted_segment_sum(looked_up, there[:, 0], tf.size(keys))
+
+    def _pair_weights(self, keys: tf.Tensor) -> tf.Tensor:
+        """The weight of every value in the histories of keys, shape (keys, value_num)."""
+        return tf.gather(tf.convert_to_tensor(self.histories), keys)
+
+    def _weighted(self, vectors: tf.Tensor, keys: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
+        """Multiplies vectors by their weights, where `histories` is a list for each key.
+
+        Args:
+            vectors: The vectors of the values, shape (values, dim).
+            keys: The keys, shape (keys,).
+            there: Which cell of the keys' lists each value is from, shape (values, 2).
+        """
+        return vectors
+
+    def _own_weight(self, key: tf.Tensor, own: tf.Tensor, met: tf.Tensor) -> tf.Tensor:
+        """The weight of each row's value in the history of its key, shape (rows,)."""
+        return met
 
     def _have_met(self, keys: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         """Whether each row's key has met its value: boolean or 1 and 0, shape (rows,)."""

@@ -1,3 +1,5 @@
+"""The rated history mapper: an item by the ratings that it got, or a user by those they gave."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -12,22 +14,60 @@ from autorec_core.block import bounded, choice
 from autorec_core.mappers.base import Mapper
 from autorec_core.mappers.history import History
 
+DAMPING = 5.0
+"""The number of ratings equal to the mean that are added to those of each value."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RatedHistoryMapper(Mapper):
+    """Maps an id to the pooled vectors of the ids that it met, weighted by the ratings.
+
+    With items as keys and users as values, item `i` becomes `g(c + sum_u w[u, i] y[u] / sqrt(n))`
+    over the `n` users `u` that have rated `i`, the row's own user left out. `w[u, i]` is the rating
+    minus the mean rating of `u`, in standard deviations of all ratings. A mean is damped towards
+    that of all ratings. The dot product with a latent vector of the user is an autoencoder
+    (I-AutoRec) that sees each row without the rating that it must predict. With users as keys and
+    items as values it is that of the other side; without `g` it is an asymmetric SVD. The key's own
+    mean is not subtracted: it contains the rating of the row.
+
+    Args:
+        key_column: The place of the column whose history is taken, counted from 0.
+        value_column: The place of the column that the history consists of.
+        key_num: Number of ids of the key column, "unknown" (id 0) included.
+        value_num: Number of ids of the value column, "unknown" (id 0) included.
+        embedding_dim: Width of the vectors.
+        l2: Weight of the vectors' squared norms, summed over the whole table and divided by the
+            number of training rows.
+        activation: The function `g`: "linear" for none, "sigmoid" or "tanh". With "linear" there is
+            no `c` either.
+        max_length: The number of values that are kept of one key if there is no table of all pairs;
+            of longer histories, a random sample.
+
+    Returns:
+        Tensor of shape (batch_size, embedding_dim).
+
+    References:
+        [Sedhain et al., 2015](https://doi.org/10.1145/2740908.2742726);
+        asymmetric SVD: [Koren, 2008](https://doi.org/10.1145/1401890.1401944)
+    """
+
     THESIS: ClassVar[Mapping[str, Any]] = {"l2": 0.0}
 
     key_column: int = bounded(least=0)
     value_column: int = bounded(least=0)
     key_num: int = bounded(least=1)
     value_num: int = bounded(least=1)
-    embedding_dim: int = choice(8, 16, 32, 64, 128, default=32, least=1)
-    l2: float = choice(10.0, 30.0, default=30.0, name="rated_history_l2", least=0)
-    activation: str = choice("linear", "tanh", "sigmoid", default="linear")
+    embedding_dim: int = choice(16, 32, 64, 128, default=32, least=1)
+    l2: float = choice(30.0, 100.0, default=30.0, least=0)
+    activation: str = choice(
+        "sigmoid", "tanh", default="sigmoid", among=("sigmoid", "tanh", "linear")
+    )
+    max_length: int = bounded(300, least=1)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
+        """Builds the pooling on the only input of ids, shape (batch_size, columns)."""
         table = self.only(inputs)
-        layer = RatedHistory(
+        pooled = RatedHistory(
             input_name=table._keras_history.operation.name,
             key_column=self.has_column(table, "key_column"),
             value_column=self.has_column(table, "value_column"),
@@ -35,75 +75,108 @@ class RatedHistoryMapper(Mapper):
             value_num=self.value_num,
             dim=self.embedding_dim,
             l2=self.l2,
-            max_length=300,
-        )
-        out = layer(table)
-        if self.activation != "linear":
-            out = Bend(self.activation)(out)
-        return out
+            max_length=self.max_length,
+        )(table)
+        return pooled if self.activation == "linear" else BiasedActivation(self.activation)(pooled)
 
 
 @keras.saving.register_keras_serializable(package="autorec")
-class Bend(keras.layers.Layer):
-    def __init__(self, activation, **kw):
-        super().__init__(**kw)
-        self.activation = activation
+class BiasedActivation(keras.layers.Layer):
+    """Adds a trained vector and applies a function.
 
-    def build(self, shape):
-        self.bias = self.add_weight(name="bias", shape=(shape[-1],), initializer="zeros")
+    Args:
+        function: The name of a Keras activation.
+    """
 
-    def call(self, x):
-        return keras.activations.get(self.activation)(x + self.bias)
+    def __init__(self, function: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.function = function
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the vector, shape (dim,)."""
+        self.bias = self.add_weight(name="bias", shape=(input_shape[-1],), initializer="zeros")
+
+    def call(self, inputs: Any) -> Any:
+        """Maps (batch_size, dim) to the same shape."""
+        return keras.activations.get(self.function)(inputs + self.bias)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "function": self.function}
 
 
 @keras.saving.register_keras_serializable(package="autorec")
 class RatedHistory(History):
-    SHRINK = 5.0
+    """Pools the vectors of the values that a row's key has met, weighted by the ratings.
 
-    @property
-    def paired(self):
-        return True
+    The arguments are those of `History`.
+    """
 
     def build(self, input_shape: Any) -> None:
+        """Makes room for the ratings too, one for each cell of the histories."""
         super().build(input_shape)
-        self.weights_ = self.add_weight(
-            name="residuals", shape=(self.key_num, self.value_num), dtype="float16",
-            initializer="zeros", trainable=False,
+        self.ratings = self.add_weight(
+            name="ratings",
+            shape=self.histories.shape,
+            dtype="float16",  # three digits are enough, and this is the largest weight of a model
+            initializer="zeros",
+            trainable=False,
         )
 
-    def adapt(self, inputs, labels) -> None:
+    def adapt(self, inputs: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
+        """Takes the histories and their ratings from the training rows.
+
+        Args:
+            inputs: The rows by the name of the model input they feed.
+            labels: The ratings, shape (rows,).
+        """
         super().adapt(inputs, labels)
         table = inputs[self.input_name]
         keys, values = (table[:, at].astype("int64") for at in (self.key_column, self.value_column))
-        labels = np.asarray(labels, np.float64)
-        mean, std = labels.mean(), labels.std() or 1.0
-        count = np.bincount(values, minlength=self.value_num)
-        total = np.bincount(values, labels - mean, minlength=self.value_num)
-        bias = total / (count + self.SHRINK)
-        res = np.zeros((self.key_num, self.value_num), np.float32)
-        res[keys, values] = (labels - mean - bias[values]) / std
-        res[0] = res[:, 0] = 0
-        self.weights_.assign(res)
+        pairs, of_pair = np.unique(keys * self.value_num + values, return_inverse=True)
+        weights = np.bincount(of_pair, residuals(values, labels, self.value_num))
+        weights /= np.bincount(of_pair)
+        histories = self.histories.numpy()
+        rows, columns = np.nonzero(histories)
+        met = columns if self.paired else histories[rows, columns]
+        ratings = np.zeros(histories.shape, np.float16)
+        ratings[rows, columns] = weights[np.searchsorted(pairs, rows * self.value_num + met)]
+        self.ratings.assign(ratings)
 
-    def met(self):
+    def _weights_at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         with tf.init_scope():
-            h = self.histories.value.numpy()
-            r = self.weights_.value.numpy()
-        keys, places = np.nonzero(h)
-        return keys, places, r[keys, places].astype(np.float32)
+            ratings = self.ratings.value.numpy()
+        return np.asarray(ratings[rows, columns].astype(np.float32))
 
-    def call(self, inputs):
-        key, own = inputs[:, self.key_column], inputs[:, self.value_column]
-        vectors = tf.convert_to_tensor(self.vectors)
-        at = tf.stack([key, own], axis=1)
-        mine = tf.cast(tf.gather_nd(tf.convert_to_tensor(self.weights_), at), vectors.dtype)
-        met = tf.cast(tf.gather_nd(tf.convert_to_tensor(self.histories), at), vectors.dtype)
-        others = (self.pooling or self.pooled)(key, own, mine, vectors)
-        if self.l2:
-            self.add_loss(2 * self.penalty * tf.nn.l2_loss(vectors))
-        number = tf.gather(tf.convert_to_tensor(self.lengths), key) - met
-        return others * tf.math.rsqrt(tf.maximum(number, 1))[:, None]
+    def _pair_weights(self, keys: tf.Tensor) -> tf.Tensor:
+        return tf.gather(tf.convert_to_tensor(self.ratings), keys)
 
-    def _sums(self, keys, vectors):
-        history = tf.gather(tf.convert_to_tensor(self.weights_), keys)
-        return tf.matmul(tf.cast(history, vectors.dtype), vectors)
+    def _weighted(self, vectors: tf.Tensor, keys: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
+        weights = tf.gather_nd(tf.gather(tf.convert_to_tensor(self.ratings), keys), there)
+        return vectors * tf.cast(weights, vectors.dtype)[:, None]
+
+    def _own_weight(self, key: tf.Tensor, own: tf.Tensor, met: tf.Tensor) -> tf.Tensor:
+        ratings = tf.convert_to_tensor(self.ratings)
+        if self.paired:
+            return tf.cast(tf.gather_nd(ratings, tf.stack([key, own], axis=1)), met.dtype)
+        same = tf.gather(tf.convert_to_tensor(self.histories), key) == own[:, None]
+        found = tf.where(same, tf.gather(ratings, key), tf.zeros([], ratings.dtype))
+        return met * tf.cast(tf.reduce_sum(found, axis=1), met.dtype)
+
+
+def residuals(values: np.ndarray, labels: np.ndarray, value_num: int) -> np.ndarray:
+    """Returns ratings minus the damped mean of their value, in standard deviations.
+
+    Args:
+        values: The value's id of each row, shape (rows,).
+        labels: The ratings, shape (rows,).
+        value_num: Number of ids of the value.
+
+    Returns:
+        float64, shape (rows,).
+    """
+    labels = np.asarray(labels, np.float64)
+    centred = (labels - labels.mean()) / (labels.std() or 1.0)
+    sums = np.bincount(values, centred, minlength=value_num)
+    means = sums / (np.bincount(values, minlength=value_num) + DAMPING)
+    return np.asarray(centred - means[values])

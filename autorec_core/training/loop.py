@@ -71,7 +71,8 @@ def train(
     model = build_model(recommender, seed)
     rows = adapted(model, [train])
     learner = Learner(recommender, model, recommender.training.rows_a_step(len(train)))
-    training = Progress(learner, Predictor(model), valid, metric, task, budget)
+    predictor = Predictor(model)
+    training = Progress(learner, predictor, valid, metric, task, budget)
     training.begin(_decides(recommender, budget, objective, seed, len(train)), checkpoint)
     steps = -(-len(train) // learner.batch_size)
     parts = min(budget.evaluations_an_epoch(len(train)), steps)
@@ -85,6 +86,7 @@ def train(
     paused = training.checkpoint() if stopped == "paused" else None
     best = training.best
     learner.set_weights(best.weights)
+    predicted = predictor(valid.inputs)
     trained = Trained(
         model=model,
         objective=objective,
@@ -95,6 +97,7 @@ def train(
         schedule=Schedule(best.path, parts, learner.batch_size),
         constant_score=constant_score,
         stopped=stopped,
+        predicted=predicted,
         checkpoint=paused,
     )
     return best_untrained(trained, recommender, train, valid, training.untrained, seed)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from autorec_core.metrics import objective_metric
 from autorec_core.training.checkpoint import Checkpoint
 from autorec_core.training.errors import FailedTrial
@@ -63,6 +65,7 @@ class Outcome:
         curve: One row an evaluation.
         schedule: How to train as long on other rows.
         seconds: How long it took; of a trial that went on, this time alone.
+        predicted: What its model predicts for the valid rows, float32, shape (valid rows,).
         model: Its .keras file, if wanted.
         reason: Why it failed.
         passing: Whether it failed for want of something another time may have, such as memory.
@@ -81,6 +84,7 @@ class Outcome:
     passing: bool = False
     stopped: Stopped | None = None
     checkpoint: bytes | None = None
+    predicted: np.ndarray | None = field(default=None, compare=False)
 
 
 def run_trial(task: Task, report: Callable[[dict[str, float]], None] | None = None) -> Outcome:
@@ -139,6 +143,7 @@ def run_trial(task: Task, report: Callable[[dict[str, float]], None] | None = No
         model=model_file(trained.model) if wanted else None,
         stopped=trained.stopped,
         checkpoint=None if paused is None else paused.to_bytes(),
+        predicted=np.asarray(trained.predicted, np.float32).reshape(-1),
     )
 
 

@@ -47,7 +47,8 @@ def best_untrained(
 
     def candidate(schedule: Schedule) -> Trained:
         model, _ = prepared(recommender, [train], schedule, seed)
-        found = task_metrics(task, valid.labels, predict(model, valid.inputs))
+        predicted = predict(model, valid.inputs)
+        found = task_metrics(task, valid.labels, predicted)
         return dataclasses.replace(
             trained,
             model=model,
@@ -55,13 +56,14 @@ def best_untrained(
             best_step=0,
             metrics=found,
             schedule=schedule,
+            predicted=predicted,
         )
 
     best, errors = trained, 1.0
     if all(one.better(untrained[one.name], trained.metrics[one.name]) for one in (metric, own)):
         # Drawn at random for the most part, and drawn anew by every trial.
         best, errors = candidate(schedule), 2.0
-    predicted = predict(best.model, valid.inputs)
+    predicted = best.predicted
 
     def knows_more_than(constant: np.ndarray) -> bool:
         return any(
@@ -73,7 +75,7 @@ def best_untrained(
         return best
     constant = candidate(dataclasses.replace(schedule, constant=True))
     # A task optimizer of somebody else's may not add the mean.
-    return best if knows_more_than(predict(constant.model, valid.inputs)) else constant
+    return best if knows_more_than(constant.predicted) else constant
 
 
 def prepared(

@@ -45,9 +45,9 @@ def run(params: Params, places: Places) -> None:
             directory=places.search / "trials",
             listener=Listeners([Display(Console()), TrialLog(report)]),
         )
-        members = best_of(result, len(train), params.train.ensemble)
+        members = best_of(result, len(train), valid.labels, params.train.ensemble)
         if params.train.refit:
-            models = "the winner" if len(members) == 1 else f"the {len(members)} best models"
+            models = "the winner" if len(members) == 1 else f"{len(members)} good models"
             print(f"Training {models} again on train and valid together ...")
         final = finish(
             result,
@@ -57,6 +57,7 @@ def run(params: Params, places: Places) -> None:
             budget=settings.budget,
             seed=settings.seed,
             refitting=params.train.refit,
+            max_latency_ms=params.train.max_latency_ms,
         )
         _write_winner(result, final, places)
         files = write_tables(places.search, result.leaderboard, result.metric)
