@@ -5,11 +5,14 @@ PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,\
 	$(shell $(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(name))))
 # One tester more than processors on the smallest machine: many tests wait for servers and processes.
 TESTERS ?= 3
+MINUTES ?= 30
+SEED ?= 1
+FAULT ?=
 BIN := .venv/bin
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down test bench docs lint typecheck format lock clean
+.PHONY: help install run up down test chaos bench docs lint typecheck format lock sbom audit clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +50,9 @@ down: install  ## Stop exactly these.
 test: lint typecheck  ## Lint, types, import rules and every test.
 	$(BIN)/python -m pytest -n $(TESTERS) --dist loadscope
 
+chaos: install  ## Break an installation at random for MINUTES (30), by SEED (1); FAULT picks some.
+	@PYTHONPATH=tests $(BIN)/python -m chaos --minutes $(MINUTES) --seed $(SEED) --only "$(FAULT)"
+
 bench: install  ## Speeds beside Keras, KerasTuner and DeepCTR-Torch, as ratios within one run.
 	$(BIN)/python benchmarks/speed.py --ratings $(RATINGS)
 
@@ -68,6 +74,16 @@ format: install  ## Bring the code into the house's form.
 
 lock: install  ## Pin all packages anew, with hashes and without any address.
 	$(BIN)/uv pip compile pyproject.toml --group dev --group docs --universal --generate-hashes --no-header -q -o requirements.lock
+
+# Tools that only these two need are not in the lock; uv keeps them apart from .venv.
+sbom: install  ## Write reports/sbom.json: every package with its licence (CycloneDX).
+	@mkdir -p reports
+	@$(BIN)/uv tool run -q --from 'cyclonedx-bom>=7,<8' cyclonedx-py environment $(BIN)/python \
+		--pyproject pyproject.toml --output-reproducible -o reports/sbom.json
+	@echo "reports/sbom.json"
+
+audit: install  ## Look up known holes of the lock's packages (asks pypi.org).
+	@$(BIN)/uv tool run -q --from 'pip-audit>=2.9,<3' pip-audit --require-hashes --disable-pip -r requirements.lock
 
 clean:  ## Remove .venv and tool caches; data, models and the tracking store stay.
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

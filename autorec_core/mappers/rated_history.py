@@ -51,6 +51,7 @@ class RatedHistoryMapper(Mapper):
         asymmetric SVD: [Koren, 2008](https://doi.org/10.1145/1401890.1401944)
     """
 
+    ADAPTED: ClassVar[tuple[str, ...]] = ("l2",)
     THESIS: ClassVar[Mapping[str, Any]] = {"l2": 0.0}
 
     key_column: int = bounded(least=0)
@@ -134,8 +135,8 @@ class RatedHistory(History):
         table = inputs[self.input_name]
         keys, values = (table[:, at].astype("int64") for at in (self.key_column, self.value_column))
         pairs, of_pair = np.unique(keys * self.value_num + values, return_inverse=True)
-        weights = np.bincount(of_pair, residuals(values, labels, self.value_num))
-        weights /= np.bincount(of_pair)
+        sums = np.bincount(of_pair, residuals(values, labels, self.value_num))
+        weights = sums / np.bincount(of_pair)
         histories = self.histories.numpy()
         rows, columns = np.nonzero(histories)
         met = columns if self.paired else histories[rows, columns]

@@ -63,11 +63,11 @@ def best_of(
     if rows < SMALL:
         half = (len(completed) + 1) // 2
         return tuple(completed[: ensemble or min(MOST_MEMBERS, half)])
-    known = {trial.number: result.predictions(trial) for trial in completed}
-    able = [trial for trial in completed if known[trial.number] is not None]
-    if ensemble == 1 or not able or able[0] is not completed[0]:
+    pairs = [(trial, result.predictions(trial)) for trial in completed]
+    known = [(trial, predicted) for trial, predicted in pairs if predicted is not None]
+    if ensemble == 1 or not known or known[0][0] is not completed[0]:
         return tuple(completed[:1])
-    predictions = [known[trial.number] for trial in able]
+    able, predictions = zip(*known, strict=True)
     chosen = select(result.metric, labels, predictions, ensemble or MOST_MEMBERS)
     members = [able[place] for place in islice(cycle(chosen), ensemble or MOST_MEMBERS)]
     return tuple(members if ensemble else _affordable(members, result.leaderboard))

@@ -68,6 +68,7 @@ class Learner:
 
     def __init__(self, recommender: Recommender, model: keras.Model, batch_size: int) -> None:
         self.model = model
+        self._size = tf.Variable(batch_size, dtype=tf.int32, trainable=False)
         self.batch_size = batch_size
         self._training = recommender.training
         self._trained, self._loss = _trained_part(recommender, model)
@@ -83,6 +84,16 @@ class Learner:
             self._other.build(model.trainable_variables)
         self._run = tf.function(self._steps, autograph=False)
         self._compiled: Any = None
+
+    @property
+    def batch_size(self) -> int:
+        """Rows a step."""
+        return self._batch_size
+
+    @batch_size.setter
+    def batch_size(self, size: int) -> None:
+        self._batch_size = size
+        self._size.assign(size)
 
     @property
     def learning_rate(self) -> float:
@@ -154,7 +165,7 @@ class Learner:
     def _steps(
         self, inputs: dict[str, tf.Tensor], labels: tf.Tensor, order: tf.Tensor
     ) -> tf.Tensor:
-        rows, size = tf.size(order), self.batch_size
+        rows, size = tf.size(order), self._size.read_value()
 
         def body(start: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             taken = order[start : start + size]
@@ -204,8 +215,6 @@ def of_rows(model: keras.Model, batch: Mapping[str, tf.Tensor]) -> Iterator[None
 def _trained_part(recommender: Recommender, model: keras.Model) -> tuple[keras.Model, Any]:
     """What the loss is taken of: logits rather than probabilities, where they can be had."""
     task = recommender.optimizer
-    if hasattr(task, "trained_part"):
-        return task.trained_part(model)
     if task.probability and any(layer.name == "score" for layer in model.layers):
         logits = keras.Model(model.input, model.get_layer("score").output)
         return logits, keras.losses.BinaryCrossentropy(from_logits=True)

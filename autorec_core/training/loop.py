@@ -14,12 +14,12 @@ from autorec_core.metrics import objective_metric
 from autorec_core.recommender import Recommender
 from autorec_core.training.batches import Batches, Chunk
 from autorec_core.training.checkpoint import Checkpoint
-from autorec_core.training.learner import Learner, build_model
-from autorec_core.training.prediction import Predictor
+from autorec_core.training.compiled import Compiled
+from autorec_core.training.learner import Learner
 from autorec_core.training.progress import Progress, Report
 from autorec_core.training.rows import Rows
 from autorec_core.training.schedule import Budget, Limits, Schedule, Trained
-from autorec_core.training.untrained import adapted, best_untrained, means, prepared
+from autorec_core.training.untrained import best_untrained, means, prepared
 
 
 def train(
@@ -33,6 +33,7 @@ def train(
     report: Report | None = None,
     limits: Limits | None = None,
     checkpoint: Checkpoint | None = None,
+    compiled: Compiled | None = None,
 ) -> Trained:
     """Trains one resolved recommender: a pure function of its arguments.
 
@@ -53,6 +54,7 @@ def train(
         report: Called with each row of the curve as it comes.
         limits: Where to stop before the budget is over; None for nowhere.
         checkpoint: Of this training when it was paused; None begins at the begin.
+        compiled: The candidate's compiled model, if there is one; its weights change.
 
     Raises:
         FailedTrial: The candidate cannot be built, its loss becomes NaN, or memory runs out.
@@ -68,16 +70,17 @@ def train(
             f"{objective} cannot be computed: the {len(valid):,} valid rows do not have both "
             "labels. Choose another `search.objective` or `split.strategy`, or bring more rows."
         )
-    model = build_model(recommender, seed)
-    rows = adapted(model, [train])
-    learner = Learner(recommender, model, recommender.training.rows_a_step(len(train)))
-    predictor = Predictor(model)
-    training = Progress(learner, predictor, valid, metric, task, budget)
+    compiled = compiled or Compiled(recommender, train, seed)
+    compiled.begin(recommender)
+    learner = compiled.learner
+    training = Progress(learner, compiled.predictor, valid, metric, task, budget)
     training.begin(_decides(recommender, budget, objective, seed, len(train)), checkpoint)
     steps = -(-len(train) // learner.batch_size)
     parts = min(budget.evaluations_an_epoch(len(train)), steps)
     stopped = training.run(
-        _parts_of_epochs(learner, rows, budget.epochs * parts, parts, seed, training.steps),
+        _parts_of_epochs(
+            learner, compiled.rows, budget.epochs * parts, parts, seed, training.steps
+        ),
         recommender.training.decay,
         limits or Limits(),
         budget.epochs * parts,
@@ -85,10 +88,10 @@ def train(
     )
     paused = training.checkpoint() if stopped == "paused" else None
     best = training.best
-    learner.set_weights(best.weights)
-    predicted = predictor(valid.inputs)
+    compiled.end(best.weights)
+    predicted = compiled.predictor(valid.inputs)
     trained = Trained(
-        model=model,
+        model=compiled.model,
         objective=objective,
         score=best.score,
         best_step=best.step,

@@ -252,7 +252,7 @@ def split_name(params: Params, group: Group) -> str:
     source, fold = group.source, group.fold
     entry = params.dataset(source.dataset)
     decides = [entry.model_dump(), params.split.model_dump(), params.preprocess.model_dump()]
-    parts = [decides, source.sha256, source.most, group.seed]
+    parts: list[Any] = [decides, source.sha256, source.most, group.seed]
     if fold is not None:
         parts += [fold.protocol, fold.number, [_sha256(file) for file in fold.files]]
     text = json.dumps(parts, sort_keys=True, default=str)

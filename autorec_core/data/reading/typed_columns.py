@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,13 @@ def used_columns(entry: DatasetParams) -> list[str]:
 
 
 def typed_columns(
-    entry: DatasetParams, file: Path, table: pa.Table, *, check_labels: bool, coded: bool
+    entry: DatasetParams,
+    file: Path,
+    table: pa.Table,
+    *,
+    check_labels: bool,
+    coded: bool,
+    wanted: Sequence[str] | None = None,
 ) -> tuple[dict[str, pa.Array], list[tuple[np.ndarray, str, str]]]:
     """Converts columns to their types, and finds the rows that break a rule.
 
@@ -32,6 +38,7 @@ def typed_columns(
         table: The rows as they are in the file.
         check_labels: Whether a label is wrong if it is not allowed by the entry's facts.
         coded: Whether categorical columns become dictionaries.
+        wanted: The columns to convert; None for all that are used.
 
     Returns:
         The typed columns, and for each rule which rows break it (bool, shape (rows,)), the column
@@ -40,7 +47,7 @@ def typed_columns(
     Raises:
         DataError: A column is missing, or its type does not suit its role.
     """
-    wanted = used_columns(entry)
+    wanted = used_columns(entry) if wanted is None else wanted
     check_columns(file, wanted, table.column_names)
     columns: dict[str, pa.Array] = {}
     faults: list[tuple[np.ndarray, str, str]] = []

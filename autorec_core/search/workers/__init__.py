@@ -9,7 +9,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from pathlib import Path
 from typing import Any, Protocol
 
-from autorec_core.training import Outcome, Rows, StoredRows, Task, run_trial
+from autorec_core.training import CompiledModels, Outcome, Rows, StoredRows, Task, run_trial
 
 Row = dict[str, float]
 
@@ -48,6 +48,7 @@ class InlineWorkers:
 
     def __init__(self, report: Callable[[int, Row], None]) -> None:
         self._report = report
+        self._models = CompiledModels()
 
     def share(self, rows: Rows, folder: Path) -> Rows:
         """The rows themselves."""
@@ -56,7 +57,8 @@ class InlineWorkers:
     def submit(self, task: Task) -> Future[Outcome]:
         """Runs the trial before it returns; a bug in it is raised here."""
         future: Future[Outcome] = Future()
-        future.set_result(run_trial(task, lambda row: self._report(task.number, row)))
+        outcome = run_trial(task, lambda row: self._report(task.number, row), self._models)
+        future.set_result(outcome)
         return future
 
     def rows(self) -> Iterator[tuple[int, Row]]:

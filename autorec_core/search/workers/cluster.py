@@ -18,7 +18,7 @@ from typing import Any
 from distributed import get_worker
 from distributed.scheduler import KilledWorker
 
-from autorec_core.cluster import connect
+from autorec_core.cluster import Watch, connect
 from autorec_core.search.workers import Row
 from autorec_core.search.workers.processes import make_ready
 from autorec_core.training import Outcome, Rows, StoredRows, Task, run_trial
@@ -43,6 +43,7 @@ class DaskWorkers:
 
     def __init__(self, address: str, size: int | None) -> None:
         self._client = connect(address)
+        self._watch = Watch(self._client)
         self.size = size or len(self._client.scheduler_info(n_workers=-1)["workers"])
         self._executor = self._client.get_executor(pure=False)
         self._shared: list[tuple[Rows, Any]] = []
@@ -56,17 +57,27 @@ class DaskWorkers:
         return len(self._shared) - 1
 
     def submit(self, task: Task) -> Future[Outcome]:
-        """Hands the trial to the cluster."""
+        """Hands the trial to the cluster.
+
+        Raises:
+            UnreachableError: The cluster is lost.
+        """
+        self._watch.wait()
         rows = [self._still_there(place) for place in (task.train, task.valid)]
         bare = replace(task, train=_BESIDE, valid=_BESIDE, checkpoint=None)
-        checkpoint = task.checkpoint and self._client.scatter(task.checkpoint, hash=False)
+        checkpoint = task.checkpoint and self._scattered(task.checkpoint)
         outcome: Future[Outcome] = self._executor.submit(
             _run_on_cluster, bare, *rows, checkpoint, self._topic
         )
         return outcome
 
     def rows(self) -> Iterator[tuple[int, Row]]:
-        """Rows that the workers have sent."""
+        """Rows that the workers have sent.
+
+        Raises:
+            UnreachableError: The cluster is lost.
+        """
+        self._watch.check()
         while not self._rows.empty():
             yield self._rows.get()
 
@@ -77,7 +88,13 @@ class DaskWorkers:
         self._client.close()
 
     def _sent(self, rows: Rows) -> Any:
-        return self._client.scatter(rows, broadcast=True, hash=False)
+        return self._scattered(rows, broadcast=True)
+
+    def _scattered(self, content: Any, *, broadcast: bool = False) -> Any:
+        try:
+            return self._client.scatter(content, broadcast=broadcast, hash=False)
+        except (TimeoutError, OSError) as error:  # the last worker went in this moment
+            raise self._watch.lost() from error
 
     def _still_there(self, place: Any) -> Any:
         """The rows on the cluster, sent again if all workers that had them are gone."""

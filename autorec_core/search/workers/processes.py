@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from autorec_core.search.workers import Row
-from autorec_core.training import Outcome, Rows, StoredRows, Task, run_trial
+from autorec_core.training import CompiledModels, Outcome, Rows, StoredRows, Task, run_trial
 
-_TRIALS_A_PROCESS = 20  # a process grows by some 10 MB a trial, so it is replaced now and then
+_MODELS_A_PROCESS = 20  # a process grows by 10 MB for each model, so it is replaced now and then
 
 
 class ProcessWorkers:
@@ -40,14 +40,18 @@ class ProcessWorkers:
     def __init__(self, size: int) -> None:
         self.size = size
         self._slots = [_Slot() for _ in range(size)]
+        self._ran: dict[int, _Slot] = {}
 
     def share(self, rows: Rows, folder: Path) -> StoredRows:
         """Writes the rows once, for all processes to map into memory."""
         return rows.save(folder)
 
     def submit(self, task: Task) -> Future[Outcome]:
-        """Runs the trial in a process that has none."""
-        slot = next(slot for slot in self._slots if slot.free)
+        """Runs the trial in a process that has none, if possible the one that has its model."""
+        free = [slot for slot in self._slots if slot.free]
+        earlier = self._ran.get(task.number)
+        slot = earlier if earlier in free else free[0]
+        self._ran[task.number] = slot
         return slot.submit(task)
 
     def rows(self) -> Iterator[tuple[int, Row]]:
@@ -62,11 +66,11 @@ class ProcessWorkers:
 
 
 class _Slot:
-    """One worker process, renewed when it has died or has run enough trials."""
+    """One worker process, renewed when it has died or has built enough models."""
 
     def __init__(self) -> None:
         self._running: Future[Outcome] | None = None
-        self._done = 0
+        self._built = 0
         self._start()
 
     @property
@@ -74,12 +78,12 @@ class _Slot:
         return self._running is None or self._running.done()
 
     def submit(self, task: Task) -> Future[Outcome]:
-        if self._done >= _TRIALS_A_PROCESS or self._has_died():
+        self._built += self._has_built()
+        if self._built >= _MODELS_A_PROCESS or self._has_died():
             self.close(kill=False)
             self._start()
         with _without_main_module():
             self._running = self._pool.submit(_run_reporting, task)
-        self._done += 1
         return self._running
 
     def rows(self) -> Iterator[tuple[int, Row]]:
@@ -98,7 +102,8 @@ class _Slot:
         self._writer.close()
 
     def _start(self) -> None:
-        self._done = 0
+        self._built = 0
+        self._running = None
         context = SpawnContext()
         self._reader, self._writer = context.Pipe(duplex=False)
         self._pool = ProcessPoolExecutor(
@@ -111,16 +116,25 @@ class _Slot:
             self._pool.submit(make_ready)  # while the search prepares
 
     def _has_died(self) -> bool:
+        return isinstance(self._error(), BrokenProcessPool)
+
+    def _has_built(self) -> bool:
+        """Whether its last trial has built a model."""
         running = self._running
-        return (
-            running is not None
-            and running.done()
-            and not running.cancelled()
-            and isinstance(running.exception(), BrokenProcessPool)
-        )
+        if running is None or running.cancelled() or self._error() is not None:
+            return False
+        return not running.result().reused
+
+    def _error(self) -> BaseException | None:
+        """What its last trial has ended in, if not in an outcome."""
+        running = self._running
+        if running is None or running.cancelled() or not running.done():
+            return None
+        return running.exception()
 
 
 _progress: multiprocessing.connection.Connection | None = None
+_models = CompiledModels()
 
 
 def _start_worker(progress: Any) -> None:
@@ -168,7 +182,7 @@ def _run_reporting(task: Task) -> Outcome:
         if _progress is not None:
             _progress.send((task.number, row))
 
-    return run_trial(task, report)
+    return run_trial(task, report, _models)
 
 
 @contextmanager

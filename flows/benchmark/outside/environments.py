@@ -64,7 +64,7 @@ class Environment:
             return
         with whole_folder(self.folder) as folder:
             venv.create(folder, with_pip=True, symlinks=True)
-            command = [folder / "bin" / "python", "-m", "pip", "install", "--quiet"]
+            command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
             command += ["--disable-pip-version-check", *self.packages]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
@@ -84,9 +84,10 @@ class Environment:
             DataError: The script fails.
         """
         with tempfile.TemporaryDirectory(prefix="autorec-") as scratch:
-            np.savez(Path(scratch) / "rows.npz", **rows)
+            np.savez(Path(scratch) / "rows.npz", allow_pickle=False, **rows)
             # Packages are found by the place of the interpreter, not by the scripts' first lines.
-            command = [self.folder / "bin" / "python", "-I", SCRIPTS / self.script, scratch]
+            python = str(self.folder / "bin" / "python")
+            command = [python, "-I", str(SCRIPTS / self.script), scratch]
             environ = {**os.environ, **dict.fromkeys(THREADS, "1")}
             done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
             if done.returncode:

@@ -136,7 +136,7 @@ def _surprise(kind: str, **settings: Any) -> Callable[[Splits], np.ndarray]:
 
 def _myfm(splits: Splits) -> np.ndarray:
     schema = splits.schema
-    places = [schema.position(name) for name in (schema.user, schema.item)]
+    places = [schema.position(str(name)) for name in (schema.user, schema.item)]
     rows = {
         "known": splits.known.categorical[:, places],
         "labels": splits.known.label.astype(np.float64),

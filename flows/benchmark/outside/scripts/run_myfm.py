@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def main(folder: Path) -> None:
     np.save(folder / "predicted.npy", model.predict(None, blocks(test)))
 
 
-def _scaled(histories: object) -> object:
+def _scaled(histories: Any) -> Any:
     import scipy.sparse as sparse
 
     histories.data[:] = 1
