@@ -124,7 +124,7 @@ class History(keras.layers.Layer):
 
     @property
     def paired(self) -> bool:
-        """Whether the histories are kept as a table of all pairs, 1 where the two have met."""
+        """Whether the histories are kept as a table of all pairs, a bit for each."""
         return self.key_num * self.value_num <= PAIRS
 
     def build(self, input_shape: Any) -> None:
@@ -136,7 +136,7 @@ class History(keras.layers.Layer):
         )
         self.histories = self.add_weight(
             name="histories",
-            shape=(self.key_num, self.value_num if self.paired else self.max_length),
+            shape=(self.key_num, -(-self.value_num // 8) if self.paired else self.max_length),
             dtype="uint8" if self.paired else "int32",
             initializer="zeros",
             trainable=False,
@@ -157,9 +157,10 @@ class History(keras.layers.Layer):
         keys, values = (table[:, at].astype("int64") for at in (self.key_column, self.value_column))
         if self.paired:
             histories = all_pairs(keys, values, self.key_num, self.value_num)
+            self.histories.assign(np.packbits(histories, axis=1, bitorder="little"))
         else:
             histories = padded_histories(keys, values, self.key_num, self.max_length)
-        self.histories.assign(histories)
+            self.histories.assign(histories)
         self.lengths.assign((histories > 0).sum(axis=1))
         self.penalty.assign(self.l2 / max(len(keys), 1))
 
@@ -169,11 +170,18 @@ class History(keras.layers.Layer):
         Returns:
             Keys, values, and the float32 weight of each value in the history of its key.
         """
-        with tf.init_scope():  # while a graph is being built, too
-            histories = self.histories.value.numpy()
+        histories = self._table()
         keys, places = np.nonzero(histories)
         values = places if self.paired else histories[keys, places]
         return keys, values, self._weights_at(keys, places)
+
+    def _table(self) -> np.ndarray:
+        """Returns the histories: 1 and 0 for all pairs, or a padded list of each key."""
+        with tf.init_scope():  # while a graph is being built, too
+            histories = self.histories.value.numpy()
+        if not self.paired:
+            return np.asarray(histories)
+        return np.unpackbits(histories, axis=1, count=self.value_num, bitorder="little")
 
     def _weights_at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Returns the weights of cells of `histories` that hold a value."""
@@ -230,7 +238,11 @@ class History(keras.layers.Layer):
 
     def _pair_weights(self, keys: tf.Tensor) -> tf.Tensor:
         """The weight of every value in the histories of keys, shape (keys, value_num)."""
-        return tf.gather(tf.convert_to_tensor(self.histories), keys)
+        packed = tf.gather(tf.convert_to_tensor(self.histories), keys)
+        bits = tf.bitwise.right_shift(packed[:, :, None], np.arange(8, dtype=np.uint8)[None, None])
+        bits = tf.bitwise.bitwise_and(bits, tf.ones([], tf.uint8))
+        flat = tf.reshape(bits, [tf.size(keys), -1])
+        return flat[:, : self.value_num]
 
     def _weighted(self, vectors: tf.Tensor, keys: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
         """Multiplies vectors by their weights, where `histories` is a list for each key.
@@ -250,7 +262,9 @@ class History(keras.layers.Layer):
         """Whether each row's key has met its value: boolean or 1 and 0, shape (rows,)."""
         histories = tf.convert_to_tensor(self.histories)
         if self.paired:
-            return tf.gather_nd(histories, tf.stack([keys, values], axis=1))
+            packed = tf.gather_nd(histories, tf.stack([keys, values // 8], axis=1))
+            bit = tf.bitwise.right_shift(packed, tf.cast(values % 8, tf.uint8))
+            return tf.bitwise.bitwise_and(bit, tf.ones([], tf.uint8))
         same = tf.gather(histories, keys) == values[:, None]
         return tf.reduce_any(same & (values > 0)[:, None], 1)
 

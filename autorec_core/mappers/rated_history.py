@@ -14,6 +14,8 @@ from autorec_core.block import bounded, choice
 from autorec_core.mappers.base import Mapper
 from autorec_core.mappers.history import History
 
+LEVELS = 127
+"""The number of steps between 0 and the largest weight; a weight is stored as one of them."""
 DAMPING = 5.0
 """The number of ratings equal to the mean that are added to those of each value."""
 
@@ -116,13 +118,15 @@ class RatedHistory(History):
     def build(self, input_shape: Any) -> None:
         """Makes room for the ratings too, one for each cell of the histories."""
         super().build(input_shape)
+        # Steps of a hundredth of the range are enough, and this is the largest weight of a model.
         self.ratings = self.add_weight(
             name="ratings",
-            shape=self.histories.shape,
-            dtype="float16",  # three digits are enough, and this is the largest weight of a model
+            shape=(self.key_num, self.value_num if self.paired else self.max_length),
+            dtype="int8",
             initializer="zeros",
             trainable=False,
         )
+        self.step = self.add_weight(name="step", initializer="ones", trainable=False)
 
     def adapt(self, inputs: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
         """Takes the histories and their ratings from the training rows.
@@ -137,32 +141,41 @@ class RatedHistory(History):
         pairs, of_pair = np.unique(keys * self.value_num + values, return_inverse=True)
         sums = np.bincount(of_pair, residuals(values, labels, self.value_num))
         weights = sums / np.bincount(of_pair)
-        histories = self.histories.numpy()
+        histories = self._table()
         rows, columns = np.nonzero(histories)
         met = columns if self.paired else histories[rows, columns]
-        ratings = np.zeros(histories.shape, np.float16)
-        ratings[rows, columns] = weights[np.searchsorted(pairs, rows * self.value_num + met)]
+        step = (np.abs(weights).max() or 1.0) / LEVELS
+        ratings = np.zeros(histories.shape, np.int8)
+        found = weights[np.searchsorted(pairs, rows * self.value_num + met)]
+        ratings[rows, columns] = np.round(found / step)
         self.ratings.assign(ratings)
+        self.step.assign(step)
 
     def _weights_at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         with tf.init_scope():
-            ratings = self.ratings.value.numpy()
-        return np.asarray(ratings[rows, columns].astype(np.float32))
+            ratings, step = self.ratings.value.numpy(), self.step.value.numpy()
+        return np.asarray(ratings[rows, columns] * np.float32(step))
 
     def _pair_weights(self, keys: tf.Tensor) -> tf.Tensor:
-        return tf.gather(tf.convert_to_tensor(self.ratings), keys)
+        return self._weights(tf.gather(tf.convert_to_tensor(self.ratings), keys))
 
     def _weighted(self, vectors: tf.Tensor, keys: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
-        weights = tf.gather_nd(tf.gather(tf.convert_to_tensor(self.ratings), keys), there)
-        return vectors * tf.cast(weights, vectors.dtype)[:, None]
+        ratings = tf.gather_nd(tf.gather(tf.convert_to_tensor(self.ratings), keys), there)
+        return vectors * tf.cast(self._weights(ratings), vectors.dtype)[:, None]
 
     def _own_weight(self, key: tf.Tensor, own: tf.Tensor, met: tf.Tensor) -> tf.Tensor:
         ratings = tf.convert_to_tensor(self.ratings)
         if self.paired:
-            return tf.cast(tf.gather_nd(ratings, tf.stack([key, own], axis=1)), met.dtype)
+            found = self._weights(tf.gather_nd(ratings, tf.stack([key, own], axis=1)))
+            return tf.cast(found, met.dtype)
         same = tf.gather(tf.convert_to_tensor(self.histories), key) == own[:, None]
-        found = tf.where(same, tf.gather(ratings, key), tf.zeros([], ratings.dtype))
-        return met * tf.cast(tf.reduce_sum(found, axis=1), met.dtype)
+        weights = self._weights(tf.gather(ratings, key))
+        found = tf.reduce_sum(tf.where(same, weights, tf.zeros_like(weights)), axis=1)
+        return met * tf.cast(found, met.dtype)
+
+    def _weights(self, ratings: tf.Tensor) -> tf.Tensor:
+        """Turns stored ratings into weights, of the same shape."""
+        return tf.cast(ratings, tf.float32) * tf.convert_to_tensor(self.step)
 
 
 def residuals(values: np.ndarray, labels: np.ndarray, value_num: int) -> np.ndarray:

@@ -28,7 +28,7 @@ from autorec_core.zoo.parts import Nodes, Parts, Role
 MIN_HISTORY, MAX_HISTORY = 20, 300
 HISTORY_CELLS = 50_000_000
 """Histories are shortened so that all of them together have at most this many places."""
-HISTORY_SCORE_L2 = 10.0
+HISTORY_SCORE_L2 = choice(3.0, 10.0, 30.0, default=10.0, name="history_score_l2")
 RATED_DIM = choice(32, 64, default=32, name="rated_dim")
 DECODER_L2 = choice(0.03, 0.06, default=0.03, name="decoder_l2")
 PAIR: tuple[tuple[Role, Role], ...] = (("user", "item"), ("item", "user"))
