@@ -1,4 +1,4 @@
-"""From a search's result to the model that goes into service: refit, and the best averaged."""
+"""Makes the final model of a search: the winner, or a mean of the best, trained once more."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import keras
 
 SMALL = 50_000
-"""Training rows below which the valid rows cannot tell the best candidates apart."""
+"""With fewer training rows than this, the valid rows cannot tell the best candidates apart."""
 MOST_MEMBERS = 5
 REFIT_SHARE = 0.5
 """The epochs of all refits together, as a share of the epochs of the search."""
@@ -29,13 +29,13 @@ SEED_STEP = 1_000_003
 
 @dataclass(frozen=True)
 class Final:
-    """The model that a search ends in.
+    """The final model of a search.
 
     Args:
-        model: The compiled Keras model: the winner's, or the mean of the members' predictions.
-        members: The trials that it is made of. A trial that occurs several times was trained with
-            several seeds.
-        refitted: Whether it has learned from the valid rows too.
+        model: The compiled Keras model; with several members it predicts their mean.
+        members: The trials that the model consists of. A trial that occurs several times was
+            trained with several seeds.
+        refitted: Whether the model was trained on the valid rows too.
     """
 
     model: keras.Model
@@ -85,11 +85,21 @@ def _affordable(members: Sequence[TrialRecord], trials: Iterable[TrialRecord]) -
     return kept
 
 
+def ensemble_size(most: int, ensemble: int | None = None) -> int:
+    """Returns the number of settings whose models are averaged, if only these are trained.
+
+    Args:
+        most: The most that are worth averaging, unless `ensemble` says otherwise.
+        ensemble: The wanted number; None for `most`, but not more than `MOST_MEMBERS`.
+    """
+    return min(MOST_MEMBERS, most) if ensemble is None else ensemble
+
+
 def _distinct(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
     """Returns the first of each group of trials with equal hyperparameters or equal curves.
 
-    Equal hyperparameters with more epochs are the same candidate; hyperparameters that decide
-    nothing give equal curves.
+    With equal hyperparameters, the candidate is the same even if it trained longer. If the
+    difference between hyperparameters has no effect, the curves are equal.
     """
     found: list[TrialRecord] = []
     for trial in trials:
@@ -104,7 +114,7 @@ def _distinct(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
 
 
 def _figures(trial: TrialRecord) -> list[dict[str, float]]:
-    """Returns a trial's learning curve without the time it took."""
+    """Returns the learning curve of a trial without its times."""
     return [{name: v for name, v in row.items() if name != "seconds"} for row in trial.curve]
 
 
@@ -119,15 +129,15 @@ def finish(
     refitting: bool = True,
     max_latency_ms: float | None = None,
 ) -> Final:
-    """Makes the final model from a search's best candidates.
+    """Makes the final model from the best candidates of a search.
 
     Args:
         result: The result of the search.
-        members: The trials to average, as `best_of` returns them.
-        known: The rows that candidates learned from.
-        valid: The rows that scored them.
-        budget: How long a candidate may train.
-        seed: The search's seed.
+        members: The trials to average, from `best_of`.
+        known: The training rows of the search.
+        valid: The validation rows of the search.
+        budget: How long a candidate was allowed to train.
+        seed: The seed of the search.
         refitting: Whether each member is trained once more on `known` and `valid` together.
         max_latency_ms: Members are left out, the last first, until the model scores one row in this
             time, in milliseconds; None for no limit. The first member always stays.
@@ -145,7 +155,7 @@ def finish(
             made = refit(candidate, [known, valid], schedule=trial.schedule, seed=own_seed)
         elif trial is result.best and own_seed == seed:
             made = result.load_model()
-        else:  # with the search's seed, this is the model that the trial had
+        else:  # the same settings and seed give the same model as in the search
             made = train(
                 candidate,
                 known,

@@ -60,6 +60,18 @@ def made(run: Run) -> str:
     return f"; the model is the mean of trials {', '.join(first)} and {last}{again}"
 
 
+TRAINED = {
+    "search": "by a search",
+    "settings": "with the champion's settings, without a search",
+}
+"""How a model was trained, by the mode of its run."""
+
+
+def trained(mode: str, reason: str) -> str:
+    """Returns a sentence on the mode of a training, and the reason for it; "" without a reason."""
+    return f"Trained {TRAINED[mode]}. {reason}" if reason else ""
+
+
 def standing(run: Run) -> str:
     """Returns the model's state in the registry: version, aliases, decision."""
     version = run.version
