@@ -27,7 +27,7 @@ from autorec_core.data.encoding.preprocessor import (
 from autorec_core.data.labels import upper_ends
 from autorec_core.data.preparing import store
 from autorec_core.data.preparing.encode import write_split
-from autorec_core.data.preparing.identity import RowHashes
+from autorec_core.data.preparing.identity import OCCURRENCE, RowHashes
 from autorec_core.data.preparing.learn import Learned, learn
 from autorec_core.data.preparing.row_times import add_time_features
 from autorec_core.data.preparing.scratch import Scratch, write_partition
@@ -40,6 +40,7 @@ from autorec_core.data.reading.side_tables import read_side_tables
 from autorec_core.data.reading.typed_columns import used_columns
 from autorec_core.data.schema import Schema
 from autorec_core.data.side_table import SideTable, join_all
+from autorec_core.errors import DataError, listed
 from autorec_core.files import whole_folder, write_json
 
 GROUPS = 32
@@ -84,6 +85,8 @@ def prepare(
     Raises:
         DataError: The raw file is not what the entry says, or `out` cannot be written.
     """
+    if taken := [name for name in (store.ROW_NUMBER, OCCURRENCE) if name in used_columns(entry)]:
+        raise DataError(f"{raw}: AutoRec itself uses columns named {listed(taken)}; rename them.")
     with whole_folder(out) as folder:
         aside = folder.absolute().parent / "scratch"
         aside.mkdir()
