@@ -87,6 +87,8 @@ def collect(params: Params, places: Places) -> Run:
                 JoinedTable(one.name, one.joins, profile["tables"][one.name], one.columns)
                 for one in schema.tables
             ),
+            raw_columns=tuple(schema.columns),
+            time_features=tuple(feature for feature, _ in schema.time_features),
         )
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(
