@@ -56,6 +56,7 @@ def prepare(
     raw: Path,
     out: Path,
     compute: Compute = LOCAL,
+    test: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Writes encoded splits, raw rows of each split, schema, vocabularies and a profile.
 
@@ -75,6 +76,8 @@ def prepare(
             occurs.
         compute: Where the work runs. If not all workers can read the raw file and write to `out`,
             it runs in this process.
+        test: bool, shape (rows,): the rows of test, as a protocol names them; None if `split`
+            decides it.
 
     Returns:
         The profile, as written to `profile.json`.
@@ -98,7 +101,7 @@ def prepare(
         bad = bad_rows_of(entry)
         tables = read_side_tables(entry, raw.parent)
         save_tables(folder, tables)
-        found, scratch = _store_rows(entry, split, seed, raw, folder, aside, bad, compute)
+        found, scratch = _store_rows(entry, split, seed, raw, folder, aside, bad, compute, test)
         if entry.time_features:
             add_time_features(entry, scratch, compute).save(folder / TIMES)
         schema, numeric = _learn(entry, preprocess, folder, scratch, compute)
@@ -131,6 +134,7 @@ def _store_rows(
     aside: Path,
     bad: BadRows,
     compute: Compute,
+    test: np.ndarray | None,
 ) -> tuple[Survey, Scratch]:
     """Reads the raw file, stores its rows or a sample of them, and assigns each to a part."""
     sampled = entry.sample is not None
@@ -166,7 +170,7 @@ def _store_rows(
         found, chunks = pass_over(store_chunk, bad, hashes.divided(chosen))
         occurrences = occurrences[chosen]
     scratch = Scratch(aside, chunks, store.CHUNK_ROWS, tuple(used_columns(entry.extended)))
-    parts = found.parts(split, seed, lambda: hashes.identities(apart, chosen))
+    parts = found.parts(split, seed, lambda: hashes.identities(apart, chosen), test)
     scratch.save_rows(parts, occurrences)
     return found, scratch
 
