@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from autorec_core.data.schema import Examples, Schema
+from autorec_core.evaluation.choosing import choose
 from autorec_core.metrics import ce, mse
 
 SWEEPS = 10
@@ -136,30 +137,6 @@ def predict_logistic(
     model = _logistic_model(seed)
     _fit(model, _one_hot(train, schema), train.label, inverse_strength)
     return np.asarray(model.predict_proba(_one_hot(test, schema))[:, 1])
-
-
-def choose(
-    candidates: tuple[float, ...], start: float, valid_loss: Callable[[float], float]
-) -> float:
-    """Finds a candidate with the smallest valid loss by descent from `start`.
-
-    Args:
-        candidates: The candidates in rising order.
-        start: The candidate to try first.
-        valid_loss: Computes the loss of a candidate on the valid rows.
-    """
-    place = candidates.index(start)
-    least = valid_loss(start)
-    for step in (1, -1):
-        moved = False
-        while 0 <= place + step < len(candidates):
-            loss = valid_loss(candidates[place + step])
-            if not loss < least:
-                break
-            place, least, moved = place + step, loss, True
-        if moved:
-            break
-    return candidates[place]
 
 
 def _mean(splits: Splits) -> Prediction:

@@ -31,6 +31,7 @@ from autorec_core.search.store import Store, code_hash, data_hash
 from autorec_core.search.trials import Trials
 from autorec_core.search.workers import make_workers
 from autorec_core.training import Limits, Outcome, Rows, Task
+from autorec_core.training.judging import constant_score_of
 
 _POLL_SECONDS = 0.2
 
@@ -141,8 +142,9 @@ class _Search:
 
     def run(self, train: Rows, valid: Rows, executor: Executor | None) -> SearchResult:
         self._began = time.monotonic()
-        constant = np.full(len(valid), train.labels.mean(dtype=np.float64))
-        constant_score = self._plan.metric(valid.labels, constant)
+        constant_score = constant_score_of(
+            self._recommender.optimizer, train, valid, self._plan.metric, self._settings.seed
+        )
         self._workers = make_workers(
             self._settings.workers,
             most=self._settings.max_trials,

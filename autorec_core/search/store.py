@@ -200,6 +200,8 @@ def data_hash(*splits: Rows) -> str:
         for name in sorted(rows.inputs):
             _add(digest, name, rows.inputs[name])
         _add(digest, "labels", rows.labels)
+        if rows.users is not None:
+            _add(digest, "users", rows.users)
     return digest.hexdigest()
 
 

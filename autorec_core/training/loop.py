@@ -9,17 +9,19 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 
-from autorec_core.errors import ConfigError
 from autorec_core.metrics import objective_metric
+from autorec_core.optimizers import RankingOptimizer
 from autorec_core.recommender import Recommender
 from autorec_core.training.batches import Batches, Chunk
 from autorec_core.training.checkpoint import Checkpoint
+from autorec_core.training.judging import constant_score_of, judge_of
 from autorec_core.training.learner import Learner, build_model
+from autorec_core.training.negatives import Negatives
 from autorec_core.training.prediction import Predictor
 from autorec_core.training.progress import Progress, Report
 from autorec_core.training.rows import Rows
 from autorec_core.training.schedule import Budget, Limits, Schedule, Trained
-from autorec_core.training.untrained import adapted, best_untrained, means, prepared
+from autorec_core.training.untrained import adapted, best_untrained, prepared
 
 
 def train(
@@ -62,16 +64,12 @@ def train(
     task = recommender.optimizer.task
     objective = objective or recommender.optimizer.objective
     metric = objective_metric(objective, task)
-    constant_score = metric(valid.labels, means(train, len(valid)))
-    if np.isnan(constant_score):
-        raise ConfigError(
-            f"{objective} cannot be computed: the {len(valid):,} valid rows do not have both "
-            "labels. Choose another `search.objective` or `split.strategy`, or bring more rows."
-        )
+    judge = judge_of(recommender.optimizer, train, valid, metric, seed)
+    constant_score = constant_score_of(recommender.optimizer, train, valid, metric, seed, judge)
     model = build_model(recommender, seed)
     rows = adapted(model, [train])
-    learner = Learner(recommender, model, recommender.training.rows_a_step(len(train)))
-    training = Progress(learner, Predictor(model), valid, metric, task, budget)
+    learner = _learner(recommender, model, rows, recommender.training.rows_a_step(len(train)), seed)
+    training = Progress(learner, Predictor(model), judge, metric, budget)
     training.begin(_decides(recommender, budget, objective, seed, len(train)), checkpoint)
     steps = -(-len(train) // learner.batch_size)
     parts = min(budget.evaluations_an_epoch(len(train)), steps)
@@ -98,6 +96,16 @@ def train(
         checkpoint=paused,
     )
     return best_untrained(trained, recommender, train, valid, training.untrained, seed)
+
+
+def _learner(
+    recommender: Recommender, model: keras.Model, rows: Sequence[Rows], batch_size: int, seed: int
+) -> Learner:
+    """Makes the learner of a model, which samples items if the recommender ranks."""
+    optimizer, negatives = recommender.optimizer, None
+    if isinstance(optimizer, RankingOptimizer):
+        negatives = Negatives(rows, optimizer, seed)
+    return Learner(recommender, model, batch_size, negatives)
 
 
 def _decides(recommender: Recommender, budget: Budget, objective: str, seed: int, rows: int) -> str:
@@ -131,7 +139,7 @@ def refit(
     model, splits = prepared(recommender, splits, schedule, seed)
     if not schedule.rates:
         return model
-    learner = Learner(recommender, model, schedule.batch_size)
+    learner = _learner(recommender, model, splits, schedule.batch_size, seed)
     learner.learning_rate = schedule.rates[0]
     parts = _parts_of_epochs(learner, splits, len(schedule.rates), schedule.parts, seed)
     for following, _ in zip([*schedule.rates[1:], None], parts, strict=True):
@@ -154,7 +162,7 @@ def _parts_of_epochs(
         done: Parts that have been trained before.
     """
     batch_size = learner.batch_size
-    batches = Batches(splits, batch_size, seed)
+    batches = Batches(splits, batch_size, seed, negatives=learner.negatives)
     steps = -(-batches.num_rows // batch_size)
     ends = [round(steps * (part + 1) / parts) * batch_size for part in range(parts)]
     epoch, part = divmod(done, parts)

@@ -44,7 +44,7 @@ def _declared(entry: DatasetParams) -> Schema:
     """Returns the schema of the data set's entry, with empty vocabularies."""
     return Schema(
         task=entry.task,
-        label=entry.label,
+        label=entry.label_name,
         categorical=tuple(Field(column, vocabulary_size=1) for column in entry.categorical),
         numeric=tuple(entry.numeric),
         user=entry.user,

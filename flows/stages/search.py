@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from autorec_core import zoo
 from autorec_core.data.preparing.store import load_examples, load_schema
-from autorec_core.data.schema import Examples
+from autorec_core.data.schema import Examples, Schema
 from autorec_core.files import whole_folder, write_json
 from autorec_core.search import (
     Display,
@@ -31,8 +32,11 @@ from flows.workspace import Places
 
 def run(params: Params, places: Places) -> None:
     """Searches, trains the winner again on train and valid if params say so, and writes it."""
-    recommender = zoo.build(params.model.name, load_schema(places.prepared), params.model.space)
-    train, valid = (_rows(load_examples(places.prepared, part)) for part in ("train", "valid"))
+    schema = load_schema(places.prepared)
+    recommender = zoo.build(params.model.name, schema, params.model.space)
+    train, valid = (
+        _rows(load_examples(places.prepared, part), schema) for part in ("train", "valid")
+    )
     settings = search_settings(params)
     tags = {"dataset": places.dataset, "stage": "search"}
     flat = params.flat(places.dataset)
@@ -141,5 +145,7 @@ def _result(result: SearchResult, final: Final) -> dict[str, Any]:
     }
 
 
-def _rows(examples: Examples) -> Rows:
-    return Rows(examples.inputs(), examples.label)
+def _rows(examples: Examples, schema: Schema) -> Rows:
+    place = None if schema.user is None else schema.position(schema.user)
+    users = None if place is None else np.ascontiguousarray(examples.categorical[:, place])
+    return Rows(examples.inputs(), examples.label, users)

@@ -18,7 +18,7 @@ from autorec_core.data.encoding import python_values
 from autorec_core.data.encoding.numeric import NumericStatistics, NumericTransform
 from autorec_core.data.encoding.unknown_ids import UnknownIds
 from autorec_core.data.encoding.vocabulary import Vocabulary, VocabularyCounter
-from autorec_core.data.schema import Examples, Field, ListField, Schema, unused_name
+from autorec_core.data.schema import Examples, Field, ListField, Sampling, Schema, unused_name
 from autorec_core.errors import DataError, listed
 from autorec_core.files import write_json
 
@@ -65,7 +65,7 @@ class Preprocessor:
         numbers = NumberStatistics(entry, settings)
         columns = {
             name: spelled.without_missing(values.of_series(train[name]), entry.missing)
-            for name in (entry.label, *entry.numeric)
+            for name in (entry.label_name, *entry.numeric)
         }
         if entry.time in entry.numeric:
             columns[entry.time] = pa.array(moments_of(entry.time, columns[entry.time]))
@@ -225,7 +225,7 @@ class NumberStatistics:
         numeric = [numbers_of(name, columns[name]) for name in self._entry.numeric]
         if numeric:
             self.numeric.update(np.stack(numeric, axis=1))
-        labels = numbers_of(self._entry.label, columns[self._entry.label])
+        labels = numbers_of(self._entry.label_name, columns[self._entry.label_name])
         if len(labels):
             low, high = self.label_range
             self.label_range = (min(low, float(labels.min())), max(high, float(labels.max())))
@@ -267,7 +267,7 @@ def make_schema(
     numeric = numbers.numeric.finish(missing_flag=settings.missing_flag)
     schema = Schema(
         task=entry.task,
-        label=entry.label,
+        label=entry.label_name,
         categorical=tuple(Field(name, sizes[name]) for name in entry.categorical),
         numeric=(*entry.numeric, *_flag_names(entry, numeric.flagged)),
         user=entry.user,
@@ -283,13 +283,14 @@ def make_schema(
         negative=tuple(entry.negative),
         decimal=entry.decimal,
         time=entry.time if entry.time in entry.numeric else None,
+        negatives=Sampling(**entry.negatives.model_dump()) if entry.negatives else None,
     )
     return schema, numeric
 
 
 def _flag_names(entry: DatasetParams, flagged: Sequence[str]) -> list[str]:
     """Returns unused names for the 0/1 columns that mark missing values."""
-    taken = {entry.label, *entry.features}
+    taken = {entry.label_name, *entry.features}
     names = []
     for name in flagged:
         names.append(unused_name(name + FLAG, taken))

@@ -28,7 +28,7 @@ from autorec_core.data.reading.parquet import (
     parquet_pieces,
 )
 from autorec_core.data.reading.raw_files import raw_files
-from autorec_core.data.reading.typed_columns import typed_columns, used_columns
+from autorec_core.data.reading.typed_columns import file_columns, kept_rows, typed_columns
 from autorec_core.errors import DataError
 
 
@@ -186,9 +186,9 @@ class Reading:
         """Returns the rows of a piece with typed columns, and the bad rows."""
         bad = BadRows(self.limit)
         entry = self.entry
-        columns = [] if entry.decimal else [entry.label, *entry.numeric]
-        if entry.positive and columns:
-            columns.remove(entry.label)
+        columns = [] if entry.decimal else [*entry.numeric]
+        if entry.label and not (entry.positive or entry.decimal):
+            columns.append(entry.label)
         elsewhere = {*entry.categorical, entry.time}
         at_once = [name for name in columns if name not in elsewhere]
         typed = self._typed(piece.rows(bad, at_once), None)
@@ -204,6 +204,8 @@ class Reading:
 
         If there are such rows and `bad` is None, it returns None.
         """
+        if (kept := kept_rows(self.entry, self.file, rows.table)) is not None:
+            rows = TextRows(rows.table.filter(pa.array(kept)), rows.lines[kept])
         columns, faults = typed_columns(
             self.entry, self.file, rows.table, check_labels=self.check_labels, coded=self.coded
         )
@@ -275,4 +277,4 @@ def pieces(
             blocks = read_blocks(file, block_bytes)
             return read_netflix(file, blocks, names=form.columns, missing=entry.missing)
         case ParquetFormat():
-            return parquet_pieces(file, used_columns(entry), block_bytes)
+            return parquet_pieces(file, file_columns(entry), block_bytes)
