@@ -22,7 +22,7 @@ from autorec_core import zoo
 from autorec_core.data.schema import Examples
 from autorec_core.data.synthetic.planted import plant
 from autorec_core.search import Listener, TrialRecord, run_search
-from autorec_core.search.processes import make_ready
+from autorec_core.search.workers.processes import make_ready
 from autorec_core.training import Budget, Rows
 
 STRUCTURE, TRAIN, VALID = "cross", 8_000, 1_000

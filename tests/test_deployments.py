@@ -21,7 +21,7 @@ from project import ROOT
 
 from flows.cli.doctor import _needed
 from flows.config import Params
-from flows.processes.services import POOL, REPORT_SECONDS, RUN_SECONDS, STOP_SECONDS, WORKER
+from flows.processes.worker import END_SECONDS, POOL, REPORT_SECONDS, RUN_SECONDS
 
 TRAINING = "flows/orchestration/train.py:autorec"
 FLOWS = {
@@ -166,7 +166,7 @@ def test_only_up_needs_the_password_and_refuses_one_that_an_address_cannot_hold(
 def test_the_worker_has_time_to_let_its_runs_end():
     grace = int(SERVICES["worker"]["stop_grace_period"].removesuffix("s"))
 
-    assert grace >= RUN_SECONDS + REPORT_SECONDS + STOP_SECONDS[WORKER] + 5
+    assert grace >= RUN_SECONDS + REPORT_SECONDS + END_SECONDS + 5
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda one: one["entrypoint"])

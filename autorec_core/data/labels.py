@@ -48,6 +48,24 @@ def is_handful(counts: np.ndarray) -> bool:
     return len(counts) <= HANDFUL and bool(counts.sum() >= PARTS * len(counts))
 
 
+def is_scale(values: np.ndarray, counts: np.ndarray) -> bool:
+    """Returns whether labels are the steps of a scale, such as stars, and not prices or minutes.
+
+    They are a handful, at equal steps, and rows have most of the steps. Other labels can have few
+    different values too, above all in a small file, but the next file will have new ones.
+
+    Args:
+        values: The different labels in order, shape (labels,).
+        counts: Number of rows of each label, shape (labels,).
+    """
+    if len(values) < 2 or not is_handful(counts):
+        return False
+    gaps = np.diff(values)
+    steps = gaps / gaps.min()
+    even = np.allclose(steps, np.round(steps), rtol=0.0, atol=1e-6)
+    return bool(even and steps.sum() + 1 <= 2 * len(values))
+
+
 def label_strata(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Assigns each label to a stratum, so that a split can be exact within each stratum.
 

@@ -20,8 +20,8 @@ from autorec_core.evaluation.choosing import choose
 from autorec_core.metrics import ce, mse
 
 SWEEPS = 10
-DAMPINGS = tuple(5.0 * 2.0**step for step in range(-6, 11))
-INVERSE_STRENGTHS = tuple(10.0 ** (step / 2) for step in range(-8, 9))
+DAMPINGS = tuple(5.0 * 2.0 ** (step / 4) for step in range(-24, 41))
+INVERSE_STRENGTHS = tuple(10.0 ** (step / 16) for step in range(-64, 65))
 
 
 @dataclass(frozen=True)

@@ -171,7 +171,7 @@ def _choose(
             scores = _fitted(baseline, train, lists, {**chosen, name: value}, seed)
             return 1 - float(np.mean(lists.rankings(scores).ndcg(LENGTH)))
 
-        chosen[name] = choose(candidates, start, loss)
+        chosen[name] = choose(candidates, start, loss, stride=1)
     return chosen
 
 

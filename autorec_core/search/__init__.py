@@ -4,11 +4,11 @@ from autorec_core.search.display import Display
 from autorec_core.search.facade import Search
 from autorec_core.search.final import Final, best_of, finish
 from autorec_core.search.listener import Listener, Listeners, SearchPlan
-from autorec_core.search.records import TrialRecord
+from autorec_core.search.records.record import TrialRecord
+from autorec_core.search.records.tables import write_tables
 from autorec_core.search.result import SearchResult
 from autorec_core.search.runner import run_search
 from autorec_core.search.settings import SearchSettings
-from autorec_core.search.tables import write_tables
 
 __all__ = [
     "Display",

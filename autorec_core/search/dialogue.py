@@ -14,7 +14,7 @@ from typing import Any
 from autorec_core.metrics import Metric
 from autorec_core.search.oracles import ask, tell
 from autorec_core.search.pruning import MedianRule
-from autorec_core.search.records import TrialRecord
+from autorec_core.search.records.record import TrialRecord
 from autorec_core.training import Limits
 
 _OWN_VALUES = "tuner/"

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autorec_core.search.listener import Listener, SearchPlan
-from autorec_core.search.records import TrialRecord, ranked
+from autorec_core.search.records.record import TrialRecord, ranked
 from autorec_core.search.result import SearchResult
 
 _LISTED, _LISTED_LIVE = 10, 5

@@ -10,7 +10,7 @@ from typing import Any
 from autorec_core.errors import ConfigError, SearchError, listed
 from autorec_core.recommender import Recommender
 from autorec_core.search.display import Display
-from autorec_core.search.records import TrialRecord
+from autorec_core.search.records.record import TrialRecord
 from autorec_core.search.result import SearchResult
 from autorec_core.search.runner import run_search
 from autorec_core.search.settings import SearchSettings, check_whole

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from autorec_core.recommender import Recommender
-from autorec_core.search.records import TrialRecord
+from autorec_core.search.records.record import TrialRecord
 from autorec_core.search.result import SearchResult
 from autorec_core.training import Budget, Limits, Rows, refit, train
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autorec_core.metrics import Metric
-from autorec_core.search.records import TrialRecord
+from autorec_core.search.records.record import TrialRecord
 
 if TYPE_CHECKING:
     from autorec_core.search.result import SearchResult

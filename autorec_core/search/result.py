@@ -9,7 +9,7 @@ from typing import Any
 
 from autorec_core.metrics import Metric
 from autorec_core.recommender import Recommender
-from autorec_core.search.records import TrialRecord
+from autorec_core.search.records.record import TrialRecord
 from autorec_core.search.space import resolved
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from concurrent.futures import Executor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ import keras_tuner
 import numpy as np
 import tensorflow as tf
 
-from autorec_core.block import Block
 from autorec_core.errors import SearchError
 from autorec_core.metrics import objective_metric
 from autorec_core.recommender import Recommender
@@ -23,17 +22,15 @@ from autorec_core.search.dialogue import Dialogue
 from autorec_core.search.listener import Listener, SearchPlan
 from autorec_core.search.oracles import make_oracle
 from autorec_core.search.pruning import MedianRule
-from autorec_core.search.records import TrialRecord
+from autorec_core.search.records.record import TrialRecord
+from autorec_core.search.records.store import Store, code_hash, data_hash
 from autorec_core.search.result import SearchResult
+from autorec_core.search.running_trials import RunningTrials
 from autorec_core.search.settings import SearchSettings
 from autorec_core.search.space import decisive, identity, resolved, search_space
-from autorec_core.search.store import Store, code_hash, data_hash
 from autorec_core.search.trials import Trials
-from autorec_core.search.workers import make_workers
-from autorec_core.training import Limits, Outcome, Rows, Task
+from autorec_core.training import Limits, Outcome, Rows
 from autorec_core.training.judging import constant_score_of
-
-_POLL_SECONDS = 0.2
 
 _log = logging.getLogger(__name__)
 
@@ -133,40 +130,35 @@ class _Search:
         self._trials = trials
         self._listener = listener
         self._dialogue = dialogue
-        self._modules = _modules()
         self._failures = 0
-        self._running: dict[Future[Outcome], Task] = {}
-        self._reported: dict[int, int] = {}
         self._paused: set[int] = set()
-        self._restarted: set[int] = set()
 
     def run(self, train: Rows, valid: Rows, executor: Executor | None) -> SearchResult:
         self._began = time.monotonic()
         constant_score = constant_score_of(
             self._recommender.optimizer, train, valid, self._plan.metric, self._settings.seed
         )
-        self._workers = make_workers(
-            self._settings.workers,
-            most=self._settings.max_trials,
-            executor=executor,
-            address=self._settings.address,
-            modules=self._modules,
-            report=self._report,
+        self._running = RunningTrials(
+            self._recommender,
+            self._settings,
+            self._plan.objective,
+            self._trials,
+            self._listener,
+            executor,
         )
         killed = True
         try:
-            self._dialogue.workers = self._workers.size
-            self._plan = replace(self._plan, workers=self._workers.size)
+            self._dialogue.workers = self._running.size
+            self._plan = replace(self._plan, workers=self._running.size)
             self._listener.on_search_start(self._plan)
-            self._train = self._workers.share(train, self._store.data / "train")
-            self._valid = self._workers.share(valid, self._store.data / "valid")
+            self._running.share(train, valid, self._store.data)
             self._loop()
             self._train_lost_winner()
             self._end_paused()
             self._trials.finish()
             killed = False
         finally:
-            self._workers.close(kill=killed)
+            self._running.close(kill=killed)
             self._store.drop_data()
         result = self._result(constant_score, time.monotonic() - self._began)
         self._listener.on_search_end(result)
@@ -205,9 +197,8 @@ class _Search:
                     f"The model of the best trial was lost, and training it again has failed: "
                     f"{failed[-1].reason} (trial {failed[-1].number})."
                 )
-            self._reported.pop(best.number, None)
             part = best.stopped in ("paused", "pruned")
-            self._submit(best, Limits(until=len(best.curve) if part else None))
+            self._running.submit(best, Limits(until=len(best.curve) if part else None))
             while self._running:
                 self._wait(self._trials.end_again)
             ended = self._trials.here[best.number]
@@ -260,71 +251,24 @@ class _Search:
         # Of the best trial itself, the model is wanted in any case: its part has a file of its own.
         wanted_if = None if best is None or best.number == trial.number else best.score
         checkpoint = self._trials.start(trial)
-        if before is not None:
-            self._paused.discard(trial.number)
-            self._reported[trial.number] = len(before.curve)
-        self._submit(trial, proposal.limits, checkpoint, wanted_if)
-
-    def _submit(
-        self,
-        trial: TrialRecord,
-        limits: Limits,
-        checkpoint: bytes | None = None,
-        wanted_if: float | None = None,
-    ) -> None:
-        """Hands a trial to the workers; they send its model if its score is better than that."""
-        task = Task(
-            number=trial.number,
-            recommender=self._resolved(trial).get_config(),
-            train=self._train,
-            valid=self._valid,
-            budget=replace(self._settings.budget, epochs=trial.epochs),
-            objective=self._plan.objective,
-            seed=self._settings.seed,
-            modules=self._modules,
-            wanted_if=wanted_if,
-            limits=limits,
+        self._paused.discard(trial.number)
+        self._running.submit(
+            trial,
+            proposal.limits,
+            reported=0 if before is None else len(before.curve),
             checkpoint=checkpoint,
+            wanted_if=wanted_if,
         )
-        self._listener.on_trial_start(trial.running())
-        self._running[self._workers.submit(task)] = task
-
-    def _resolved(self, trial: TrialRecord) -> Recommender:
-        return resolved(self._recommender, trial.hyperparameters)
 
     def _wait(self, end: Callable[[int, Outcome], TrialRecord]) -> None:
         """Waits a moment for trials that end, and has `end` note what became of them."""
-        done, _ = wait(self._running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
-        for number, row in self._workers.rows():
-            self._report(number, row)
-        for future in sorted(done, key=lambda future: self._running[future].number):
-            task = self._running.pop(future)
-            try:
-                outcome = future.result()
-            except self._workers.deaths as death:
-                if isinstance(death, CancelledError) and task.number not in self._restarted:
-                    self._restarted.add(task.number)  # its rows went with a worker: not its doing
-                    renewed = replace(task, train=self._train, valid=self._valid)
-                    self._running[self._workers.submit(renewed)] = renewed
-                    continue
-                outcome = Outcome(
-                    reason="the worker process died; the system may have been out of memory",
-                    passing=True,
-                )
-            for row in outcome.curve:
-                self._report(task.number, row)
-            trial = end(task.number, outcome)
+        for number, outcome in self._running.ended():
+            trial = end(number, outcome)
             if trial.stopped == "paused":
                 self._paused.add(trial.number)
                 self._listener.on_trial_pause(trial)
             else:
                 self._listener.on_trial_end(trial)
-
-    def _report(self, number: int, row: dict[str, float]) -> None:
-        """Passes a row on, once, whether it comes ahead or with the outcome."""
-        if row["step"] == self._reported.get(number, 0) + 1:
-            self._reported[number] = int(row["step"])
-            self._listener.on_epoch(self._trials.here[number].running(), row)
 
     def _result(self, constant_score: float, seconds: float) -> SearchResult:
         best = self._trials.best
@@ -336,7 +280,7 @@ class _Search:
             metric=self._plan.metric,
             best=best,
             leaderboard=self._trials.leaderboard,
-            winner=self._resolved(best),
+            winner=resolved(self._recommender, best.hyperparameters),
             recommender=self._recommender,
             model_path=self._store.model_path(best),
             directory=self._store.folder,
@@ -346,9 +290,3 @@ class _Search:
         if result.warning:
             _log.warning(result.warning)
         return result
-
-
-def _modules() -> tuple[str, ...]:
-    """The modules beyond this package that define blocks."""
-    modules = {block.__module__ for block in Block.registry.values()}
-    return tuple(sorted(m for m in modules if m.partition(".")[0] != "autorec_core"))

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from autorec_core.metrics import Metric
 from autorec_core.search.dialogue import Proposal
-from autorec_core.search.records import Key, TrialRecord, ranked
-from autorec_core.search.store import Store
+from autorec_core.search.records.record import Key, TrialRecord, ranked
+from autorec_core.search.records.store import Store
 from autorec_core.training import Outcome
 
 

@@ -24,7 +24,7 @@ from autorec_core.data.synthetic.planted import STRUCTURES, Planted, plant
 from autorec_core.evaluation.baselines import BASELINES, Splits
 from autorec_core.interactors.hyper import HyperInteraction
 from autorec_core.recommender import Recommender
-from autorec_core.search.store import code_hash
+from autorec_core.search.records.store import code_hash
 from autorec_core.search.workers import processors
 from autorec_core.training import Budget
 from flows.benchmark.cells import search_and_test

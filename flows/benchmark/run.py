@@ -17,7 +17,7 @@ from rich.console import Console
 from autorec_core.data.preparing.prepare import prepare
 from autorec_core.errors import SearchError
 from autorec_core.evaluation.figures import LOSSES
-from autorec_core.search.store import code_hash
+from autorec_core.search.records.store import code_hash
 from autorec_core.search.workers import processors
 from flows.benchmark.plan import OUTSIDE, Group, Settings, is_whole, split_name
 from flows.benchmark.result_lines import (
@@ -193,7 +193,7 @@ def _split(params: Params, group: Group) -> Path:
 
 def _start() -> None:
     """Prepares a new process for trials."""
-    from autorec_core.search.processes import make_ready
+    from autorec_core.search.workers.processes import make_ready
 
     _end_with_this_process()
     make_ready()
@@ -201,7 +201,7 @@ def _start() -> None:
 
 def _end_with_this_process() -> None:
     """Makes a new process end when its parent process is gone."""
-    from autorec_core.search.processes import end_with_parent
+    from autorec_core.search.workers.processes import end_with_parent
 
     end_with_parent()
 

@@ -48,16 +48,24 @@ def description(entry: DatasetParams, path: Path, separator: str | None) -> str 
     return None
 
 
-def read(entry: DatasetParams, path: Path, block_bytes: int) -> Iterator[tuple[pa.Table, float]]:
+def read(
+    entry: DatasetParams, path: Path, block_bytes: int, bad: BadRows
+) -> Iterator[tuple[pa.Table, float]]:
     """Yields the file's rows as text, in chunks, each with the share of the file read so far.
 
+    Args:
+        entry: The data set's entry in params.yaml.
+        path: The file.
+        block_bytes: The approximate number of bytes to read at once.
+        bad: Collects the lines that do not match the format.
+
     Raises:
-        DataError: A line does not match the format. The message names the line.
+        DataError: More lines than the limit of `bad` do not match. The message names the line.
     """
     size, read_bytes = max(path.stat().st_size, 1), 0
     for piece in pieces(entry, path, block_bytes, by_place=False):
         read_bytes += piece.nbytes
-        yield piece.rows(BadRows(0)).table, min(read_bytes / size, 1.0)
+        yield piece.rows(bad).table, min(read_bytes / size, 1.0)
 
 
 def _fields(line: str, separator: str, *, quoted: bool = True) -> list[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,23 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from autorec_core.config import DatasetParams
 from autorec_core.data.encoding.unknown_ids import UnknownIds
+from autorec_core.data.reading.bad_rows import BadRows
+from autorec_core.data.reading.raw import bad_rows_of
 from autorec_core.errors import DataError, listed
 from autorec_core.files import whole_file
 from flows.config import Params
 from flows.registry.loading import RowScorer, load_scorer
 from flows.registry.versions import LIVE, Version, aliased, model_name
 from flows.serving import raw_format
+from flows.serving.read_rows import (
+    KINDS,
+    SEPARATORS,
+    check_names,
+    opened,
+    told,
+    without_bad_cells,
+)
 
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
-KINDS = (*SEPARATORS, ".parquet")
-# Small, because Arrow reads blocks ahead and is slow to reuse memory: with 4 MiB, memory kept
-# growing over millions of rows.
-BLOCK_BYTES = 1 << 19
-LEAST_ROWS = 8192  # blocks are joined up to this: a block of wide rows has few rows
-ROWS = 1 << 16
 SCORE = "score"
 
 
@@ -77,18 +79,22 @@ def score_file(
                 f"{path}: files of kind {path.suffix or 'unknown'} are not supported. Supported: "
                 f".csv, .tsv, .parquet{_also(entry) if path == source else ''}."
             )
-    with opened(source, entry if by_entry else None) as chunks:
+    bad = bad_rows_of(entry)
+    with opened(source, entry if by_entry else None, bad) as chunks:
         version = aliased(dataset, alias, root)
         scorer = load_scorer(version, root)
         unknown = scorer.unknown_ids()
         with whole_file(target) as written:
-            rows = _score(scorer, source, chunks, written, made_by(version), unknown)
+            usable = _Usable(scorer, source, entry, bad, unknown)
+            rows = _score(usable, chunks, written, made_by(version))
             if (names := unknown.wholly_unknown) and not allow_unknown:
                 raise DataError(
                     f"{source}: version {version.number} of {model_name(dataset)} knows no value "
                     f"of {listed(names)}. Check that they are written as in the training file. To "
                     "score them anyway, use --allow-unknown."
                 )
+    if bad.rows:
+        warn(f"{source}: {told(bad)}")
     if warning := unknown.warning():
         warn(f"{source}: {warning}")
     if by_entry:
@@ -123,16 +129,58 @@ def made_by(version: Version) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class _Usable:
+    """Scores the usable rows of one file, and sets the others aside.
+
+    Args:
+        scorer: The model.
+        source: The file.
+        entry: The data set's entry in params.yaml.
+        bad: The rows set aside.
+        unknown: Counts unknown ids.
+    """
+
+    scorer: RowScorer
+    source: Path
+    entry: DatasetParams
+    bad: BadRows
+    unknown: UnknownIds
+
+    def scored(self, table: pa.Table, before: int) -> pa.Table:
+        """Returns a chunk's usable rows with their scores; `before` is the number of rows before.
+
+        Raises:
+            DataError: The file lacks a column, or has more bad rows than may be set aside.
+        """
+        check_names(self.source, table.column_names)
+        columns = self.scorer.columns
+        if missing := [name for name in columns if name not in table.column_names]:
+            raise DataError(
+                f"{self.source} lacks the columns {listed(missing)}. "
+                f"It has: {listed(table.column_names)}."
+            )
+        try:
+            return _with_scores(table, self.scorer.score_table(table, self.unknown))
+        except DataError as error:
+            usable = table
+            if self.bad.limit:
+                usable = without_bad_cells(
+                    table, columns, self.entry, self.source, before, self.bad
+                )
+            if len(usable) == len(table):
+                raise DataError(f"{self.source}, after {before:,} rows: {error}") from error
+        return _with_scores(usable, self.scorer.score_table(usable, self.unknown))
+
+
 def _score(
-    scorer: RowScorer,
-    source: Path,
+    usable: _Usable,
     chunks: Iterator[tuple[pa.Table, float]],
     target: Path,
     metadata: Mapping[str, str],
-    unknown: UnknownIds,
 ) -> int:
     """Scores chunk by chunk. Returns the number of rows."""
-    rows = 0
+    rows = before = 0
     columns = (
         TextColumn("[progress.description]{task.description}"),
         BarColumn(),
@@ -140,25 +188,18 @@ def _score(
         TextColumn("{task.fields[rows]:,} rows"),
         TimeRemainingColumn(),
     )
+    name = escape(usable.source.name)
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(f"Scoring {escape(source.name)}", total=1.0, rows=0)
+        task = progress.add_task(f"Scoring {name}", total=1.0, rows=0)
         with RowWriter(target, metadata) as writer:
             for table, done in chunks:
-                _no_doubled_name(source, table.column_names)
-                if missing := [name for name in scorer.columns if name not in table.column_names]:
-                    raise DataError(
-                        f"{source} lacks the columns {listed(missing)}. "
-                        f"It has: {listed(table.column_names)}."
-                    )
-                try:
-                    scores = scorer.score_table(table, unknown)
-                except DataError as error:
-                    raise DataError(f"{source}, after {rows:,} rows: {error}") from error
-                writer.write(_with_scores(table, scores))
-                rows += table.num_rows
+                scored = usable.scored(table, before)
+                writer.write(scored)
+                before += table.num_rows
+                rows += scored.num_rows
                 progress.update(task, completed=done, rows=rows)
     if not rows:
-        raise DataError(f"{source} has no rows.")
+        raise DataError(f"{usable.source} has no rows.")
     return rows
 
 
@@ -166,87 +207,6 @@ def _with_scores(table: pa.Table, scores: Any) -> pa.Table:
     if SCORE in table.column_names:
         table = table.drop_columns(SCORE)
     return table.append_column(SCORE, pa.array(scores, pa.float32()))
-
-
-def _no_doubled_name(source: Path, names: Sequence[str]) -> None:
-    if doubled := [name for name, count in Counter(names).items() if count > 1]:
-        raise DataError(f"{source} has more than one column {listed(doubled)}.")
-
-
-@contextmanager
-def opened(
-    path: Path, entry: DatasetParams | None = None
-) -> Iterator[Iterator[tuple[pa.Table, float]]]:
-    """Opens a file and yields its rows in chunks, each with the share of the file read so far.
-
-    Args:
-        path: The file.
-        entry: The data set's entry if the file has its format; else None.
-    """
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    with file:
-        if entry is not None:
-            chunks = _joined(raw_format.read(entry, path, BLOCK_BYTES))
-        elif path.suffix == ".parquet":
-            chunks = _parquet(file)
-        else:
-            chunks = _text(file, path)
-        yield _read(path, chunks)
-
-
-def _read(path: Path, chunks: Iterator[tuple[pa.Table, float]]) -> Iterator[tuple[pa.Table, float]]:
-    """Yields the chunks. Turns errors of reading into DataError, but not errors of the consumer."""
-    try:
-        yield from chunks
-    except (OSError, pa.ArrowException) as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path} cannot be read: {error}.")
-
-
-def _parquet(file: Any) -> Iterator[tuple[pa.Table, float]]:
-    opened = pq.ParquetFile(file)
-    total, done = max(opened.metadata.num_rows, 1), 0
-    for batch in opened.iter_batches(ROWS):
-        done += batch.num_rows
-        yield pa.Table.from_batches([batch]), done / total
-
-
-def _text(file: Any, path: Path) -> Iterator[tuple[pa.Table, float]]:
-    # All columns as text, so that they are written back unchanged.
-    names = pc.open_csv(
-        path, parse_options=pc.ParseOptions(delimiter=SEPARATORS[path.suffix])
-    ).schema.names
-    _no_doubled_name(path, names)
-    total = max(path.stat().st_size, 1)
-    reader = pc.open_csv(
-        file,
-        read_options=pc.ReadOptions(block_size=BLOCK_BYTES),
-        parse_options=pc.ParseOptions(delimiter=SEPARATORS[path.suffix], newlines_in_values=True),
-        convert_options=pc.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
-        ),
-    )
-    blocks = ((pa.Table.from_batches([block]), min(file.tell() / total, 1.0)) for block in reader)
-    yield from _joined(blocks)
-
-
-def _joined(blocks: Iterable[tuple[pa.Table, float]]) -> Iterator[tuple[pa.Table, float]]:
-    """Joins blocks to at least `LEAST_ROWS` rows, since many small model calls are slow."""
-    held: list[pa.Table] = []
-    done = 0.0
-    for block, done in blocks:
-        held.append(block)
-        if sum(one.num_rows for one in held) >= LEAST_ROWS:
-            yield pa.concat_tables(held), done
-            held = []
-    if held:
-        yield pa.concat_tables(held), done
 
 
 class RowWriter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -13,12 +13,14 @@ import pandas as pd
 import pyarrow as pa
 
 from autorec_core.config import DatasetParams, PreprocessParams
-from autorec_core.data import spelled, times, values
+from autorec_core.data import spelled, values
 from autorec_core.data.encoding import python_values
-from autorec_core.data.encoding.numeric import NumericStatistics, NumericTransform
+from autorec_core.data.encoding.column_numbers import moments_of, named, numbers_of
+from autorec_core.data.encoding.learned_schema import NumberStatistics, countable, make_schema
+from autorec_core.data.encoding.numeric import NumericTransform
 from autorec_core.data.encoding.unknown_ids import UnknownIds
 from autorec_core.data.encoding.vocabulary import Vocabulary, VocabularyCounter
-from autorec_core.data.schema import Examples, Field, ListField, Sampling, Schema, unused_name
+from autorec_core.data.schema import Examples, ListField, Schema
 from autorec_core.errors import DataError, listed
 from autorec_core.files import write_json
 
@@ -26,8 +28,6 @@ UNKNOWN_RATE = "unknown.json"
 """The file with the share of unknown ids of each column in the test split."""
 FILES = "vocabulary_files"
 """The key of preprocessing.json that lists the files of vocabularies, in the order of columns."""
-FLAG = " missing"
-"""The suffix of the name of a 0/1 column that marks missing values of a numeric column."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +135,7 @@ class Preprocessor:
         for position, one in enumerate(self.schema.categorical):
             column = columns[one.name]
             if isinstance(column, pa.Array):
-                column = _named(one.name, values.coded, column)
+                column = named(one.name, values.coded, column)
             found = self.vocabularies[one.name].lookup(column)
             unknown.add(one.name, count - int(np.count_nonzero(found)), count)
             ids[:, position] = found
@@ -207,97 +207,6 @@ class Preprocessor:
             raise DataError(f"{folder} has no complete preprocessor: {error}.") from error
 
 
-class NumberStatistics:
-    """Collects statistics of the numbers and labels of training rows, chunk by chunk.
-
-    Args:
-        entry: The data set's entry in params.yaml.
-        settings: How columns become numbers.
-    """
-
-    def __init__(self, entry: DatasetParams, settings: PreprocessParams) -> None:
-        self._entry = entry
-        self.numeric = NumericStatistics(entry.numeric, settings.numeric)
-        self.label_range = (np.inf, -np.inf)
-
-    def update(self, columns: Mapping[str, pa.Array]) -> None:
-        """Adds one chunk of training rows, given as Arrow columns."""
-        numeric = [numbers_of(name, columns[name]) for name in self._entry.numeric]
-        if numeric:
-            self.numeric.update(np.stack(numeric, axis=1))
-        labels = numbers_of(self._entry.label_name, columns[self._entry.label_name])
-        if len(labels):
-            low, high = self.label_range
-            self.label_range = (min(low, float(labels.min())), max(high, float(labels.max())))
-
-
-def countable(entry: DatasetParams, name: str, column: pa.Array) -> pa.Array:
-    """Returns the categories of a column that a vocabulary counts, including those in lists."""
-    if name not in entry.multi_valued:
-        return column if pa.types.is_dictionary(column.type) else values.coded(column)
-    separator = entry.multi_valued[name].separator
-    cells = values.join_cells(column, separator)
-    found, _ = values.split_cells(cells, separator)
-    return pa.concat_arrays([found, pa.nulls(cells.null_count, found.type)])
-
-
-def make_schema(
-    entry: DatasetParams,
-    settings: PreprocessParams,
-    sizes: Mapping[str, int],
-    empty: Sequence[str],
-    numbers: NumberStatistics,
-) -> tuple[Schema, NumericTransform]:
-    """Makes the schema and the transform of the numeric columns.
-
-    Args:
-        entry: The data set's entry in params.yaml.
-        settings: How columns become ids and numbers.
-        sizes: The size of each column's vocabulary.
-        empty: Columns without any category.
-        numbers: The statistics of the training rows' numbers and labels.
-
-    Raises:
-        DataError: A column has no value.
-    """
-    if empty:
-        raise DataError(
-            f"Columns without any category in train: {listed(empty)}. List them as `ignored`."
-        )
-    numeric = numbers.numeric.finish(missing_flag=settings.missing_flag)
-    schema = Schema(
-        task=entry.task,
-        label=entry.label_name,
-        categorical=tuple(Field(name, sizes[name]) for name in entry.categorical),
-        numeric=(*entry.numeric, *_flag_names(entry, numeric.flagged)),
-        user=entry.user,
-        item=entry.item,
-        label_range=numbers.label_range,
-        flags=len(numeric.flagged),
-        lists=tuple(
-            ListField(name, sizes[name], one.max_length, one.separator)
-            for name, one in entry.multi_valued.items()
-        ),
-        missing=tuple(entry.missing),
-        positive=tuple(entry.positive),
-        negative=tuple(entry.negative),
-        decimal=entry.decimal,
-        time=entry.time if entry.time in entry.numeric else None,
-        negatives=Sampling(**entry.negatives.model_dump()) if entry.negatives else None,
-    )
-    return schema, numeric
-
-
-def _flag_names(entry: DatasetParams, flagged: Sequence[str]) -> list[str]:
-    """Returns unused names for the 0/1 columns that mark missing values."""
-    taken = {entry.label_name, *entry.features}
-    names = []
-    for name in flagged:
-        names.append(unused_name(name + FLAG, taken))
-        taken.add(names[-1])
-    return names
-
-
 def save_schema(folder: Path, schema: Schema, numeric: NumericTransform) -> None:
     """Writes `schema.json` and `preprocessing.json`, and creates the folder of vocabularies."""
     write_json(folder / "schema.json", schema.to_dict())
@@ -345,47 +254,3 @@ def _saved_vocabularies(folder: Path, schema: Schema, listed_files: list[str] | 
 
 def _safe(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_. " else f"%{ord(c):02x}" for c in name)
-
-
-def numbers_of(name: str, column: Any) -> np.ndarray:
-    """Reads a column's numbers: float64, NaN if missing, shape (rows,).
-
-    Raises:
-        DataError: A value is not a finite number.
-    """
-    if isinstance(column, np.ndarray):
-        return column
-    if pa.types.is_float64(column.type) and not column.null_count:
-        found = np.asarray(column.to_numpy(zero_copy_only=False))
-        if np.isfinite(found).all():
-            return found
-    numbers, wrong = _named(name, values.numbers, column)
-    return _checked(name, column, numbers, wrong, "a finite number is expected")
-
-
-def moments_of(name: str, column: Any) -> np.ndarray:
-    """Reads a time column's seconds since 1970: float64, NaN if missing, shape (rows,).
-
-    Raises:
-        DataError: A value is not a time.
-    """
-    column = pa.array(column, from_pandas=True) if isinstance(column, np.ndarray) else column
-    seconds, wrong = _named(name, values.moments, column)
-    return _checked(name, column, seconds, wrong, times.EXPECTED)
-
-
-def _checked(
-    name: str, column: pa.Array, numbers: pa.Array, wrong: np.ndarray, expected: str
-) -> np.ndarray:
-    if wrong.any():
-        at = int(wrong.argmax())
-        raise DataError(f"Row {at + 1}: {name} is {column[at].as_py()!r}; {expected}.")
-    return np.asarray(numbers.to_numpy(zero_copy_only=False), np.float64)
-
-
-def _named(name: str, read: Callable[[pa.Array], Any], column: pa.Array) -> Any:
-    """Calls `read` with a column and adds the column's name to errors."""
-    try:
-        return read(column)
-    except DataError as error:
-        raise DataError(f"{name}: {error}") from error

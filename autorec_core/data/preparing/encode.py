@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from autorec_core.config import DatasetParams
+from autorec_core.data.encoding.column_numbers import numbers_of
 from autorec_core.data.encoding.numeric import NumericTransform
-from autorec_core.data.encoding.preprocessor import Preprocessor, list_ids, numbers_of
+from autorec_core.data.encoding.preprocessor import Preprocessor, list_ids
 from autorec_core.data.preparing.identity import OCCURRENCE
 from autorec_core.data.preparing.profile import PartProfile
 from autorec_core.data.preparing.scratch import Scratch, Words

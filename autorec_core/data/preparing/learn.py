@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from autorec_core.config import DatasetParams, PreprocessParams
-from autorec_core.data.encoding.preprocessor import NumberStatistics, countable, vocabulary_file
+from autorec_core.data.encoding.learned_schema import NumberStatistics, countable
+from autorec_core.data.encoding.preprocessor import vocabulary_file
 from autorec_core.data.encoding.vocabulary import VocabularyCounter
 from autorec_core.data.preparing.scratch import Scratch
 from autorec_core.data.preparing.store import windows

@@ -14,13 +14,9 @@ import pyarrow.csv
 
 from autorec_core.config import DatasetParams, PreprocessParams, SplitParams
 from autorec_core.data.compute import LOCAL, Compute
+from autorec_core.data.encoding.learned_schema import NumberStatistics, make_schema
 from autorec_core.data.encoding.numeric import NumericTransform
-from autorec_core.data.encoding.preprocessor import (
-    UNKNOWN_RATE,
-    NumberStatistics,
-    make_schema,
-    save_schema,
-)
+from autorec_core.data.encoding.preprocessor import UNKNOWN_RATE, save_schema
 from autorec_core.data.labels import upper_ends
 from autorec_core.data.preparing import store
 from autorec_core.data.preparing.encode import write_split

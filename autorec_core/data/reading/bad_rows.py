@@ -18,15 +18,17 @@ class BadRow:
 
     Args:
         file: The raw file's name.
-        line: The line, or in a file without lines the row, counted from 1.
+        line: The line, or in a file without lines the row, counted from 1; 0 if not known.
         reason: What was found and what is allowed.
         text: The beginning of the line; "" in a file without lines.
+        unit: What `line` counts: "line" or "row".
     """
 
     file: str
     line: int
     reason: str
     text: str
+    unit: str = "line"
 
 
 @dataclass
@@ -48,7 +50,7 @@ class BadRows:
             DataError: There are more bad rows than the limit.
         """
         if len(self.rows) < self.limit:
-            self.rows.append(BadRow(file.name, line, reason, text[:TEXT_KEPT]))
+            self.rows.append(BadRow(file.name, line, reason, text[:TEXT_KEPT], unit))
             return
         message = f"{file}, {unit} {line}: {reason}."
         if self.limit:

@@ -15,7 +15,6 @@ from autorec_core.data.kinds import is_list_of_scalars, is_scalar
 from autorec_core.data.reading.guessing.first_rows import FirstRows, read_first_rows
 from autorec_core.data.reading.guessing.label import Label, label_of
 from autorec_core.data.reading.guessing.roles import (
-    MOST_CATEGORIES,
     Roles,
     Table,
     give_roles,
@@ -202,7 +201,7 @@ def _missing_labels(column: pa.Array, label: Label) -> list[str]:
 def _entry(
     path: Path, first: FirstRows, table: Table, label: Label, roles: Roles, missing: Sequence[str]
 ) -> dict[str, Any]:
-    listed_labels = label.found.tolist() if len(label.found) <= MOST_CATEGORIES else None
+    listed_labels = label.found.tolist() if label.is_scale else None
     name = path.name or path.resolve().name
     return {
         "title": name,

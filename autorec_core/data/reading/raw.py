@@ -15,14 +15,9 @@ import pyarrow as pa
 from autorec_core.config import DatasetParams, DelimitedFormat, NetflixFormat, ParquetFormat
 from autorec_core.data.compute import LOCAL, Compute
 from autorec_core.data.reading.bad_rows import BadRows
-from autorec_core.data.reading.delimited import (
-    MoviePiece,
-    Piece,
-    TextRows,
-    read_delimited,
-    read_netflix,
-)
+from autorec_core.data.reading.delimited import Piece, TextRows, read_delimited
 from autorec_core.data.reading.lines import BLOCK_BYTES, read_blocks
+from autorec_core.data.reading.netflix import MoviePiece, read_netflix
 from autorec_core.data.reading.parquet import (
     TablePiece,
     parquet_pieces,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,13 @@ def file_columns(entry: DatasetParams) -> list[str]:
 
 
 def typed_columns(
-    entry: DatasetParams, file: Path, table: pa.Table, *, check_labels: bool, coded: bool
+    entry: DatasetParams,
+    file: Path,
+    table: pa.Table,
+    *,
+    check_labels: bool,
+    coded: bool,
+    wanted: Sequence[str] | None = None,
 ) -> tuple[dict[str, pa.Array], list[tuple[np.ndarray, str, str]]]:
     """Converts columns to their types, and finds the rows that break a rule.
 
@@ -39,6 +45,7 @@ def typed_columns(
         table: The rows as they are in the file.
         check_labels: Whether a label is wrong if it is not allowed by the entry's facts.
         coded: Whether categorical columns become dictionaries.
+        wanted: The columns to convert; None for all that are used.
 
     Returns:
         The typed columns, and for each rule which rows break it (bool, shape (rows,)), the column
@@ -47,11 +54,12 @@ def typed_columns(
     Raises:
         DataError: A column is missing, or its type does not suit its role.
     """
-    check_columns(file, file_columns(entry), table.column_names)
+    own = file_columns(entry) if wanted is None else wanted
+    check_columns(file, own, table.column_names)
+    wanted = used_columns(entry) if wanted is None else list(wanted)
     columns: dict[str, pa.Array] = {}
-    wanted = used_columns(entry)
-    if entry.label is None:
-        wanted.remove(entry.label_name)
+    if entry.label is None and entry.label_name in wanted:
+        wanted = [name for name in wanted if name != entry.label_name]
         columns[entry.label_name] = pa.array(np.ones(table.num_rows))
     faults: list[tuple[np.ndarray, str, str]] = []
     categorical, keys = frozenset(entry.categorical), entry.key_only
@@ -93,7 +101,7 @@ def typed_columns(
         wrong = values.outside(columns[entry.label_name], allowed) & known
         shown = ", ".join(f"{value:g}" for value in allowed)
         faults.append((wrong, entry.label_name, f"allowed: {shown}"))
-    if entry.task == "ranking" and entry.label is not None:
+    if entry.task == "ranking" and entry.label is not None and entry.label in columns:
         weak = pc.fill_null(pc.less_equal(columns[entry.label], 0), False)
         mask = weak.to_numpy(zero_copy_only=False)
         faults.append((mask, entry.label, "a strength above 0 is expected"))

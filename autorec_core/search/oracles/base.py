@@ -9,7 +9,7 @@ import keras_tuner
 import numpy as np
 from keras_tuner.engine.trial import Trial
 
-from autorec_core.search.points import Points, Values
+from autorec_core.search.oracles.points import Points, Values
 
 Identity = Callable[[Mapping[str, Any]], Hashable]
 """Names what a trial trains; trials of the same name cannot differ."""

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from autorec_core.search.oracles.base import RecordedOracle, answer
+from autorec_core.search.oracles.points import Values
 from autorec_core.search.oracles.surrogate import Encoding, Surrogate
-from autorec_core.search.points import Values
 
 _CANDIDATES = 400
 _NEIGHBOURED = 10  # best trials around which half of the candidates lie

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from autorec_core.search.oracles.base import RecordedOracle, answer
-from autorec_core.search.points import Values
+from autorec_core.search.oracles.points import Values
 
 _NEIGHBOURS = 1000
 

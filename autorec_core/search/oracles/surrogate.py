@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from autorec_core.search.points import Setting
+from autorec_core.search.oracles.points import Setting
 
 _LENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # as a share of the mean squared distance between points
 _NOISES = (1e-3, 0.03, 0.1, 0.3)  # as a share of the scores' variance

@@ -75,6 +75,21 @@ def test_the_logistic_regression_is_as_good_as_the_best_strength(strength):
     assert (found.chosen["C"] > 0.1) == (strength == 3.0)
 
 
+def test_the_strength_is_chosen_on_a_fine_grid():
+    # With effects of strength 1, the loss between two powers of √10 is lower than at both.
+    splits = clicking(1.0)
+
+    def loss(inverse_strength):
+        scores = predict_logistic(
+            splits.train, splits.valid, splits.schema, 1, inverse_strength=inverse_strength
+        )
+        return ce(splits.valid.label, scores)
+
+    found = BASELINES["logistic"].predict(splits).chosen["C"]
+
+    assert loss(found) <= min(loss(10 ** (step / 8)) for step in range(-8, 9))
+
+
 @pytest.mark.parametrize("name", ["bias", "logistic"])
 def test_the_choice_does_not_read_the_test_labels(name):
     splits = ratings(1.0) if name == "bias" else clicking(1.0)
@@ -122,3 +137,15 @@ def test_the_best_candidate_is_found_on_either_side(least, start):
 
     assert choose((1.0, 2.0, 4.0, 8.0, 16.0), start, loss) == least
     assert len(asked) == len(set(asked))
+
+
+@pytest.mark.parametrize("least", [0.0, 3.0, 501.0, 999.0])
+def test_a_choice_from_many_candidates_is_exact_and_cheap(least):
+    asked = []
+
+    def loss(candidate):
+        asked.append(candidate)
+        return abs(candidate - least)
+
+    assert choose(tuple(float(each) for each in range(1000)), 500.0, loss) == least
+    assert len(asked) <= 500 / 8 + 12

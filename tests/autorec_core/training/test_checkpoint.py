@@ -118,7 +118,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from autorec_core.search.processes import make_ready
+from autorec_core.search.workers.processes import make_ready
 
 make_ready()
 from test_checkpoint import Checkpoint, trained

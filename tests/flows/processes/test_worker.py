@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from flows.processes.services import stop_runs, wait_for_runs
+from flows.processes.worker import stop_runs, wait_for_runs
 
 WORKER = """
 import subprocess, sys, time

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 
+import flows.serving.read_rows
 import flows.serving.score_files
 from autorec_core.errors import DataError
 from autorec_core.scorer import Scorer
@@ -91,7 +92,7 @@ def test_a_file_is_scored_by_it_chunk_by_chunk(
     monkeypatch.setattr(flows.serving.score_files, "load_scorer", lambda version, root: distant)
     many = pd.concat([rows] * 30, ignore_index=True)
     many.to_csv(tmp_path / "rows.csv", index=False)
-    monkeypatch.setattr(flows.serving.score_files, "BLOCK_BYTES", 20_000)
+    monkeypatch.setattr(flows.serving.read_rows, "BLOCK_BYTES", 20_000)
 
     version = score_file(
         DATASET, tmp_path / "rows.csv", tmp_path / "scores.parquet", root=registry.root

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from entries import ratings_entry
 
+from autorec_core.data.reading.bad_rows import BadRows
 from flows.serving.raw_format import description, read
 
 
@@ -14,5 +15,5 @@ def test_a_table_saved_by_excel_is_read_as_in_training(tmp_path):
     entry = ratings_entry(format=form, missing=["NA"])
 
     assert description(entry, path, ",") == "a header line, columns separated by ';'"
-    tables = [table for table, _ in read(entry, path, 1 << 16)]
+    tables = [table for table, _ in read(entry, path, 1 << 16, BadRows())]
     assert tables[0].to_pydict() == {"user": ["a", "b"], "item": ["x", "y"], "rating": ["1", "NA"]}

@@ -8,6 +8,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+import flows.serving.read_rows
 import flows.serving.score_files
 from autorec_core.errors import ConfigError, DataError
 from autorec_core.scorer import Scorer
@@ -63,7 +64,7 @@ def test_text_comes_back_as_it_was_with_a_score_a_row(score, live, tmp_path):
 def test_many_chunks_give_the_same_scores_and_name_their_model(score, live, tmp_path, monkeypatch):
     rows = pd.concat([live.models.test] * 40, ignore_index=True)[["user_id", "item_id"]]
     rows.to_csv(tmp_path / "rows.tsv", sep="\t", index=False)
-    monkeypatch.setattr(flows.serving.score_files, "BLOCK_BYTES", 20_000)
+    monkeypatch.setattr(flows.serving.read_rows, "BLOCK_BYTES", 20_000)
 
     target = score(tmp_path / "rows.tsv", ".parquet")
 

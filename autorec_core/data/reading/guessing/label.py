@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from autorec_core.data import canonical, spelled, values
 from autorec_core.data.kinds import is_scalar
+from autorec_core.data.labels import is_scale
 from autorec_core.data.reading.guessing.spelling import decimal_of_column, is_missing_word
 from autorec_core.errors import DataError, listed
 
@@ -39,6 +40,7 @@ class Label:
     Args:
         name: The column.
         found: The different labels as numbers, in order.
+        is_scale: Whether rows may have only these labels; see `labels.is_scale`.
         positive: The words that become 1, if labels are words.
         negative: The words that become 0.
         note: How the label is read, for the user.
@@ -46,6 +48,7 @@ class Label:
 
     name: str
     found: np.ndarray
+    is_scale: bool = True
     positive: tuple[str, ...] = ()
     negative: tuple[str, ...] = ()
     note: str = "the label"
@@ -75,10 +78,10 @@ def label_of(
         return _of_words(path, name, columns[name], positive)
     numbers = numbers_of(columns[name])
     if numbers is not None and len(numbers):
-        found = np.unique(numbers)
+        found, counts = np.unique(numbers, return_counts=True)
         if found.tolist() == [-1.0, 1.0]:
-            return Label(name, found, ("1",), ("-1",), "the label; 1 counts as 1, -1 as 0")
-        return Label(name, found)
+            return Label(name, found, True, ("1",), ("-1",), "the label; 1 counts as 1, -1 as 0")
+        return Label(name, found, is_scale(found, counts))
     if label := _of_two_words(name, columns[name]):
         return label
     raise DataError(
@@ -129,7 +132,7 @@ def _of_words(path: Path, name: str, column: pa.Array, positive: Sequence[str]) 
     negative = tuple(others) if len(others) <= MOST_WORDS else ()
     shown = listed(negative) if negative else "all other values"
     note = f"the label; {listed(positive)} counts as 1, {shown} as 0"
-    return Label(name, np.array([0.0, 1.0]), tuple(positive), negative, note)
+    return Label(name, np.array([0.0, 1.0]), True, tuple(positive), negative, note)
 
 
 def _of_two_words(name: str, column: pa.Array, *, known: bool = False) -> Label | None:
@@ -160,7 +163,7 @@ def _of_two_words(name: str, column: pa.Array, *, known: bool = False) -> Label 
     negative = next(text for text in texts if text != positive)
     yes, no = of_each[positive], of_each[negative]
     note = f"the label; {listed(yes)} counts as 1, {why}, {listed(no)} as 0"
-    return Label(name, np.array([0.0, 1.0]), tuple(yes), tuple(no), note)
+    return Label(name, np.array([0.0, 1.0]), True, tuple(yes), tuple(no), note)
 
 
 def _counts(column: pa.Array) -> Counter[str]:

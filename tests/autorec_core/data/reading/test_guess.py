@@ -63,6 +63,29 @@ def test_a_text_table_is_described_by_names_and_values(tmp_path, separator, pack
     assert entry["facts"]["label_values"] == [1, 2, 3, 4, 5]
 
 
+LABELS = {
+    "stars": ([1, 2, 3, 4, 5], 300, True),
+    "stars of which one is missing": ([1, 2, 4, 5], 300, True),
+    "half stars": ([0.5, 1, 1.5, 2, 2.5, 3, 4, 5], 300, True),
+    "three grades": ([-1, 0, 1], 60, True),
+    "a few prices": ([9.99, 12.5, 19.99, 49.0], 300, False),
+    "prices of a small file": ([4.25, 7, 7.5, 8.99, 11, 12.2, 14.9, 15, 18.4, 21, 25.5], 28, False),
+    "counts of a small file": (list(range(1, 19)), 20, False),
+    "one value": ([3], 60, False),
+}
+
+
+@pytest.mark.parametrize("case", LABELS)
+def test_only_labels_of_a_scale_must_stay_as_they_are(tmp_path, case):
+    values, rows, is_scale = LABELS[case]
+    found = table(rows).assign(rating=np.resize(values, rows))
+    found.to_csv(tmp_path / "t.csv", index=False)
+
+    facts = propose(tmp_path / "t.csv", "rating").entry["facts"]
+
+    assert facts["label_values"] == (sorted(values) if is_scale else None)
+
+
 def test_a_parquet_file_is_described_alike(tmp_path):
     table().to_parquet(tmp_path / "t.parquet")
     entry = propose(tmp_path / "t.parquet").entry

@@ -5,8 +5,8 @@ import pytest
 import autorec_core
 from autorec_core.errors import ConfigError
 from autorec_core.search.oracles import ask, make_oracle, tell
+from autorec_core.search.oracles.points import Points
 from autorec_core.search.oracles.surrogate import Encoding
-from autorec_core.search.points import Points
 from autorec_core.search.space import search_space
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from autorec_core.files import write_text
 from autorec_core.metrics import Metric
-from autorec_core.search.records import TrialRecord, ranked
+from autorec_core.search.records.record import TrialRecord, ranked
 
 LEADERBOARD, CURVES = "leaderboard.csv", "curves.csv"
 

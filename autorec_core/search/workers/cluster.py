@@ -19,8 +19,8 @@ from distributed import get_worker
 from distributed.scheduler import KilledWorker
 
 from autorec_core.cluster import connect
-from autorec_core.search.processes import make_ready
 from autorec_core.search.workers import Row
+from autorec_core.search.workers.processes import make_ready
 from autorec_core.training import Outcome, Rows, StoredRows, Task, run_trial
 
 _BESIDE = StoredRows({})  # rows travel beside a task, as Dask's futures

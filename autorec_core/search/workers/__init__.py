@@ -131,10 +131,10 @@ def make_workers(
         )
         return InlineWorkers(report)
     if address is not None:
-        from autorec_core.search.cluster import DaskWorkers
+        from autorec_core.search.workers.cluster import DaskWorkers
 
         return DaskWorkers(address, size)
-    from autorec_core.search.processes import ProcessWorkers
+    from autorec_core.search.workers.processes import ProcessWorkers
 
     return ProcessWorkers(size or min(processors(), most))
 

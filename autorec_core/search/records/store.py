@@ -21,8 +21,8 @@ import autorec_core
 from autorec_core.errors import SearchError
 from autorec_core.files import whole_file, write_json
 from autorec_core.metrics import Metric
-from autorec_core.search.records import Key, TrialRecord
-from autorec_core.search.tables import write_tables
+from autorec_core.search.records.record import Key, TrialRecord
+from autorec_core.search.records.tables import write_tables
 from autorec_core.training import Rows
 
 MARK = "autorec-search.json"
@@ -31,8 +31,10 @@ CHECKPOINT_BYTES = 8 * 2**30
 _KEY_LENGTH = 12
 _CODE = (
     "block.py",
+    "evaluation",
     "metrics.py",
     "optimizers.py",
+    "ranking.py",
     "recipe.py",
     "recommender.py",
     "mappers",

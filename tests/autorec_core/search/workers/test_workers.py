@@ -13,13 +13,13 @@ from small_searches import Notes, make_recommender
 
 import autorec_core
 
-HERE = Path(__file__).parent
+HELPERS = Path(__file__).parent.parent
 
 PROGRAM = f"""
 import sys
 from pathlib import Path
 
-sys.path.insert(0, {str(HERE)!r})
+sys.path.insert(0, {str(HELPERS)!r})
 from small_searches import make_recommender, make_rows
 from autorec_core.search import Listener, run_search
 from autorec_core.training import Budget

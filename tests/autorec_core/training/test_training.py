@@ -1,3 +1,5 @@
+"""One candidate's training: stopping, the best weights, seeds, failures and refitting."""
+
 import dataclasses
 import random
 import threading
@@ -5,11 +7,10 @@ import threading
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from small_training import RECIPE, TRAIN, USERS, VALID, recommender, rows
 
 import autorec_core
-from autorec_core.errors import ConfigError, DataError
-from autorec_core.recipe import Training
+from autorec_core.errors import ConfigError
 from autorec_core.training import (
     Budget,
     FailedTrial,
@@ -20,43 +21,7 @@ from autorec_core.training import (
     refit,
     train,
 )
-from autorec_core.training.adam import RowwiseAdam
-from autorec_core.training.batches import BLOCK_ROWS, Batches
 from autorec_core.training.learner import build_model
-from autorec_core.training.tables import row_reads
-
-USERS, ITEMS = 30, 20
-RECIPE = Training(learning_rate=0.01, decay=1.0, batch_size=64)
-
-
-def recommender(task="rating", recipe=RECIPE, l2=0.0, dropout_rate=0.0):
-    ids = autorec_core.Input(shape=[2])
-    user = autorec_core.LatentFactorMapper(feat_column_id=0, id_num=USERS, embedding_dim=4, l2=l2)
-    item = autorec_core.LatentFactorMapper(feat_column_id=1, id_num=ITEMS, embedding_dim=4, l2=l2)
-    mlp = autorec_core.MLPInteraction(
-        units=8, num_layers=1, use_batch_norm=False, dropout_rate=dropout_rate
-    )
-    tower = mlp([user(ids), item(ids)])
-    if task == "rating":
-        outputs = autorec_core.RatingPredictionOptimizer()(tower)
-        return autorec_core.RPRecommender(inputs=ids, outputs=outputs, training=recipe)
-    outputs = autorec_core.CTRPredictionOptimizer()(tower)
-    return autorec_core.CTRRecommender(inputs=ids, outputs=outputs, training=recipe)
-
-
-def rows(number, seed, task="rating"):
-    generator = np.random.default_rng(seed)
-    ids = np.stack(
-        [generator.integers(0, USERS, number), generator.integers(0, ITEMS, number)], axis=1
-    ).astype(np.int32)
-    truth = 3 + (ids[:, 0] % 5) / 2 - (ids[:, 1] % 4) / 2
-    labels = truth + generator.normal(0, 0.5, number)
-    if task == "ctr":
-        labels = labels > 3.25
-    return Rows({"ids": ids}, labels.astype(np.float32))
-
-
-TRAIN, VALID = rows(600, seed=1), rows(200, seed=2)
 
 
 @pytest.fixture(scope="module")
@@ -245,180 +210,8 @@ class TestFailures:
             train(recommender(), beyond, VALID, budget=Budget(epochs=1, patience=1), seed=1)
 
 
-class TestRows:
-    def test_arrays_must_be_of_one_length(self):
-        with pytest.raises(DataError, match="'ids' has 3 rows, but there are 2 labels"):
-            Rows({"ids": np.zeros((3, 2), np.int32)}, np.zeros(2, np.float32))
-
-    def test_no_rows_are_an_error(self):
-        with pytest.raises(DataError, match="no rows"):
-            Rows({"ids": np.zeros((0, 2), np.int32)}, np.zeros(0, np.float32))
-
-    def test_what_a_user_has_is_checked_against_the_inputs(self):
-        model = recommender()
-        assert Rows.of(model, np.zeros((3, 2)), [1, 2, 3]).inputs["ids"].dtype == np.int32
-        with pytest.raises(DataError, match=r"needs shape \(rows, 2\). Received: \(3, 4\)"):
-            Rows.of(model, np.zeros((3, 4)), [1, 2, 3])
-        with pytest.raises(DataError, match=r"inputs are ids\. Received arrays: users"):
-            Rows.of(model, {"users": np.zeros((3, 2))}, [1, 2, 3])
-        with pytest.raises(DataError, match="NaN"):
-            Rows.of(model, np.zeros((2, 2)), [1, np.nan])
-
-    def test_rows_survive_the_way_over_disk(self, tmp_path):
-        opened = TRAIN.save(tmp_path / "rows").open()
-        np.testing.assert_array_equal(opened.inputs["ids"], TRAIN.inputs["ids"])
-        np.testing.assert_array_equal(opened.labels, TRAIN.labels)
-
-    def test_rows_that_lie_on_disk_are_not_written_again(self, tmp_path):
-        opened = TRAIN.save(tmp_path / "rows").open()
-        assert opened.save(tmp_path / "again").open().inputs["ids"].shape == (600, 2)
-        assert not (tmp_path / "again").exists()
-
-    def test_a_part_of_mapped_rows_is_not_taken_for_the_whole(self, tmp_path):
-        opened = TRAIN.save(tmp_path / "rows").open()
-        part = Rows({"ids": opened.inputs["ids"][100:]}, opened.labels[100:])
-        again = part.save(tmp_path / "again").open()
-        np.testing.assert_array_equal(again.labels, TRAIN.labels[100:])
-        np.testing.assert_array_equal(again.inputs["ids"], TRAIN.inputs["ids"][100:])
-
-
-class TestBatches:
-    @staticmethod
-    def seen(batches, epoch):
-        parts = [
-            (chunk.labels.numpy()[chunk.order], chunk.inputs["ids"].numpy()[chunk.order])
-            for chunk in batches.epoch(epoch)
-        ]
-        return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)], len(parts)
-
-    @pytest.mark.parametrize("chunk_bytes", [None, 12 * 64 * 3])
-    def test_an_epoch_has_every_row_of_every_part_once(self, chunk_bytes):
-        numbered = Rows(
-            {"ids": np.arange(2000, dtype=np.int32).reshape(1000, 2)},
-            np.arange(1000, dtype=np.float32),
-        )
-        other = Rows({"ids": numbered.inputs["ids"] + 2000}, numbered.labels + 1000)
-        batches = Batches([numbered, other], 64, seed=1, chunk_bytes=chunk_bytes)
-        (labels, ids), chunks = self.seen(batches, epoch=0)
-        assert sorted(labels.tolist()) == list(range(2000))
-        np.testing.assert_array_equal(ids[:, 0], labels * 2)
-        assert chunks == (1 if chunk_bytes is None else 11)
-        (again, _), _ = self.seen(batches, epoch=0)
-        (next_epoch, _), _ = self.seen(batches, epoch=1)
-        np.testing.assert_array_equal(again, labels)
-        assert (next_epoch != labels).any()
-
-    def test_a_chunk_mixes_rows_from_far_apart(self):
-        number = 40 * BLOCK_ROWS
-        numbered = Rows(
-            {"ids": np.zeros((number, 2), np.int32)}, np.arange(number, dtype=np.float32)
-        )
-        batches = Batches([numbered], 64, seed=1, chunk_bytes=12 * 10 * BLOCK_ROWS)
-        chunk = next(batches.epoch(0))
-        labels = chunk.labels.numpy()
-        assert len(labels) == 10 * BLOCK_ROWS
-        assert labels.max() - labels.min() > number / 2
-
-    def test_training_from_chunks_learns_as_well(self, monkeypatch):
-        monkeypatch.setattr("autorec_core.training.batches.CHUNK_BYTES", 12 * 64 * 2)
-        trained = train(recommender(), TRAIN, VALID, budget=Budget(epochs=15, patience=15), seed=1)
-        assert trained.score < 0.7 * trained.constant_score
-
-
-class TestRowwiseAdam:
-    RATE = 0.1
-
-    def tables(self, lookups, width=2):
-        """Trains on the sum of squares of looked-up rows; gives the table after each step."""
-        model = keras.Sequential([keras.Input((None,), dtype="int32")])
-        model.add(keras.layers.Embedding(4, width, embeddings_initializer="ones"))
-        table = model.layers[0].embeddings.value
-        adam = RowwiseAdam([table], tf.Variable(self.RATE))
-
-        @tf.function(autograph=False, input_signature=[tf.TensorSpec([1, None], tf.int32)])
-        def step(ids):
-            with tf.GradientTape() as tape, row_reads(model, tape) as reads:
-                loss = tf.reduce_sum(model(ids) ** 2)
-            (whole,), rows = tape.gradient(loss, ([table], [part.rows for part in reads.fetched]))
-            adam.apply([table], [whole], reads.fetched, rows)
-
-        for ids in lookups:
-            step(tf.constant([ids]))
-            yield table.numpy()
-
-    def test_rows_that_are_not_looked_up_stay(self):
-        *_, table = self.tables([[2], [2], [2]])
-        np.testing.assert_array_equal(table[[0, 1, 3]], np.ones((3, 2)))
-        assert (table[2] < 0.8).all()
-
-    @pytest.mark.parametrize("width", [1, 2, 40])
-    def test_it_is_keras_adam_where_every_row_is_looked_up(self, width):
-        lookups = [[0, 1, 2, 3], [3, 2, 2, 1, 0, 1, 1], [0, 0, 1, 2, 3], [0, 1, 2, 3]]
-        theirs = keras.Variable(np.ones((4, width), np.float32))
-        optimizer = keras.optimizers.Adam(self.RATE)
-        for ids, table in zip(lookups, self.tables(lookups, width), strict=True):
-            # A row looked up n times has n times the gradient.
-            times = np.bincount(ids, minlength=4)[:, None].astype(np.float32)
-            optimizer.apply([2 * times * theirs.numpy()], [theirs])
-            np.testing.assert_allclose(table, theirs.numpy(), rtol=1e-5)
-
-    @pytest.mark.parametrize("shape", [(4, 3, 2), (4, 40, 40), (4,), (4, 1)])
-    def test_rows_of_any_rank_are_trained_where_a_layer_gathers_them(self, shape):
-        ours, theirs = tf.Variable(tf.ones(shape)), keras.Variable(np.ones(shape, np.float32))
-        adam = RowwiseAdam([ours], tf.Variable(self.RATE))
-        optimizer = keras.optimizers.Adam(self.RATE)
-
-        @tf.function(autograph=False)
-        def step(ids):
-            with tf.GradientTape() as tape:
-                loss = tf.reduce_sum(tf.gather(ours, ids) ** 2)
-            adam.apply([ours], tape.gradient(loss, [ours]))
-
-        for ids in ([0, 1, 2, 3], [3, 2, 2, 1, 0]):
-            times = np.bincount(ids, minlength=4).reshape(-1, *[1] * (len(shape) - 1))
-            optimizer.apply([2 * times.astype(np.float32) * theirs.numpy()], [theirs])
-            step(tf.constant(ids))
-            np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5)
-
-
 def test_a_schedule_knows_its_length():
     assert Schedule(rates=(0.1, 0.1, 0.01), parts=2, batch_size=64).epochs == 1.5
-
-
-@pytest.mark.parametrize(("number", "size"), [(80_000, 1024), (9_000, 256), (8_000, 256), (3, 1)])
-def test_few_rows_are_taken_in_smaller_batches(number, size):
-    assert Training(batch_size=1024, least_steps=32).rows_a_step(number) == size
-    assert Training(batch_size=1024).rows_a_step(number) == 1024
-
-
-class TestNarrowed:
-    """Hyperparameters that would decide nothing are not asked."""
-
-    RECIPE = Training(least_steps=32)
-
-    def batches(self, rows, recipe=RECIPE):
-        size = recipe.narrowed(rows=rows, evaluations=60, patience=2).batch_size
-        return size.values, size.default
-
-    @pytest.mark.parametrize(
-        ("rows", "sizes"), [(8_000, (256,)), (20_000, (256, 512)), (80_000, (256, 1024)), (9, (1,))]
-    )
-    def test_batch_sizes_are_those_that_are_taken_each_once(self, rows, sizes):
-        assert self.batches(rows) == (sizes, sizes[-1])
-
-    def test_a_batch_of_all_rows_is_the_same_however_large(self):
-        assert self.batches(200, Training()) == ((200,), 200)
-
-    def test_what_is_fixed_stays(self):
-        fixed = Training(batch_size=1024, decay=0.3, least_steps=32)
-        assert fixed.narrowed(rows=9, evaluations=1, patience=1) == fixed
-
-    @pytest.mark.parametrize(
-        ("evaluations", "patience", "asked"), [(60, 2, True), (60, 1, False), (2, 9, False)]
-    )
-    def test_decay_is_asked_where_training_goes_on_after_it(self, evaluations, patience, asked):
-        decay = Training().narrowed(rows=9, evaluations=evaluations, patience=patience).decay
-        assert (decay == Training().decay) if asked else (decay == 1.0)
 
 
 def test_refit_takes_steps_of_the_size_that_training_took():

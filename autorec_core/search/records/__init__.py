@@ -1,0 +1,1 @@
+"""Records of trials: what they hold, the folder that keeps them, and the tables for people."""
