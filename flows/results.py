@@ -18,7 +18,8 @@ MODEL = "model"
 
 def title_of(name: str) -> str:
     """Returns the title of the model or of a baseline in `metrics.json`."""
-    titles = {key: one.title for key, one in (*BASELINES.items(), *LIST_BASELINES.items())}
+    titles = {key: one.title for key, one in BASELINES.items()}
+    titles |= {key: one.title for key, one in LIST_BASELINES.items()}
     if name == MODEL:
         return "AutoRec"
     return titles.get(name, name)

@@ -28,11 +28,13 @@ class ItemRows:
     own: Arrays
 
     @classmethod
-    def of(cls, inputs: Arrays, items: np.ndarray) -> ItemRows:
+    def of(cls, inputs: Arrays, users: np.ndarray, items: np.ndarray) -> ItemRows:
         """Finds the columns of items.
 
         Args:
             inputs: Encoded rows by input; only inputs of shape (rows, columns) have such columns.
+            users: The encoded user of each row, shape (rows,). Their column is never the item's,
+                even if each item has one user.
             items: The encoded item of each row, shape (rows,).
         """
         ids, first = np.unique(items, return_index=True)
@@ -45,7 +47,12 @@ class ItemRows:
             table[ids] = array[first]
             rows[name] = table
             own[name] = np.array(
-                [bool((column == column[first][place]).all()) for column in array.T], bool
+                [
+                    not np.array_equal(column, users)
+                    and bool((column == column[first][place]).all())
+                    for column in array.T
+                ],
+                bool,
             )
         return cls(ids[ids > 0], rows, own)
 

@@ -13,6 +13,7 @@ from autorec_core.evaluation.baselines import Splits
 from autorec_core.evaluation.figures import LOSSES, Evaluation
 from autorec_core.evaluation.full_catalogue import Scores, UserLists
 from autorec_core.evaluation.intervals import mean_intervals
+from autorec_core.evaluation.item_rows import ItemRows
 from autorec_core.evaluation.list_baselines import fit_baselines
 from autorec_core.metrics import LENGTH, METRICS, metrics_of
 from autorec_core.ranking import Rankings, coverage
@@ -46,6 +47,36 @@ def test_lists(splits: Splits) -> UserLists:
     """
     known, test = (pairs_of(part, splits.schema) for part in (splits.known, splits.test))
     return UserLists.of(known, test)
+
+
+@dataclass(frozen=True, eq=False)
+class CandidateRows:
+    """The rows that a model scores for users' lists: each user with each item.
+
+    A column that has one value for each item is taken from the item's rows. All other columns are
+    taken from the user's first later row.
+
+    Args:
+        users: One row for each user of the lists.
+        items: The columns of items.
+    """
+
+    users: Examples
+    items: ItemRows
+
+    @classmethod
+    def of(
+        cls, lists: UserLists, known: Examples, later: Examples, schema: Schema
+    ) -> CandidateRows:
+        """Makes the rows from the rows that were learned from, and the later rows."""
+        ids, first = np.unique(pairs_of(later, schema)[:, 0], return_index=True)
+        rows = first[np.searchsorted(ids, lists.users)]
+        users = Examples(later.categorical[rows], later.numeric[rows], later.label[rows])
+        return cls(users, ItemRows.of(known.inputs(), *pairs_of(known, schema).T))
+
+    def inputs(self, first: int, last: int) -> dict[str, np.ndarray]:
+        """Returns the model inputs of some users with all items: shape (users * items, ...)."""
+        return self.items.with_users(self.users.inputs(), first, last)
 
 
 def evaluate_lists(scores: Scores, lists: UserLists, splits: Splits) -> Judged:

@@ -64,7 +64,7 @@ class ListJudge:
     ) -> None:
         self._metric = metric
         known, later = pairs_of(train, optimizer), pairs_of(valid, optimizer)
-        self._items = ItemRows.of(train.inputs, known[:, 1])
+        self._items = ItemRows.of(train.inputs, known[:, 0], known[:, 1])
         most = max(FEWEST_USERS, PAIRS // max(len(self._items.items), 1))
         self.lists = UserLists.of(known, later, most_users=most, seed=seed)
         users, first = np.unique(later[:, 0], return_index=True)

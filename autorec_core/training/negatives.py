@@ -38,7 +38,7 @@ class Negatives:
             name: np.concatenate([rows.inputs[name] for rows in splits])
             for name in splits[0].inputs
         }
-        self.of_items = ItemRows.of(inputs, pairs[:, 1])
+        self.of_items = ItemRows.of(inputs, pairs[:, 0], pairs[:, 1])
         items = self.of_items.items
         counts = np.bincount(pairs[:, 1])[items].astype(np.float64)
         share = counts if optimizer.by == "popularity" else np.ones(len(items))
