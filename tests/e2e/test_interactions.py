@@ -36,7 +36,7 @@ def workspace(make_workspace) -> Path:
     table = pd.DataFrame(rows, columns=["user", "item", "time"]).sample(frac=1, random_state=0)
     table.to_csv(made / "purchases.csv", index=False)
     commands = """
-autorec init-dataset purchases.csv --task ranking
+autorec init-dataset purchases.csv --task ranking --write
 autorec run purchases
 autorec recommend purchases --all --top 5 --output lists.csv
 autorec score purchases --input purchases.csv --output scores.csv

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -41,6 +41,13 @@ def init_dataset(
         list[str] | None,
         typer.Option(help="A column that the model does not use. Repeat the option for more."),
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="ranking: rows are what users took, and other items are ranked. Default: found "
+            "automatically."
+        ),
+    ] = None,
     header: Annotated[
         bool | None,
         typer.Option(
@@ -64,8 +71,19 @@ def init_dataset(
         numeric=numeric or (),
         ignored=ignore or (),
         header=header,
+        task=_ranking(task),
     )
     propose_entry(file, name, label, write=write, chosen=chosen)
+
+
+def _ranking(task: str | None) -> Literal["ranking"] | None:
+    if task is None:
+        return None
+    if task != "ranking":
+        raise typer.BadParameter(
+            "only ranking can be chosen; rating and ctr follow from the label", param_hint="--task"
+        )
+    return "ranking"
 
 
 @app.command()
