@@ -86,10 +86,12 @@ class Block:
     """A piece of a recommender whose fields are its hyperparameters.
 
     Subclasses are registered by class name. `THESIS` holds the candidates of the thesis for fields
-    whose default search space differs from the thesis.
+    whose default search space differs from the thesis. `ADAPTED` names fields of which a compiled
+    model only holds whether they are zero, because `adapt` of a layer puts them into its variables.
     """
 
     THESIS: ClassVar[Mapping[str, Any]] = {}
+    ADAPTED: ClassVar[tuple[str, ...]] = ()
     registry: ClassVar[dict[str, type[Block]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

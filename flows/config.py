@@ -27,15 +27,14 @@ from autorec_core.config import (
     ComputeParams,
     DatasetParams,
     ModelParams,
-    Name,
     PreprocessParams,
     SearchParams,
-    Section,
     SplitParams,
     TrainParams,
 )
 from autorec_core.errors import ConfigError, listed
 from autorec_core.metrics import objective_metric
+from autorec_core.raw_config import Name, Section
 
 EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -52,6 +52,21 @@ class Sampling:
 
 
 @dataclass(frozen=True)
+class TableField:
+    """One side table, whose columns the model reads as if the rows had them.
+
+    Args:
+        name: The table's name.
+        joins: The categorical column that holds its keys.
+        columns: Its columns, which are also among the schema's columns.
+    """
+
+    name: str
+    joins: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Schema:
     """What a model must know about its data: columns, vocabulary sizes and task.
 
@@ -72,6 +87,7 @@ class Schema:
         decimal: The decimal sign of formatted raw numbers; None if numbers are plain.
         time: The numeric column that holds times, if there is one, in seconds since 1970.
         negatives: For ranking, how items are sampled that a user did not take.
+        tables: The side tables. Raw rows do not have their columns.
     """
 
     task: Literal["rating", "ctr", "ranking"]
@@ -89,13 +105,19 @@ class Schema:
     decimal: str | None = None
     time: str | None = None
     negatives: Sampling | None = None
+    tables: tuple[TableField, ...] = ()
 
     @property
     def columns(self) -> list[str]:
         """The columns that raw rows must have to be encoded."""
         raw_numeric = self.numeric[: len(self.numeric) - self.flags]
-        ids = [*self.categorical, *self.lists]
-        return [*(field.name for field in ids), *raw_numeric]
+        names = [*(field.name for field in (*self.categorical, *self.lists)), *raw_numeric]
+        return [name for name in names if name not in self.joined]
+
+    @property
+    def joined(self) -> dict[str, str]:
+        """The columns of the side tables, each with the column that holds its table's keys."""
+        return {name: table.joins for table in self.tables for name in table.columns}
 
     @property
     def vocabulary_columns(self) -> list[str]:
@@ -131,6 +153,10 @@ class Schema:
                 "categorical": tuple(Field(**field) for field in content["categorical"]),
                 "numeric": tuple(content["numeric"]),
                 "lists": tuple(ListField(**one) for one in content.get("lists", ())),
+                "tables": tuple(
+                    TableField(**{**one, "columns": tuple(one["columns"])})
+                    for one in content.get("tables", ())
+                ),
                 "label_range": tuple(content["label_range"]),
                 "negatives": Sampling(**found) if (found := content.get("negatives")) else None,
                 **{key: tuple(content.get(key, ())) for key in ("missing", "positive", "negative")},

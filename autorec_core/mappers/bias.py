@@ -32,6 +32,7 @@ class BiasMapper(ColumnsMapper):
         [Koren et al., 2009](https://doi.org/10.1109/MC.2009.263)
     """
 
+    ADAPTED: ClassVar[tuple[str, ...]] = ("l2",)
     THESIS: ClassVar[Mapping[str, Any]] = {"l2": 0.0}
 
     l2: float = choice(0.0, 1.0, 3.0, 10.0, default=3.0, name="bias_l2", least=0)

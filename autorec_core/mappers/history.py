@@ -53,6 +53,7 @@ class HistoryMapper(Mapper):
         both sides: [Rendle et al., 2019](https://arxiv.org/abs/1905.01395)
     """
 
+    ADAPTED: ClassVar[tuple[str, ...]] = ("l2",)
     THESIS: ClassVar[Mapping[str, Any]] = {"l2": 0.0}
 
     key_column: int = bounded(least=0)

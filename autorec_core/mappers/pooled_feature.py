@@ -36,6 +36,7 @@ class PooledFeatureMapper(Mapper):
         [Covington et al., 2016](https://doi.org/10.1145/2959100.2959190)
     """
 
+    ADAPTED: ClassVar[tuple[str, ...]] = ("l2",)
     THESIS: ClassVar[Mapping[str, Any]] = {"embedding_dim": choice(8, 16), "l2": 0.0}
 
     first_column: int = bounded(least=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -51,6 +51,8 @@ class RateMapper(ColumnsMapper):
     References:
         [Micci-Barreca, 2001](https://doi.org/10.1145/507533.507538)
     """
+
+    ADAPTED: ClassVar[tuple[str, ...]] = ("prior",)
 
     prior: float = choice(3.0, 10.0, 30.0, default=10.0, name="rate_prior", above=0)
 

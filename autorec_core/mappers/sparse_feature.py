@@ -71,6 +71,7 @@ class SparseFeatureMapper(ColumnsMapper):
         [Cheng et al., 2016](https://arxiv.org/abs/1606.07792)
     """
 
+    ADAPTED: ClassVar[tuple[str, ...]] = ("l2",)
     THESIS: ClassVar[Mapping[str, Any]] = {"embedding_dim": choice(8, 16), "l2": 0.0}
 
     embedding_dim: int = choice(4, 8, 16, 32, default=8, least=1)

@@ -119,10 +119,13 @@ class TablePairs:
 
 
 def _raw_names(preprocessor: Preprocessor) -> tuple[list[str], list[str]]:
-    """The raw column behind each encoded column of ids, and of numbers."""
+    """The raw column behind each encoded column of ids, and of numbers.
+
+    Behind the columns of a side table stands the column with its keys.
+    """
     schema, numeric = preprocessor.schema, preprocessor.numeric
     lists = [one.name for one in schema.lists for _ in range(one.length)]
-    return (
-        [*(field.name for field in schema.categorical), *lists],
-        [*numeric.names, *numeric.flagged],
-    )
+    ids = [*(field.name for field in schema.categorical), *lists]
+    numbers = [*numeric.names, *numeric.flagged]
+    keys = schema.joined
+    return [keys.get(name, name) for name in ids], [keys.get(name, name) for name in numbers]

@@ -1,6 +1,7 @@
 """The training engine: ordinary Keras models in and out, a fast loop of ours underneath."""
 
 from autorec_core.training.checkpoint import Checkpoint
+from autorec_core.training.compiled import Compiled, CompiledModels
 from autorec_core.training.errors import FailedTrial
 from autorec_core.training.loop import refit, train
 from autorec_core.training.prediction import Predictor, evaluate, predict
@@ -11,6 +12,8 @@ from autorec_core.training.trial import Outcome, Task, run_trial
 __all__ = [
     "Budget",
     "Checkpoint",
+    "Compiled",
+    "CompiledModels",
     "FailedTrial",
     "Limits",
     "Outcome",

@@ -22,6 +22,7 @@ from autorec_core.training.errors import FailedTrial
 from autorec_core.training.histories import sparse_histories
 from autorec_core.training.negatives import Negatives
 from autorec_core.training.prediction import any_number_of, model_inputs
+from autorec_core.training.rows import Rows
 from autorec_core.training.tables import row_reads
 
 _default_seeds = threading.Lock()
@@ -78,6 +79,7 @@ class Learner:
         self.negatives = negatives
         self._optimizer = recommender.optimizer
         self.model = model
+        self._size = tf.Variable(batch_size, dtype=tf.int32, trainable=False)
         self.batch_size = batch_size
         self._training = recommender.training
         self._trained, self._loss = _trained_part(recommender, model)
@@ -93,6 +95,16 @@ class Learner:
             self._other.build(model.trainable_variables)
         self._run = tf.function(self._steps, autograph=False)
         self._compiled: Any = None
+
+    @property
+    def batch_size(self) -> int:
+        """Rows a step."""
+        return self._batch_size
+
+    @batch_size.setter
+    def batch_size(self, size: int) -> None:
+        self._batch_size = size
+        self._size.assign(size)
 
     @property
     def learning_rate(self) -> float:
@@ -164,7 +176,7 @@ class Learner:
     def _steps(
         self, inputs: dict[str, tf.Tensor], labels: tf.Tensor, order: tf.Tensor
     ) -> tf.Tensor:
-        rows, size = tf.size(order), self.batch_size
+        rows, size = tf.size(order), self._size.read_value()
 
         def body(start: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             taken = order[start : start + size]
@@ -207,6 +219,24 @@ class Learner:
         scores = tf.reshape(outputs, tf.shape(shares))
         strengths = strengths[:, 0] / self.negatives.mean_strength
         return self._optimizer.loss_of_lists(scores, shares, strengths)
+
+
+def learner_of(
+    recommender: Recommender, model: keras.Model, rows: Sequence[Rows], batch_size: int, seed: int
+) -> Learner:
+    """Makes the learner of a model, which samples items if the recommender ranks.
+
+    Args:
+        recommender: The resolved recommender.
+        model: Its Keras model.
+        rows: The splits to learn from.
+        batch_size: Rows a step.
+        seed: Decides which items are sampled.
+    """
+    optimizer, negatives = recommender.optimizer, None
+    if isinstance(optimizer, RankingOptimizer):
+        negatives = Negatives(rows, optimizer, seed)
+    return Learner(recommender, model, batch_size, negatives)
 
 
 @contextmanager

@@ -10,18 +10,16 @@ import keras
 import numpy as np
 
 from autorec_core.metrics import objective_metric
-from autorec_core.optimizers import RankingOptimizer
 from autorec_core.recommender import Recommender
 from autorec_core.training.batches import Batches, Chunk
 from autorec_core.training.checkpoint import Checkpoint
+from autorec_core.training.compiled import Compiled
 from autorec_core.training.judging import constant_score_of, judge_of
-from autorec_core.training.learner import Learner, build_model
-from autorec_core.training.negatives import Negatives
-from autorec_core.training.prediction import Predictor
+from autorec_core.training.learner import Learner, learner_of
 from autorec_core.training.progress import Progress, Report
 from autorec_core.training.rows import Rows
 from autorec_core.training.schedule import Budget, Limits, Schedule, Trained
-from autorec_core.training.untrained import adapted, best_untrained, prepared
+from autorec_core.training.untrained import best_untrained, prepared
 
 
 def train(
@@ -35,6 +33,7 @@ def train(
     report: Report | None = None,
     limits: Limits | None = None,
     checkpoint: Checkpoint | None = None,
+    compiled: Compiled | None = None,
 ) -> Trained:
     """Trains one resolved recommender: a pure function of its arguments.
 
@@ -55,6 +54,7 @@ def train(
         report: Called with each row of the curve as it comes.
         limits: Where to stop before the budget is over; None for nowhere.
         checkpoint: Of this training when it was paused; None begins at the begin.
+        compiled: The candidate's compiled model, if there is one; its weights change.
 
     Raises:
         FailedTrial: The candidate cannot be built, its loss becomes NaN, or memory runs out.
@@ -66,15 +66,17 @@ def train(
     metric = objective_metric(objective, task)
     judge = judge_of(recommender.optimizer, train, valid, metric, seed)
     constant_score = constant_score_of(recommender.optimizer, train, valid, metric, seed, judge)
-    model = build_model(recommender, seed)
-    rows = adapted(model, [train])
-    learner = _learner(recommender, model, rows, recommender.training.rows_a_step(len(train)), seed)
-    training = Progress(learner, Predictor(model), judge, metric, budget)
+    compiled = compiled or Compiled(recommender, train, seed)
+    compiled.begin(recommender)
+    learner = compiled.learner
+    training = Progress(learner, compiled.predictor, judge, metric, budget)
     training.begin(_decides(recommender, budget, objective, seed, len(train)), checkpoint)
     steps = -(-len(train) // learner.batch_size)
     parts = min(budget.evaluations_an_epoch(len(train)), steps)
     stopped = training.run(
-        _parts_of_epochs(learner, rows, budget.epochs * parts, parts, seed, training.steps),
+        _parts_of_epochs(
+            learner, compiled.rows, budget.epochs * parts, parts, seed, training.steps
+        ),
         recommender.training.decay,
         limits or Limits(),
         budget.epochs * parts,
@@ -82,9 +84,9 @@ def train(
     )
     paused = training.checkpoint() if stopped == "paused" else None
     best = training.best
-    learner.set_weights(best.weights)
+    compiled.end(best.weights)
     trained = Trained(
-        model=model,
+        model=compiled.model,
         objective=objective,
         score=best.score,
         best_step=best.step,
@@ -95,17 +97,8 @@ def train(
         stopped=stopped,
         checkpoint=paused,
     )
-    return best_untrained(trained, recommender, train, valid, training.untrained, seed)
-
-
-def _learner(
-    recommender: Recommender, model: keras.Model, rows: Sequence[Rows], batch_size: int, seed: int
-) -> Learner:
-    """Makes the learner of a model, which samples items if the recommender ranks."""
-    optimizer, negatives = recommender.optimizer, None
-    if isinstance(optimizer, RankingOptimizer):
-        negatives = Negatives(rows, optimizer, seed)
-    return Learner(recommender, model, batch_size, negatives)
+    predicted = compiled.predictor(valid.inputs)
+    return best_untrained(trained, recommender, train, valid, training.untrained, predicted, seed)
 
 
 def _decides(recommender: Recommender, budget: Budget, objective: str, seed: int, rows: int) -> str:
@@ -139,7 +132,7 @@ def refit(
     model, splits = prepared(recommender, splits, schedule, seed)
     if not schedule.rates:
         return model
-    learner = _learner(recommender, model, splits, schedule.batch_size, seed)
+    learner = learner_of(recommender, model, splits, schedule.batch_size, seed)
     learner.learning_rate = schedule.rates[0]
     parts = _parts_of_epochs(learner, splits, len(schedule.rates), schedule.parts, seed)
     for following, _ in zip([*schedule.rates[1:], None], parts, strict=True):

@@ -15,10 +15,11 @@ from typing import Any
 
 from autorec_core.metrics import objective_metric
 from autorec_core.training.checkpoint import Checkpoint
+from autorec_core.training.compiled import CompiledModels
 from autorec_core.training.errors import FailedTrial
 from autorec_core.training.loop import train
 from autorec_core.training.rows import Rows, StoredRows
-from autorec_core.training.schedule import Budget, Limits, Schedule, Stopped
+from autorec_core.training.schedule import Budget, Limits, Schedule, Stopped, Trained
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Outcome:
         passing: Whether it failed for want of something another time may have, such as memory.
         stopped: Why it stopped; None when it failed.
         checkpoint: From where it can go on, where it was paused.
+        reused: Whether its model was compiled for an earlier trial, or an earlier part of this one.
     """
 
     score: float | None = None
@@ -81,9 +83,14 @@ class Outcome:
     passing: bool = False
     stopped: Stopped | None = None
     checkpoint: bytes | None = None
+    reused: bool = False
 
 
-def run_trial(task: Task, report: Callable[[dict[str, float]], None] | None = None) -> Outcome:
+def run_trial(
+    task: Task,
+    report: Callable[[dict[str, float]], None] | None = None,
+    models: CompiledModels | None = None,
+) -> Outcome:
     """Trains the candidate that a task describes.
 
     A candidate that cannot be trained is an outcome; any other error is a bug and passes through.
@@ -91,6 +98,7 @@ def run_trial(task: Task, report: Callable[[dict[str, float]], None] | None = No
     Args:
         task: The trial.
         report: Called with each row of the curve as it comes.
+        models: The compiled models of this search in this process; None: the trial's is not kept.
     """
     from autorec_core import registration
     from autorec_core.recommender import Recommender
@@ -107,18 +115,26 @@ def run_trial(task: Task, report: Callable[[dict[str, float]], None] | None = No
         if report is not None:
             report(row)
 
+    recommender, known = Recommender.from_config(task.recommender), _opened(task.train)
+    if models is None:
+        models = CompiledModels(most=0)
     try:
-        trained = train(
-            Recommender.from_config(task.recommender),
-            _opened(task.train),
-            _opened(task.valid),
-            budget=task.budget,
-            seed=task.seed,
-            objective=task.objective,
-            report=note,
-            limits=task.limits,
-            checkpoint=checkpoint,
-        )
+        with models.lent(recommender, known, task.seed) as compiled:
+            trained = train(
+                recommender,
+                known,
+                _opened(task.valid),
+                budget=task.budget,
+                seed=task.seed,
+                objective=task.objective,
+                report=note,
+                limits=task.limits,
+                checkpoint=checkpoint,
+                compiled=compiled,
+            )
+            metric = objective_metric(task.objective)
+            compiled.standing = trained.score if metric.direction == "min" else -trained.score
+            return _outcome(task, trained, time.monotonic() - began, compiled.reused)
     except FailedTrial as failure:
         return Outcome(
             reason=str(failure),
@@ -126,6 +142,10 @@ def run_trial(task: Task, report: Callable[[dict[str, float]], None] | None = No
             seconds=time.monotonic() - began,
             passing=failure.passing,
         )
+
+
+def _outcome(task: Task, trained: Trained, seconds: float, reused: bool) -> Outcome:
+    """What a trial sends back; its model is changed by the next trial of the same structure."""
     metric = objective_metric(task.objective)
     paused = trained.checkpoint
     wanted = task.wanted_if is None or metric.better(trained.score, task.wanted_if)
@@ -135,10 +155,11 @@ def run_trial(task: Task, report: Callable[[dict[str, float]], None] | None = No
         metrics=trained.metrics,
         curve=trained.curve,
         schedule=trained.schedule,
-        seconds=time.monotonic() - began,
+        seconds=seconds,
         model=model_file(trained.model) if wanted else None,
         stopped=trained.stopped,
         checkpoint=None if paused is None else paused.to_bytes(),
+        reused=reused,
     )
 
 

@@ -23,6 +23,7 @@ def best_untrained(
     train: Rows,
     valid: Rows,
     untrained: Mapping[str, float],
+    predicted: np.ndarray,
     seed: int,
 ) -> Trained:
     """What needs no training, where training has led to nothing better.
@@ -39,6 +40,7 @@ def best_untrained(
         train: The rows that were learnt from.
         valid: The rows that score.
         untrained: The metrics of the first weights.
+        predicted: What the best that training led to predicts on the valid rows, shape (rows,).
         seed: Decides the first weights.
     """
     task = recommender.optimizer.task
@@ -64,7 +66,7 @@ def best_untrained(
     if all(one.better(untrained[one.name], trained.metrics[one.name]) for one in (metric, own)):
         # Drawn at random for the most part, and drawn anew by every trial.
         best, errors = candidate(schedule), 2.0
-    predicted = predict(best.model, valid.inputs)
+        predicted = predict(best.model, valid.inputs)
 
     def knows_more_than(constant: np.ndarray) -> bool:
         return any(

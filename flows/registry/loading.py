@@ -24,6 +24,7 @@ from autorec_core.data import values
 from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.data.encoding.unknown_ids import UnknownIds
 from autorec_core.data.preparing.learned_rows import LearnedRows
+from autorec_core.data.side_table import SideTable
 from autorec_core.errors import DataError
 from autorec_core.scorer import MANIFEST, Scorer
 from flows.processes import model_process
@@ -176,6 +177,17 @@ def load_preprocessor(version: Version, root: Path = Path()) -> Preprocessor:
             raise RegistryError(
                 f"The users and items of {uri}, made by another AutoRec, cannot be read here."
             ) from error
+
+
+def load_tables(version: Version, root: Path = Path()) -> Mapping[str, SideTable]:
+    """Loads the side tables that a version carries, by name; none for versions without tables.
+
+    `SideTable.joins` says which column a table describes, `SideTable.titles_of` has its titles.
+
+    Raises:
+        RegistryError: They cannot be read, or are not what was registered.
+    """
+    return load_preprocessor(version, root).tables
 
 
 def learned_rows(version: Version, root: Path = Path()) -> LearnedRows | None:

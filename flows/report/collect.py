@@ -21,6 +21,7 @@ from flows.report.facts import (
     CurvePoint,
     Expectation,
     Figures,
+    JoinedTable,
     Registered,
     Run,
     Split,
@@ -78,6 +79,10 @@ def collect(params: Params, places: Places) -> Run:
             lineage={key: tags.get(key, value) for key, value in origin.items()},
             params=params.flat(places.dataset),
             warnings=tuple(run_warnings(places)),
+            tables=tuple(
+                JoinedTable(one.name, one.joins, profile["tables"][one.name], one.columns)
+                for one in schema.tables
+            ),
         )
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(

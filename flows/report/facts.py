@@ -130,6 +130,23 @@ class Split:
 
 
 @dataclass(frozen=True)
+class JoinedTable:
+    """One side table, which the model carries.
+
+    Args:
+        name: Its name.
+        joins: The column of the rows that holds its keys.
+        rows: Number of rows.
+        columns: The columns that the model reads from it.
+    """
+
+    name: str
+    joins: str
+    rows: int
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Expectation:
     """One data check and its result."""
 
@@ -184,6 +201,7 @@ class Run:
         lineage: Commit, hashes and seed of the version.
         params: Every parameter of the workspace by its dotted path.
         warnings: Warnings that readers need to judge the figures, as sentences.
+        tables: The side tables. Raw rows do not have their columns.
     """
 
     dataset: str
@@ -212,6 +230,13 @@ class Run:
     lineage: Mapping[str, str]
     params: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
+    tables: tuple[JoinedTable, ...] = ()
+
+    @property
+    def raw_columns(self) -> list[str]:
+        """The columns that raw rows must have: all but those of the side tables."""
+        joined = {name for table in self.tables for name in table.columns}
+        return [name for name in (*self.columns, *self.splits[0].missing) if name not in joined]
 
     @property
     def model(self) -> Figures:

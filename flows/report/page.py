@@ -151,7 +151,9 @@ def _tables(run: Run) -> dict[str, Table]:
 
 def _columns(run: Run) -> Table:
     train, _, test = run.splits
-    roles = {run.user: "user", run.item: "item"}
+    roles: dict[str | None, str] = {None: ""}
+    roles |= {name: f"from {table.name}" for table in run.tables for name in table.columns}
+    roles |= {run.user: "user", run.item: "item"}
     categorical = [
         (
             name,
@@ -164,7 +166,14 @@ def _columns(run: Run) -> Table:
         for name in run.columns
     ]
     numeric = [
-        (name, "number", "–", "–", f"{train.missing[name]:.2%}", _range(train.quantiles[name]))
+        (
+            name,
+            roles.get(name, "number"),
+            "–",
+            "–",
+            f"{train.missing[name]:.2%}",
+            _range(train.quantiles[name]),
+        )
         for name in train.missing
     ]
     head = (

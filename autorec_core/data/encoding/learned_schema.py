@@ -11,7 +11,14 @@ from autorec_core.config import DatasetParams, PreprocessParams
 from autorec_core.data import values
 from autorec_core.data.encoding.column_numbers import numbers_of
 from autorec_core.data.encoding.numeric import NumericStatistics, NumericTransform
-from autorec_core.data.schema import Field, ListField, Sampling, Schema, unused_name
+from autorec_core.data.schema import (
+    Field,
+    ListField,
+    Sampling,
+    Schema,
+    TableField,
+    unused_name,
+)
 from autorec_core.errors import DataError, listed
 
 FLAG = " missing"
@@ -47,7 +54,7 @@ def countable(entry: DatasetParams, name: str, column: pa.Array) -> pa.Array:
     if name not in entry.multi_valued:
         return column if pa.types.is_dictionary(column.type) else values.coded(column)
     separator = entry.multi_valued[name].separator
-    cells = values.join_cells(column, separator)
+    cells = values.join_cells(values.plain(column), separator)
     found, _ = values.split_cells(cells, separator)
     return pa.concat_arrays([found, pa.nulls(cells.null_count, found.type)])
 
@@ -95,6 +102,9 @@ def make_schema(
         decimal=entry.decimal,
         time=entry.time if entry.time in entry.numeric else None,
         negatives=Sampling(**entry.negatives.model_dump()) if entry.negatives else None,
+        tables=tuple(
+            TableField(name, one.joins, tuple(one.features)) for name, one in entry.tables.items()
+        ),
     )
     return schema, numeric
 

@@ -14,22 +14,26 @@ from autorec_core.config import DatasetParams
 from autorec_core.data import spelled, times, values
 from autorec_core.data.reading.parquet import check_columns
 from autorec_core.errors import DataError, listed
+from autorec_core.raw_config import TableParams
 
 
-def used_columns(entry: DatasetParams) -> list[str]:
+def used_columns(entry: DatasetParams | TableParams) -> list[str]:
     """Returns the columns of rows that were read: label, features, time and keys."""
-    time = [] if entry.time is None else [entry.time]
-    return list(dict.fromkeys([entry.label_name, *entry.features, *time, *entry.key_only]))
+    label = entry.label_name if isinstance(entry, DatasetParams) else None
+    names = [label, *entry.features, entry.time, *entry.key_only]
+    return list(dict.fromkeys(name for name in names if name is not None))
 
 
-def file_columns(entry: DatasetParams) -> list[str]:
+def file_columns(entry: DatasetParams | TableParams) -> list[str]:
     """Returns the columns that are read from the file, and the one that says which rows count."""
+    if not isinstance(entry, DatasetParams):
+        return used_columns(entry)
     own = [name for name in used_columns(entry) if entry.label or name != entry.label_name]
     return list(dict.fromkeys([*own, *([entry.keep.column] if entry.keep else [])]))
 
 
 def typed_columns(
-    entry: DatasetParams,
+    entry: DatasetParams | TableParams,
     file: Path,
     table: pa.Table,
     *,
@@ -40,7 +44,7 @@ def typed_columns(
     """Converts columns to their types, and finds the rows that break a rule.
 
     Args:
-        entry: The data set's entry in params.yaml.
+        entry: The entry of the data set, or of a side table, in params.yaml.
         file: The file, for messages.
         table: The rows as they are in the file.
         check_labels: Whether a label is wrong if it is not allowed by the entry's facts.
@@ -58,7 +62,7 @@ def typed_columns(
     check_columns(file, own, table.column_names)
     wanted = used_columns(entry) if wanted is None else list(wanted)
     columns: dict[str, pa.Array] = {}
-    if entry.label is None and entry.label_name in wanted:
+    if isinstance(entry, DatasetParams) and entry.label is None and entry.label_name in wanted:
         wanted = [name for name in wanted if name != entry.label_name]
         columns[entry.label_name] = pa.array(np.ones(table.num_rows))
     faults: list[tuple[np.ndarray, str, str]] = []
@@ -77,7 +81,7 @@ def typed_columns(
             limit = f"at most {values.LONGEST_CATEGORY:,} characters per category are allowed"
             faults.append((_too_long_inside(columns[name], separator), name, limit))
             required = False
-        elif name == entry.label and entry.positive:
+        elif isinstance(entry, DatasetParams) and name == entry.label and entry.positive:
             found = spelled.label_numbers(raw, entry.positive, entry.negative)
             columns[name], wrong = found
             shown = listed([*entry.positive, *entry.negative])
@@ -92,23 +96,23 @@ def typed_columns(
             numbers, wrong = _of_column(file, name, read, raw)
             columns[name] = spelled.without_missing(numbers, entry.missing)
             faults.append((wrong, name, rule))
-            required = name in (entry.label_name, entry.time)
+            required = name in (entry.label, entry.time)
         if required and columns[name].null_count:
             empty = columns[name].is_null().to_numpy(zero_copy_only=False)
             faults.append((empty & ~faults[-1][0], name, "a value is expected"))
-    if check_labels and (allowed := allowed_labels(entry)):
+    if check_labels and isinstance(entry, DatasetParams) and (allowed := allowed_labels(entry)):
         known = columns[entry.label_name].is_valid().to_numpy(zero_copy_only=False)
         wrong = values.outside(columns[entry.label_name], allowed) & known
         shown = ", ".join(f"{value:g}" for value in allowed)
         faults.append((wrong, entry.label_name, f"allowed: {shown}"))
-    if entry.task == "ranking" and entry.label is not None and entry.label in columns:
-        weak = pc.fill_null(pc.less_equal(columns[entry.label], 0), False)
+    if isinstance(entry, DatasetParams) and entry.task == "ranking" and entry.label in columns:
+        weak = pc.fill_null(pc.less_equal(columns[entry.label_name], 0), False)
         mask = weak.to_numpy(zero_copy_only=False)
-        faults.append((mask, entry.label, "a strength above 0 is expected"))
+        faults.append((mask, entry.label_name, "a strength above 0 is expected"))
     return columns, faults
 
 
-def _number(entry: DatasetParams) -> str:
+def _number(entry: DatasetParams | TableParams) -> str:
     return (
         f"a number with the decimal sign {entry.decimal!r}" if entry.decimal else "a finite number"
     )
@@ -132,7 +136,7 @@ def _too_long_inside(cells: pa.Array, separator: str) -> np.ndarray:
     return wrong
 
 
-def kept_rows(entry: DatasetParams, file: Path, table: pa.Table) -> np.ndarray | None:
+def kept_rows(entry: DatasetParams | TableParams, file: Path, table: pa.Table) -> np.ndarray | None:
     """Returns which rows an entry keeps, bool, shape (rows,); None for all.
 
     A row without a value in the column of `keep` is not kept.
@@ -140,7 +144,7 @@ def kept_rows(entry: DatasetParams, file: Path, table: pa.Table) -> np.ndarray |
     Raises:
         DataError: A value of the column is not a number.
     """
-    if entry.keep is None:
+    if not isinstance(entry, DatasetParams) or entry.keep is None:
         return None
     name = entry.keep.column
     check_columns(file, [name], table.column_names)

@@ -48,6 +48,19 @@ def init_dataset(
             "automatically."
         ),
     ] = None,
+    users: Annotated[
+        Path | None, typer.Option(help="A file with facts about users: a side table.")
+    ] = None,
+    items: Annotated[
+        Path | None, typer.Option(help="A file with facts about items: a side table.")
+    ] = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=FILE",
+            help="A side table for the values of another column. Repeat the option for more.",
+        ),
+    ] = None,
     header: Annotated[
         bool | None,
         typer.Option(
@@ -73,7 +86,13 @@ def init_dataset(
         header=header,
         task=_ranking(task),
     )
-    propose_entry(file, name, label, write=write, chosen=chosen)
+    tables = {role: path for role, path in (("user", users), ("item", items)) if path is not None}
+    for text in table or ():
+        column, mark, path = text.rpartition("=")
+        if not (column and mark and path):
+            raise typer.BadParameter(f"{text!r} is not COLUMN=FILE.", param_hint="--table")
+        tables[column] = Path(path)
+    propose_entry(file, name, label, write=write, chosen=chosen, tables=tables)
 
 
 def _ranking(task: str | None) -> Literal["ranking"] | None:

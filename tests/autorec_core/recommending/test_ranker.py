@@ -10,10 +10,11 @@ import pytest
 from entries import ratings_entry
 
 from autorec_core import zoo
-from autorec_core.config import MultiValued, PreprocessParams, SplitParams
+from autorec_core.config import PreprocessParams, SplitParams
 from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.data.preparing.prepare import prepare
 from autorec_core.errors import DataError
+from autorec_core.raw_config import MultiValued
 from autorec_core.recommending.catalogue import Catalogue
 from autorec_core.recommending.columns import own_columns
 from autorec_core.recommending.interactions import Excluded

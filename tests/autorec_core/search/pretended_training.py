@@ -41,7 +41,7 @@ class Trainer:
         self.dies_before = None
         self.plateaus = True
 
-    def __call__(self, task, report=None):
+    def __call__(self, task, report=None, models=None):
         assert len(self.ran) < 200, "the search runs without end"
         if len(self.ran) == self.dies_before:
             raise KeyboardInterrupt
