@@ -10,7 +10,7 @@ from pathlib import Path
 
 from autorec_core import zoo
 from autorec_core.config import DatasetParams
-from autorec_core.data.schema import Field, Schema
+from autorec_core.data.schema import Field, Sampling, Schema
 from flows.cli.params_file import PARAMS, set_value
 from flows.config import Params
 
@@ -51,4 +51,5 @@ def _declared(entry: DatasetParams) -> Schema:
         user=entry.user,
         item=entry.item,
         label_range=(0.0, 1.0),
+        negatives=Sampling(**entry.negatives.model_dump()) if entry.negatives else None,
     )
