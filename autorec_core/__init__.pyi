@@ -24,12 +24,14 @@ from autorec_core.interactors.squeeze_excitation import SqueezeExcitationInterac
 from autorec_core.interactors.two_stream import TwoStreamInteraction as TwoStreamInteraction
 from autorec_core.mappers.base import Mapper as Mapper
 from autorec_core.mappers.bias import BiasMapper as BiasMapper
+from autorec_core.mappers.day_bias import DayBiasMapper as DayBiasMapper
 from autorec_core.mappers.dense_feature import DenseFeatureMapper as DenseFeatureMapper
 from autorec_core.mappers.history import HistoryMapper as HistoryMapper
 from autorec_core.mappers.latent_factor import LatentFactorMapper as LatentFactorMapper
 from autorec_core.mappers.linear import LinearMapper as LinearMapper
 from autorec_core.mappers.pooled_feature import PooledFeatureMapper as PooledFeatureMapper
 from autorec_core.mappers.rate import RateMapper as RateMapper
+from autorec_core.mappers.rated_history import RatedHistoryMapper as RatedHistoryMapper
 from autorec_core.mappers.similar_items import SimilarItemsMapper as SimilarItemsMapper
 from autorec_core.mappers.sparse_feature import ColumnsMapper as ColumnsMapper
 from autorec_core.mappers.sparse_feature import SparseFeatureMapper as SparseFeatureMapper

@@ -70,6 +70,7 @@ class TrainParams(Section):
     patience: PositiveInt
     refit: bool
     ensemble: PositiveInt | None
+    max_latency_ms: PositiveFloat | None
 
 
 class SearchParams(Section):
@@ -154,6 +155,22 @@ class Interactions(Section):
         return f"`task: ranking` needs {' and '.join(missing)}" if missing else None
 
 
+TimeFeature = Literal[
+    "day",
+    "hour",
+    "weekday",
+    "user_age",
+    "item_age",
+    "user_recency",
+    "item_recency",
+    "user_drift",
+    "user_day",
+]
+"""What the time of a row can yield; see `autorec_core.data.time_features`."""
+TIME_CATEGORIES = ("hour", "weekday", "user_day")
+"""The time features that are categories; all others are numbers."""
+
+
 class DatasetParams(Spelling, Interactions):
     """One data set: its columns, the sources of its raw file, its side tables, and its facts."""
 
@@ -172,6 +189,7 @@ class DatasetParams(Spelling, Interactions):
     item: str | None
     time: str | None
     tables: dict[Name, TableParams]
+    time_features: list[TimeFeature] = Field(default=[])
     sample: PositiveInt | None
     on_bad_rows: Literal["fail", "quarantine"]
     max_bad_rows: PositiveInt
@@ -212,6 +230,37 @@ class DatasetParams(Spelling, Interactions):
         }
         return self.model_copy(update=columns)
 
+    @property
+    def roles(self) -> tuple[str | None, str | None]:
+        """The user column and the item column."""
+        return self.user, self.item
+
+    @property
+    def time_columns(self) -> dict[str, str]:
+        """The name of the column of each time feature, different from all other columns."""
+        taken = {self.label, *self.joined.features, *self.ignored}
+        found: dict[str, str] = {}
+        for feature in self.time_features:
+            name = feature.replace("_", " ")
+            while name in taken:
+                name += "_"
+            found[feature] = name
+        return found
+
+    @property
+    def extended(self) -> DatasetParams:
+        """This entry with all columns to learn from, also those of tables and time features."""
+        if not self.time_features:
+            return self.joined
+        found, joined = self.time_columns, self.joined
+        categories = [name for one, name in found.items() if one in TIME_CATEGORIES]
+        numbers = [name for one, name in found.items() if one not in TIME_CATEGORIES]
+        columns = {
+            "categorical": [*joined.categorical, *categories],
+            "numeric": [*joined.numeric, *numbers],
+        }
+        return joined.model_copy(update=columns)
+
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
         if wrong := self.conflict(self.task):
@@ -250,6 +299,7 @@ class DatasetParams(Spelling, Interactions):
             )
         if self.time is not None and self.time not in declared:
             raise ValueError(f"`time` names {self.time!r}, which is not a column of this data set")
+        self._check_time_features()
         for role in ("user", "item"):
             name = getattr(self, role)
             if name is not None and name not in self.categorical:
@@ -258,6 +308,17 @@ class DatasetParams(Spelling, Interactions):
                     f"{listed(self.categorical)}"
                 )
         return self
+
+    def _check_time_features(self) -> None:
+        """Checks that the entry names the columns that its time features need."""
+        if doubled := [name for name, count in Counter(self.time_features).items() if count > 1]:
+            raise ValueError(f"`time_features` names {listed(doubled)} twice")
+        if self.time_features and self.time is None:
+            raise ValueError("`time_features` needs the column of times: set `time`")
+        for role in ("user", "item"):
+            needy = [one for one in self.time_features if one.startswith(f"{role}_")]
+            if needy and getattr(self, role) is None:
+                raise ValueError(f"`time_features` has {needy[0]}, which needs `{role}`")
 
     def _check_tables(self, declared: list[str]) -> None:
         """Checks that each side table joins a categorical column, and that all names differ."""

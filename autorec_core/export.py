@@ -18,6 +18,7 @@ from autorec_core.data.encoding.side_columns import SideColumns
 from autorec_core.data.encoding.vocabulary import UNKNOWN, Vocabulary
 from autorec_core.data.schema import ListField
 from autorec_core.data.spelled import missing_numbers
+from autorec_core.errors import DataError
 from autorec_core.files import whole_folder, write_json
 from autorec_core.scorer import MODEL_FILE, Scorer
 from autorec_core.training.prediction import model_inputs
@@ -46,7 +47,15 @@ def export_scorer(scorer: Scorer, folder: Path) -> None:
     Args:
         scorer: The scorer.
         folder: The folder to create. It appears whole or not at all.
+
+    Raises:
+        DataError: The model has time features.
     """
+    if scorer.preprocessor.times is not None:
+        raise DataError(
+            "A model with time features cannot be exported: its graph would need the times of all "
+            "training rows. Train without `time_features`, or score with MLflow."
+        )
     raw = RawScorer(scorer)
     with whole_folder(folder) as made:
         scorer.model.save(made / MODEL_FILE)

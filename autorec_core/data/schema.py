@@ -88,6 +88,8 @@ class Schema:
         time: The numeric column that holds times, if there is one, in seconds since 1970.
         negatives: For ranking, how items are sampled that a user did not take.
         tables: The side tables. Raw rows do not have their columns.
+        clock: The column whose times yield time features; None without time features.
+        time_features: Each time feature and its column. Raw rows do not have these columns.
     """
 
     task: Literal["rating", "ctr", "ranking"]
@@ -106,13 +108,28 @@ class Schema:
     time: str | None = None
     negatives: Sampling | None = None
     tables: tuple[TableField, ...] = ()
+    clock: str | None = None
+    time_features: tuple[tuple[str, str], ...] = ()
 
     @property
     def columns(self) -> list[str]:
         """The columns that raw rows must have to be encoded."""
         raw_numeric = self.numeric[: len(self.numeric) - self.flags]
         names = [*(field.name for field in (*self.categorical, *self.lists)), *raw_numeric]
-        return [name for name in names if name not in self.joined]
+        made = {*self.joined, *self.time_columns}
+        needed = [name for name in names if name not in made]
+        clock = [] if self.clock is None or self.clock in needed else [self.clock]
+        return [*needed, *clock]
+
+    @property
+    def time_columns(self) -> list[str]:
+        """The columns of the time features."""
+        return [name for _, name in self.time_features]
+
+    @property
+    def user_day(self) -> str | None:
+        """The categorical column of users and days, if there is one."""
+        return dict(self.time_features).get("user_day")
 
     @property
     def joined(self) -> dict[str, str]:
@@ -157,6 +174,7 @@ class Schema:
                     TableField(**{**one, "columns": tuple(one["columns"])})
                     for one in content.get("tables", ())
                 ),
+                "time_features": tuple(tuple(one) for one in content.get("time_features", ())),
                 "label_range": tuple(content["label_range"]),
                 "negatives": Sampling(**found) if (found := content.get("negatives")) else None,
                 **{key: tuple(content.get(key, ())) for key in ("missing", "positive", "negative")},

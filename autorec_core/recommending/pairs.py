@@ -1,4 +1,4 @@
-"""Scores users with candidates: each user and each candidate is encoded once, not each pair."""
+"""Scores all pairs of users and candidates, but encodes each user and each candidate only once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Pairs(Protocol[Side]):
 
 @dataclass(frozen=True, eq=False)
 class EncodedSide:
-    """Rows encoded once.
+    """The encoded rows of the users or of the candidates.
 
     Args:
         rows: The encoded rows; columns that the table lacks hold nothing of use.
@@ -56,7 +56,7 @@ class EncodedSide:
 
 @dataclass(frozen=True)
 class EncodedPairs:
-    """Pairs for a scorer that is loaded here.
+    """Scores pairs with a scorer in this process.
 
     Args:
         scorer: The scorer.
@@ -96,7 +96,7 @@ class EncodedPairs:
 
 @dataclass(frozen=True)
 class TablePairs:
-    """Pairs for a scorer that takes raw rows only, such as one in a process of its own.
+    """Scores pairs with a scorer that only takes raw rows, such as one in another process.
 
     Args:
         scorer: The scorer.

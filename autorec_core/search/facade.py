@@ -27,8 +27,8 @@ class Search:
             the folder for the state of searches, from which an interrupted search continues.
             `overwrite`: whether to delete an earlier run of exactly this search (no other folder is
             ever removed). `patience`: evaluations without improvement before a candidate stops.
-            `seed`, `workers`, `address`, `seconds`, `max_epochs`, `prune` and `max_failures`: as in
-            `SearchSettings`.
+            `first`, `seed`, `workers`, `address`, `seconds`, `max_epochs`, `prune` and
+            `max_failures`: as in `SearchSettings`.
         verbose: Whether to show the search in the terminal.
     """
 

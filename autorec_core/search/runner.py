@@ -80,11 +80,13 @@ def run_search(
         epochs=settings.budget.epochs,
         evaluations=evaluations,
         identity=lambda values: identity(recommender, values, len(train), settings.budget),
+        first=settings.first,
     )
     decides = {
         "recommender": recommender.get_config(),
         "data": data_hash(train, valid),
         "tuner": settings.tuner,
+        "first": [dict(values) for values in settings.first],
         "prune": settings.prunes,
         "objective": objective,
         "budget": asdict(settings.budget),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,10 @@ class SearchSettings:
     """How to search.
 
     Args:
-        tuner: "random", "greedy", "bayesian", "hyperband" or "halving".
+        tuner: "random", "greedy", "bayesian", "hyperband" or "halving"; or "given", which
+            trains the candidates of `first` alone.
+        first: Hyperparameters to try right after the defaults, such as those of earlier winners.
+            What the search space does not have becomes the nearest number or the default.
         objective: What to optimise, such as `val_mse`; None for the default of the task.
         max_trials: The largest number of trials. A larger number than before continues a finished
             search.
@@ -40,6 +44,7 @@ class SearchSettings:
     """
 
     tuner: str = "random"
+    first: tuple[Mapping[str, Any], ...] = ()
     objective: str | None = None
     max_trials: int = 10
     max_epochs: int | None = None
@@ -58,6 +63,13 @@ class SearchSettings:
                 check_whole(name, value, least)
         if self.max_epochs is not None:
             check_whole("max_epochs", self.max_epochs, 1)
+        if not all(isinstance(values, Mapping) for values in self.first):
+            raise ConfigError(
+                f"`first` holds hyperparameters by name, one mapping for each candidate. Received: "
+                f"{self.first!r}."
+            )
+        if self.tuner == "given" and not self.first:
+            raise ConfigError("The tuner 'given' trains the candidates of `first`, which is empty.")
         if not isinstance(self.prune, bool):
             raise ConfigError(f"`prune` must be True or False. Received: {self.prune!r}.")
         check_whole("epochs", self.budget.epochs, 1)

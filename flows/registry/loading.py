@@ -12,14 +12,12 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-import autorec_core
 from autorec_core.data import values
 from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.data.encoding.unknown_ids import UnknownIds
@@ -29,7 +27,8 @@ from autorec_core.errors import DataError
 from autorec_core.scorer import MANIFEST, Scorer
 from flows.processes import model_process
 from flows.registry.clean_process import CleanProcess, EndedError, clean_process, fingerprint_of
-from flows.registry.register import LEARNED
+from flows.registry.lineage import running_code
+from flows.registry.register import LEARNED, LINEAGE
 from flows.registry.versions import RegistryError, Version, client, model_uri
 
 
@@ -203,6 +202,19 @@ def learned_rows(version: Version, root: Path = Path()) -> LearnedRows | None:
             return None
 
 
+def lineage_of(version: Version, root: Path = Path()) -> dict[str, Any]:
+    """Reads the full lineage of a version.
+
+    Raises:
+        RegistryError: Its files cannot be loaded, or are not those registered.
+    """
+    with fetched(version, root) as folder:
+        content: dict[str, Any] = json.loads(
+            (folder / "artifacts" / LINEAGE).read_text(encoding="utf-8")
+        )
+        return content
+
+
 def export_version(version: Version, target: Path, root: Path = Path()) -> None:
     """Exports a version for Keras and TensorFlow Serving, with the code it was made with.
 
@@ -226,12 +238,7 @@ def export_version(version: Version, target: Path, root: Path = Path()) -> None:
 
 def made_by_this_code(folder: Path) -> bool:
     """Returns whether the code registered with a version equals the code that runs here."""
-    return model_process.fingerprint(folder.joinpath(*model_process.CODE)) == _running_code()
-
-
-@cache  # the running code stays the same, even if its files change
-def _running_code() -> str:
-    return model_process.fingerprint(Path(autorec_core.__file__).parent)
+    return model_process.fingerprint(folder.joinpath(*model_process.CODE)) == running_code()
 
 
 def _loaded(version: Version, folder: Path) -> Scorer:

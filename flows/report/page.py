@@ -34,6 +34,7 @@ def render(run: Run, *, seed: int, digest: str, built: datetime) -> str:
     return template.render(
         run=run,
         headline=words.headline(run),
+        trained=words.trained(run.mode, run.reason),
         standing=words.standing(run),
         data_checks=words.data_checks(run),
         made=words.made(run),

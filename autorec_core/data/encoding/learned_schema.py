@@ -65,6 +65,7 @@ def make_schema(
     sizes: Mapping[str, int],
     empty: Sequence[str],
     numbers: NumberStatistics,
+    time_columns: Mapping[str, str],
 ) -> tuple[Schema, NumericTransform]:
     """Makes the schema and the transform of the numeric columns.
 
@@ -74,6 +75,7 @@ def make_schema(
         sizes: The size of each column's vocabulary.
         empty: Columns without any category.
         numbers: The statistics of the training rows' numbers and labels.
+        time_columns: The column of each time feature.
 
     Raises:
         DataError: A column has no value.
@@ -105,6 +107,8 @@ def make_schema(
         tables=tuple(
             TableField(name, one.joins, tuple(one.features)) for name, one in entry.tables.items()
         ),
+        clock=entry.time if entry.time_features else None,
+        time_features=tuple(time_columns.items()),
     )
     return schema, numeric
 

@@ -25,9 +25,12 @@ from autorec_core.data.encoding.unknown_ids import UnknownIds
 from autorec_core.data.encoding.vocabulary import Vocabulary, VocabularyCounter
 from autorec_core.data.schema import Examples, Schema
 from autorec_core.data.side_table import SideTable
+from autorec_core.data.time_features import TimeFeatures
 from autorec_core.errors import DataError, listed
 from autorec_core.files import write_json
 
+TIMES = "times"
+"""The folder of what the time features need."""
 UNKNOWN_RATE = "unknown.json"
 """The file with the share of unknown ids of each column in the test split."""
 FILES = "vocabulary_files"
@@ -45,6 +48,7 @@ class Preprocessor:
         unknown_rate: The share of unknown ids in each column of the test split; empty if it is not
             known.
         tables: The side tables, by name. The rows hold only their keys.
+        times: Makes the columns of the time features; None if there are none.
     """
 
     schema: Schema
@@ -52,6 +56,7 @@ class Preprocessor:
     numeric: NumericTransform
     unknown_rate: Mapping[str, float] = field(default_factory=dict)
     tables: Mapping[str, SideTable] = field(default_factory=dict)
+    times: TimeFeatures | None = None
 
     @staticmethod
     def fit(
@@ -77,7 +82,13 @@ class Preprocessor:
         tables = tables or {}
         for table in tables.values():
             columns |= table.taken(columns[table.joins])
-        entry = entry.joined
+        times, time_columns = None, entry.time_columns
+        if entry.time is not None and time_columns:
+            seconds = moments_of(entry.time, values.of_series(train[entry.time]))
+            keys = [None if one is None else values.coded(columns[one]) for one in entry.roles]
+            times = TimeFeatures.learn(time_columns, seconds, *keys)
+            columns |= times.columns(seconds, *keys)
+        entry = entry.extended
         vocabularies = {}
         for name in (*entry.categorical, *entry.multi_valued):
             counter = VocabularyCounter()
@@ -87,8 +98,8 @@ class Preprocessor:
         numbers.update(columns)
         empty = [name for name, one in vocabularies.items() if one.is_empty]
         sizes = {name: one.size for name, one in vocabularies.items()}
-        schema, numeric = make_schema(entry, settings, sizes, empty, numbers)
-        return Preprocessor(schema, vocabularies, numeric, tables=tables)
+        schema, numeric = make_schema(entry, settings, sizes, empty, numbers, time_columns)
+        return Preprocessor(schema, vocabularies, numeric, tables=tables, times=times)
 
     def encode(self, frame: pd.DataFrame, unknown: UnknownIds | None = None) -> Examples:
         """Encodes raw rows.
@@ -147,9 +158,9 @@ class Preprocessor:
         columns = {name: self._spelled(name, column) for name, column in columns.items()}
         unknown = UnknownIds({}) if unknown is None else unknown
         ids = np.empty((count, len(self.schema.id_columns)), dtype=np.int32)
-        joined = self.schema.joined
+        made = {*self.schema.joined, *self.schema.time_columns}
         for position, one in enumerate(self.schema.categorical):
-            if one.name in joined:
+            if one.name in made:
                 continue
             column = columns[one.name]
             if isinstance(column, pa.Array):
@@ -158,7 +169,7 @@ class Preprocessor:
             unknown.add(one.name, count - int(np.count_nonzero(found)), count)
             ids[:, position] = found
         for several in self.schema.lists:
-            if several.name in joined:
+            if several.name in made:
                 continue
             first = self.schema.first_place(several)
             vocabulary = self.vocabularies[several.name]
@@ -168,17 +179,42 @@ class Preprocessor:
             ids[:, first : first + several.length] = found
         numbers = np.empty((count, len(self.numeric.names)), dtype=np.float64)
         for position, name in enumerate(self.numeric.names):
-            if name in joined:
+            if name in made:
                 continue
             read = moments_of if name == self.schema.time else numbers_of
             found = read(name, columns[name])
             numbers[:, position] = spelled.plain_without_missing(found, self.schema.missing)
         for side in self.side_columns:
             side.fill(columns[side.joins], ids, numbers, unknown)
+        self._fill_times(columns, ids, numbers, unknown)
         label = np.full(count, np.nan, dtype=np.float32)
         if self.schema.label in columns:
             label = self._labels(columns[self.schema.label]).astype(np.float32)
         return Examples(ids, self.numeric.apply(numbers), label)
+
+    def _fill_times(
+        self,
+        columns: Mapping[str, Any],
+        ids: np.ndarray,
+        numbers: np.ndarray,
+        unknown: UnknownIds,
+    ) -> None:
+        """Writes the columns of the time features into the encoded rows."""
+        clock, schema = self.schema.clock, self.schema
+        if self.times is None or clock is None:
+            return
+        keys = [
+            None if one is None else as_array(columns[one]) for one in (schema.user, schema.item)
+        ]
+        seconds = moments_of(clock, values.plain(as_array(columns[clock])))
+        for name, column in self.times.columns(seconds, *keys).items():
+            if name in self.vocabularies:
+                found = self.vocabularies[name].lookup(column)
+                unknown.add(name, len(found) - int(np.count_nonzero(found)), len(found))
+                ids[:, schema.position(name)] = found
+            else:
+                place = self.numeric.names.index(name)
+                numbers[:, place] = column.to_numpy(zero_copy_only=False)
 
     @cached_property
     def side_columns(self) -> list[SideColumns]:
@@ -215,6 +251,8 @@ class Preprocessor:
         save_schema(folder, self.schema, self.numeric)
         write_json(folder / UNKNOWN_RATE, dict(self.unknown_rate))
         save_tables(folder, self.tables)
+        if self.times is not None:
+            self.times.save(folder / TIMES)
         for place, name in enumerate(self.schema.vocabulary_columns):
             self.vocabularies[name].save(vocabulary_file(folder, place))
 
@@ -239,7 +277,8 @@ class Preprocessor:
             tables = {
                 one.name: SideTable.load(table_file(folder, one.name)) for one in schema.tables
             }
-            return cls(schema, vocabularies, numeric, rates, tables)
+            times = None if schema.clock is None else TimeFeatures.load(folder / TIMES)
+            return cls(schema, vocabularies, numeric, rates, tables, times)
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
             raise DataError(f"{folder} has no complete preprocessor: {error}.") from error
 
@@ -251,6 +290,13 @@ def save_schema(folder: Path, schema: Schema, numeric: NumericTransform) -> None
     statistics = {"numeric": numeric.to_dict(), FILES: [file.name for file in files]}
     write_json(folder / "preprocessing.json", statistics)
     (folder / "vocabulary").mkdir(exist_ok=True)
+
+
+def as_array(column: pa.Array | list[str | None] | np.ndarray) -> pa.Array:
+    """Returns a column as an Arrow array; it may be a few plain values."""
+    if isinstance(column, list):
+        return pa.array(column, pa.string())
+    return pa.array(column, from_pandas=True) if isinstance(column, np.ndarray) else column
 
 
 def save_tables(folder: Path, tables: Mapping[str, SideTable]) -> None:

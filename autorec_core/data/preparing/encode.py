@@ -51,7 +51,7 @@ def write_split(
         The profile of the encoded rows; empty for raw rows.
     """
     if encoded:
-        entry = entry.joined
+        entry = entry.extended
     kept = [*entry.categorical, *(entry.multi_valued if encoded else ())]
     words = {name: scratch.words(name) for name in kept}
     if encoded:

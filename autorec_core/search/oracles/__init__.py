@@ -8,7 +8,7 @@ oracle depend only on its seed and on the results that it was told.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras_tuner
@@ -16,6 +16,7 @@ import keras_tuner
 from autorec_core.errors import ConfigError, listed
 from autorec_core.search.oracles.base import Identity, RecordedOracle
 from autorec_core.search.oracles.bayesian import BayesianOracle
+from autorec_core.search.oracles.given import GivenOracle
 from autorec_core.search.oracles.greedy import GreedyOracle
 from autorec_core.search.oracles.halving import HalvingOracle, rungs
 from autorec_core.search.oracles.hyperband import HyperbandOracle
@@ -23,6 +24,7 @@ from autorec_core.search.oracles.random import RandomOracle
 
 __all__ = [
     "BayesianOracle",
+    "GivenOracle",
     "GreedyOracle",
     "HalvingOracle",
     "HyperbandOracle",
@@ -46,11 +48,12 @@ def make_oracle(
     epochs: int,
     evaluations: int | None = None,
     identity: Identity | None = None,
+    first: Sequence[Mapping[str, Any]] = (),
 ) -> RecordedOracle:
     """Makes the oracle of an algorithm.
 
     Args:
-        tuner: "random", "greedy", "bayesian", "hyperband" or "halving".
+        tuner: "random", "greedy", "bayesian", "hyperband", "halving" or "given".
         space: The whole search space.
         objective: The name of what is optimised, such as `val_mse`.
         direction: "min" or "max".
@@ -60,6 +63,7 @@ def make_oracle(
             one per epoch.
         identity: Names what a trial with given values trains. If two trials cannot differ, they
             have the same name, and only one of them is proposed. None if all values differ.
+        first: Values to try right after the defaults; "given" tries these alone.
 
     Raises:
         ConfigError: There is no such algorithm.
@@ -70,6 +74,7 @@ def make_oracle(
         "seed": seed + 1,  # for KerasTuner 0 means no seed
         "max_consecutive_failed_trials": _UNLIMITED,  # the runner counts
         "identity": identity,
+        "first": first,
     }
     makers: dict[str, Callable[[], RecordedOracle]] = {
         "random": lambda: RandomOracle(**settings),
@@ -77,6 +82,7 @@ def make_oracle(
         "bayesian": lambda: BayesianOracle(**settings),
         "hyperband": lambda: HyperbandOracle(max_epochs=epochs, **settings),
         "halving": lambda: HalvingOracle(rungs=rungs(evaluations or epochs), **settings),
+        "given": lambda: GivenOracle(**settings),
     }
     if tuner not in makers:
         raise ConfigError(f"Unknown tuner {tuner!r}. Known tuners: {listed(makers)}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import keras_tuner
@@ -22,6 +22,7 @@ class RecordedOracle(keras_tuner.Oracle):
 
     Args:
         identity: Names what a trial with given values trains; None if all values differ.
+        first: Points to try right after the defaults, such as winners of earlier searches.
         **settings: The arguments of `keras_tuner.Oracle`.
     """
 
@@ -30,7 +31,12 @@ class RecordedOracle(keras_tuner.Oracle):
     goes_on = False
     """Whether it pauses trials and proposes later to continue them."""
 
-    def __init__(self, identity: Identity | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        identity: Identity | None = None,
+        first: Sequence[Mapping[str, Any]] = (),
+        **settings: Any,
+    ) -> None:
         super().__init__(**settings)
         self.stopped_early: set[str] = set()
         """The ids of the trials that stopped before their last epoch."""
@@ -39,6 +45,7 @@ class RecordedOracle(keras_tuner.Oracle):
         self.may_begin = True
         """Whether new trials may start; if not, only paused trials may continue."""
         self._points = Points(self.hyperparameters)
+        self._first = [self._points.fitted(values) for values in first]
         self._identity = identity or _all_values
         self._identities: dict[Hashable, Hashable] = {}
         self._tried: set[Hashable] = set()
@@ -70,9 +77,9 @@ class RecordedOracle(keras_tuner.Oracle):
         return np.random.default_rng([self.seed, len(self.trials)])
 
     def _new_point(self, random: np.random.Generator) -> Values | None:
-        """Returns the defaults first, then random points not tried yet; None if all were tried."""
-        first = self._points.defaults()
-        if not self._is_tried(first):
+        """Returns the first points, then random points not tried yet; None if all were tried."""
+        first = self._first_point()
+        if first is not None:
             return first
         for _ in range(_DRAWS):
             values = self._points.sample(random)
@@ -80,6 +87,11 @@ class RecordedOracle(keras_tuner.Oracle):
                 return values
         untried = (values for values in self._points.every(random) if not self._is_tried(values))
         return next(untried, None)
+
+    def _first_point(self) -> Values | None:
+        """Returns the defaults, then the points to try first; None once all have been tried."""
+        points = (self._points.defaults(), *self._first)
+        return next((values for values in points if not self._is_tried(values)), None)
 
     @property
     def _sign(self) -> int:

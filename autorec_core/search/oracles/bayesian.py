@@ -75,7 +75,7 @@ class BayesianOracle(RecordedOracle):
         """Returns the next point to try, given the trials in the order of their proposals."""
         random = self._random()
         completed = [trial for trial in trials if trial.status == "COMPLETED"]
-        if len(completed) < self._initial:
+        if len(completed) < self._initial or self._first_point() is not None:
             return self._new_point(random)
         known = self._worth_knowing([trial for trial in trials if trial.status != "RUNNING"])
         running = [trial for trial in trials if trial.status == "RUNNING"]

@@ -37,8 +37,9 @@ class GreedyOracle(RecordedOracle):
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Returns the values of the next trial."""
         random = self._random()
-        if not self.trials:
-            return answer(self._new_point(random))
+        first = self._first_point()
+        if first is not None:
+            return answer(first)
         told = [self.trials[name] for name in self.end_order]
         climb = [trial for trial in told if int(trial.trial_id) >= self._climb]
         completed = [trial for trial in climb if trial.status == "COMPLETED"]

@@ -41,6 +41,14 @@ class Setting:
         """Returns whether this setting is active at a point."""
         return all(name in point and point[name] in among for name, among in self.conditions)
 
+    def nearest(self, value: Any) -> Any:
+        """Returns a value that it can have: this one, the nearest number, or the default."""
+        if value in self.values:
+            return value
+        if not self.ordered or not isinstance(value, int | float):
+            return self.default
+        return min(self.values, key=lambda one: abs(one - value))
+
 
 class Points:
     """All points of a search space.
@@ -67,6 +75,21 @@ class Points:
         for setting in self.settings:
             if setting.is_active(point):
                 point[setting.name] = setting.default
+        return point
+
+    def fitted(self, values: Mapping[str, Any]) -> Values:
+        """Returns the point of this space that is nearest to values of another space.
+
+        A setting keeps its value if this space has it. A number that this space lacks becomes the
+        nearest one, any other value the default.
+
+        Args:
+            values: Values by name, such as the winner's of an earlier search.
+        """
+        point: Values = {}
+        for setting in self.settings:
+            if setting.is_active(point):
+                point[setting.name] = setting.nearest(values.get(setting.name, setting.default))
         return point
 
     def sample(

@@ -210,7 +210,7 @@ class TestRate:
         clicks = generator.integers(0, 2, 60).astype("float32")
         model = self.model(rows, clicks)
         assert np.abs(model([rows[:1]])).min() > 0.1
-        np.testing.assert_allclose(model([rows[:1]], training=True), [[0, 0]], atol=1e-6)
+        np.testing.assert_allclose(model([rows], training=True)[:1], [[0, 0]], atol=1e-6)
         assert np.abs(model([rows], training=True)[1:]).max() > 0.1
 
     def test_an_id_outside_its_vocabulary_counts_as_unknown(self):
@@ -252,6 +252,25 @@ class TestRate:
         shares = np.bincount(folds, clicks) / np.bincount(folds)
         assert np.abs(shares - 0.2).max() < 0.05
 
+    def test_keras_own_fit_is_refused_where_it_would_see_other_features(self):
+        ids = np.arange(1, 41, dtype="int32")[:, None]
+        block = ar.RateMapper(vocabulary_sizes=(41,), prior=2.0)
+        clicks = np.tile([1.0, 0.0], 20).astype("float32")
+
+        def fitted(rows, *, adapted=True):
+            model = model_of(block, rows)
+            if adapted:
+                adapt(model, {model.layers[0].name: rows}, clicks)
+            model = keras.Model(model.inputs, keras.layers.Dense(1)(model.outputs[0]))
+            model.compile("sgd", "mse")
+            model.fit(rows, clicks, batch_size=8, verbose=0)
+
+        fitted(ids)
+        with pytest.raises(BlockError, match="training rows have the same ids"):
+            fitted(ids % 10)
+        with pytest.raises(BlockError, match="call `adapt` before"):
+            fitted(ids, adapted=False)
+
     def test_nothing_of_it_is_trained(self):
         assert self.model(IDS, self.clicks).trainable_weights == []
 
@@ -261,3 +280,20 @@ class TestLinear:
         numbers = np.array([[1, 2], [0, -1]], "float32")
         found = model_of(ar.LinearMapper(start=0.5), numbers)([numbers])
         np.testing.assert_array_equal(found, [[1.5], [-0.5]])
+
+
+class TestDayBias:
+    def test_it_is_the_bias_of_the_users_day_and_nothing_on_other_days(self):
+        block = ar.DayBiasMapper(feat_column_id=1, id_num=3, l2=0.0)
+        model = draw_weights(model_of(block, IDS))
+        (biases,) = model.get_weights()
+        by_hand = [0.0 if day == 0 else biases[day, 0] for day in IDS[:, 1]]
+        np.testing.assert_allclose(np.asarray(model([IDS]))[:, 0], by_hand, rtol=1e-6)
+        assert abs(biases[0, 0]) > 0
+
+    def test_the_l2_of_all_days_is_equal(self):
+        block = ar.DayBiasMapper(feat_column_id=1, id_num=3, l2=3.0)
+        model = adapted(model_of(block, IDS), IDS)
+        next(w for w in model.weights if "embedding" in w.path).assign([[0], [2], [1]])
+        model([IDS])
+        assert float(sum(model.losses)) == pytest.approx(3 * (2**2 + 1**2) / 4)
