@@ -110,6 +110,8 @@ class Trials:
         best = _first_completed(ranked({**planned, **self.here}.values(), self._metric))
         if best is trial and outcome.model is not None:
             self._store.write_model(trial, outcome.model)
+        if outcome.predicted is not None:
+            self._store.write_predictions(trial, outcome.predicted)
         if outcome.checkpoint is not None:
             self._store.write_checkpoint(trial, outcome.checkpoint)
         self._store.write(trial)

@@ -89,6 +89,7 @@ def train(
     paused = training.checkpoint() if stopped == "paused" else None
     best = training.best
     compiled.end(best.weights)
+    predicted = compiled.predictor(valid.inputs)
     trained = Trained(
         model=compiled.model,
         objective=objective,
@@ -99,10 +100,10 @@ def train(
         schedule=Schedule(best.path, parts, learner.batch_size),
         constant_score=constant_score,
         stopped=stopped,
+        predicted=predicted,
         checkpoint=paused,
     )
-    predicted = compiled.predictor(valid.inputs)
-    return best_untrained(trained, recommender, train, valid, training.untrained, predicted, seed)
+    return best_untrained(trained, recommender, train, valid, training.untrained, seed)
 
 
 def _decides(recommender: Recommender, budget: Budget, objective: str, seed: int, rows: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import keras
+import numpy as np
 
 from autorec_core.training.checkpoint import Checkpoint
 
@@ -90,6 +91,7 @@ class Trained:
         schedule: How to train equally long on other rows.
         constant_score: The objective of always predicting the mean of the training labels.
         stopped: Why training stopped.
+        predicted: The predictions of the model on the valid rows, shape (valid rows,).
         checkpoint: The state from which training can continue, if it was paused.
     """
 
@@ -102,4 +104,5 @@ class Trained:
     schedule: Schedule
     constant_score: float
     stopped: Stopped
+    predicted: np.ndarray
     checkpoint: Checkpoint | None = None

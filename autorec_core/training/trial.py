@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from autorec_core.metrics import objective_metric
 from autorec_core.training.checkpoint import Checkpoint
 from autorec_core.training.compiled import CompiledModels
@@ -65,6 +67,7 @@ class Outcome:
         curve: One row for each evaluation.
         schedule: How to train equally long on other rows.
         seconds: How long this part of the trial took.
+        predicted: The predictions on the valid rows, float32, shape (valid rows,).
         model: The .keras file of the model, if it was wanted.
         reason: Why the trial failed.
         passing: Whether trying again later may help, for example if there was too little memory.
@@ -84,6 +87,7 @@ class Outcome:
     passing: bool = False
     stopped: Stopped | None = None
     checkpoint: bytes | None = None
+    predicted: np.ndarray | None = field(default=None, compare=False)
     reused: bool = False
 
 
@@ -160,6 +164,7 @@ def _outcome(task: Task, trained: Trained, seconds: float, reused: bool) -> Outc
         model=model_file(trained.model) if wanted else None,
         stopped=trained.stopped,
         checkpoint=None if paused is None else paused.to_bytes(),
+        predicted=np.asarray(trained.predicted, np.float32).reshape(-1),
         reused=reused,
     )
 

@@ -22,7 +22,6 @@ def best_untrained(
     train: Rows,
     valid: Rows,
     untrained: Mapping[str, float],
-    predicted: np.ndarray,
     seed: int,
 ) -> Trained:
     """Returns the trained candidate, or an untrained one if training has brought nothing.
@@ -38,7 +37,6 @@ def best_untrained(
         train: The training rows.
         valid: The validation rows.
         untrained: The metrics of the first weights.
-        predicted: The predictions of the trained model on the valid rows, shape (rows,).
         seed: The seed of the first weights.
     """
     task = recommender.optimizer.task
@@ -48,7 +46,8 @@ def best_untrained(
 
     def candidate(schedule: Schedule) -> Trained:
         model, _ = prepared(recommender, [train], schedule, seed)
-        found = task_metrics(task, valid.labels, predict(model, valid.inputs))
+        predicted = predict(model, valid.inputs)
+        found = task_metrics(task, valid.labels, predicted)
         return dataclasses.replace(
             trained,
             model=model,
@@ -56,13 +55,14 @@ def best_untrained(
             best_step=0,
             metrics=found,
             schedule=schedule,
+            predicted=predicted,
         )
 
     best, errors = trained, 1.0
     if all(one.better(untrained[one.name], trained.metrics[one.name]) for one in (metric, own)):
         # Most of these weights are random in every trial, so they must be clearly better.
         best, errors = candidate(schedule), 2.0
-        predicted = predict(best.model, valid.inputs)
+    predicted = best.predicted
 
     def knows_more_than(constant: np.ndarray) -> bool:
         return any(
@@ -74,7 +74,7 @@ def best_untrained(
         return best
     constant = candidate(dataclasses.replace(schedule, constant=True))
     # A task optimizer from outside this project may not add the mean.
-    return best if knows_more_than(predict(constant.model, valid.inputs)) else constant
+    return best if knows_more_than(constant.predicted) else constant
 
 
 def prepared(

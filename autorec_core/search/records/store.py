@@ -102,6 +102,11 @@ class Store:
         with whole_file(self.model_path(record)) as path:
             path.write_bytes(model)
 
+    def write_predictions(self, record: TrialRecord, predicted: np.ndarray) -> None:
+        """Stores what a trial predicts for the valid rows. Called before its record is written."""
+        with whole_file(self.folder / predictions_path(record)) as path, path.open("wb") as file:
+            np.save(file, predicted, allow_pickle=False)
+
     def drop_models(self, keep: Collection[TrialRecord]) -> None:
         """Removes all models except those of the given trials."""
         kept = [self.model_path(record) for record in keep]
@@ -184,6 +189,11 @@ def _name(record: TrialRecord) -> str:
     """Returns the name of the files of a trial or of a part of it."""
     end = "" if record.until is None else f"-{record.until:05d}"
     return f"{record.number:04d}{end}"
+
+
+def predictions_path(record: TrialRecord) -> Path:
+    """Returns the place of a trial's predictions of the valid rows, in the search's folder."""
+    return Path("predictions") / f"{_name(record)}.npy"
 
 
 def _is_undamaged(path: Path) -> bool:
