@@ -75,12 +75,13 @@ def test_a_constant_difference_has_an_interval_of_no_width():
     assert not found.wins(0.25)
 
 
-def test_with_many_rows_the_interval_equals_the_normal_approximation():
+def test_with_many_rows_the_interval_is_the_normal_one_and_the_reach_of_three_rows():
     differences = np.random.default_rng(1).normal(-0.01, 1.0, 4000)
 
     found = compare(np.zeros(4000), differences, seed=0)
 
-    half = 1.96 * differences.std() / np.sqrt(4000)
+    reach = 3 * np.abs(differences - differences.mean()).max() / 4003
+    half = 1.96 * differences.std() / np.sqrt(4000) + reach
     assert found.low == pytest.approx(differences.mean() - half, abs=0.003)
     assert found.high == pytest.approx(differences.mean() + half, abs=0.003)
     assert not found.wins(0.0)
