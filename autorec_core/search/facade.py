@@ -22,7 +22,7 @@ class Search:
 
     Args:
         model: The recommender: a chain of blocks with what is left open in it.
-        tuner: "random", "greedy", "bayesian", "hyperband" or "halving".
+        tuner: "random", "greedy", "bayesian", "hyperband", "halving" or "staged".
         tuner_params: `max_trials`, at most so many candidates; `directory`, where the search keeps
             its state and goes on if it was interrupted; `overwrite`, whether to forget an earlier
             run of this very search (no other folder is ever removed); `seed`; `workers`, trials at

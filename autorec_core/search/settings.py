@@ -17,13 +17,13 @@ class SearchSettings:
     """How a search goes about it.
 
     Args:
-        tuner: "random", "greedy", "bayesian", "hyperband" or "halving".
+        tuner: "random", "greedy", "bayesian", "hyperband", "halving" or "staged".
         objective: What is best, such as `val_mse`; None for the task's own.
         max_trials: At most so many trials; more than before continue a finished search.
         max_epochs: No trial starts or goes on once the trials have trained this many epochs in all;
             None for no limit. One trial is always run.
-        prune: Whether hopeless trials are stopped; see `MedianRule`. Hyperband and halving decide
-            themselves how long a trial trains, and take no notice.
+        prune: Whether hopeless trials are stopped; see `MedianRule`. Hyperband, halving and staged
+            decide themselves how long a trial trains, and take no notice.
         seconds: No trial starts or goes on later than this after the search's begin, runs that were
             interrupted included; None for no limit. One trial is always run.
         max_failures: Failed trials in a row that end the search.

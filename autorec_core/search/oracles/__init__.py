@@ -20,6 +20,7 @@ from autorec_core.search.oracles.greedy import GreedyOracle
 from autorec_core.search.oracles.halving import HalvingOracle, rungs
 from autorec_core.search.oracles.hyperband import HyperbandOracle
 from autorec_core.search.oracles.random import RandomOracle
+from autorec_core.search.oracles.staged import StagedOracle
 
 __all__ = [
     "BayesianOracle",
@@ -28,6 +29,7 @@ __all__ = [
     "HyperbandOracle",
     "RandomOracle",
     "RecordedOracle",
+    "StagedOracle",
     "ask",
     "make_oracle",
     "tell",
@@ -50,13 +52,14 @@ def make_oracle(
     """The oracle of an algorithm.
 
     Args:
-        tuner: "random", "greedy", "bayesian", "hyperband" or "halving".
+        tuner: "random", "greedy", "bayesian", "hyperband", "halving" or "staged".
         space: The whole search space.
         objective: What is best, such as `val_mse`.
         direction: "min" or "max".
         seed: Decides, with what it is told, all that it proposes.
         epochs: The most a trial may train; Hyperband gives most of them fewer.
-        evaluations: The most evaluations of a trial, by which halving counts; None: one an epoch.
+        evaluations: The most evaluations of a trial, by which halving and staged count; None: one
+            an epoch.
         identity: Names what a trial of these values trains. Values whose trials cannot differ have
             the same name, and only one of them is proposed. None: all values differ.
 
@@ -76,6 +79,7 @@ def make_oracle(
         "bayesian": lambda: BayesianOracle(**settings),
         "hyperband": lambda: HyperbandOracle(max_epochs=epochs, **settings),
         "halving": lambda: HalvingOracle(rungs=rungs(evaluations or epochs), **settings),
+        "staged": lambda: StagedOracle(rungs=rungs(evaluations or epochs), **settings),
     }
     if tuner not in makers:
         raise ConfigError(f"Unknown tuner {tuner!r}. Known tuners: {listed(makers)}.")

@@ -46,7 +46,7 @@ def run(tuner, number, *, space=None, score=distance, seed=1, direction="min", e
     return trials
 
 
-TUNERS = ["random", "greedy", "bayesian", "hyperband", "halving"]
+TUNERS = ["random", "greedy", "bayesian", "hyperband", "halving", "staged"]
 
 
 @pytest.mark.parametrize("tuner", TUNERS)

@@ -1,0 +1,115 @@
+"""Staged search: known structures, then structures near the best, then its recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from keras_tuner.engine.trial import Trial
+
+from autorec_core.search.oracles.base import searched
+from autorec_core.search.oracles.bayesian import Seen
+from autorec_core.search.oracles.halving import HalvingOracle
+from autorec_core.search.oracles.moves import Moves
+from autorec_core.search.oracles.points import Values
+from autorec_core.search.oracles.surrogate import Surrogate
+
+KNOWN = (
+    ("MLPInteraction",),
+    ("FMInteraction", "MLPInteraction"),
+    ("CrossNetV2Interaction",),
+    ("PairwiseDotInteraction",),
+    ("SelfAttentionInteraction",),
+)
+"""Branches of ready models: Wide & Deep (NeuMF for ratings), DeepFM, DCN-V2's cross network, the
+dot products of DLRM, AutoInt."""
+_STRUCTURES = 12
+_TURNS = 3
+_BEST = 3
+
+
+class StagedOracle(HalvingOracle):
+    """Changes the structure on the default recipe first, and then the recipe of what is best.
+
+    A random candidate changes both at once, so a good structure with a bad learning rate looks like
+    a bad structure. Here each candidate differs from a good one in one thing:
+
+    1. The default candidate, trained to its end.
+    2. Structures of ready models, with the default recipe (`KNOWN`).
+    3. Up to `_STRUCTURES` candidates: the best structure with one branch added, removed or
+       exchanged.
+    4. Then the recipe: one setting of one of the best candidates, which a Gaussian process chooses.
+       Every third candidate still changes the structure.
+
+    Candidates that only differ in the order of their branches are the same. When no change is left,
+    candidates are random. Candidates are trained by successive halving, as in `HalvingOracle`.
+
+    Args:
+        **settings: As of `HalvingOracle`.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._moves = Moves(self._points)
+        self._shapes: set[Hashable] = set()
+
+    def _next(self, trials: Sequence[Seen]) -> Values | None:
+        random = self._random()
+        number = len(trials)
+        if not number:
+            return self._new_point(random)
+        for types in KNOWN:
+            known = self._moves.with_branches(types)
+            if known is not None and not self._is_tried(known):
+                return known
+        best = self._best(trials)
+        structure_first = number < _STRUCTURES or number % _TURNS == 0
+        stages = [self._structure, self._recipe]
+        for stage in stages if structure_first else reversed(stages):
+            values = stage(trials, best, random)
+            if values is not None:
+                return values
+        return self._new_point(random)
+
+    def _structure(
+        self, trials: Sequence[Seen], best: Sequence[Seen], random: np.random.Generator
+    ) -> Values | None:
+        """A structure next to the best one, that no trial has had."""
+        for one in best:
+            found = self._untried(self._moves.of_structure(one.values))
+            if found:
+                return found[random.integers(len(found))]
+        return None
+
+    def _recipe(
+        self, trials: Sequence[Seen], best: Sequence[Seen], random: np.random.Generator
+    ) -> Values | None:
+        """The change of a recipe of which the Gaussian process expects most."""
+        found = self._untried(move for one in best for move in self._moves.of_recipe(one.values))
+        if not found:
+            return None
+        known = self._worth_knowing([trial for trial in trials if trial.status != "RUNNING"])
+        running = [trial for trial in trials if trial.status == "RUNNING"]
+        process = Surrogate.fitted(self._vectors(known), self._ranks(known))
+        mean, deviation = process.expecting(self._vectors(running)).predict(self._encoding(found))
+        bound = np.round(mean - self._caution * deviation, 9)
+        ties = np.flatnonzero(bound == bound.min())
+        return found[ties[random.integers(len(ties))]]
+
+    def _best(self, trials: Sequence[Seen]) -> list[Seen]:
+        """The best trials, best first; the first one while none has completed."""
+        completed = [trial for trial in trials if trial.status == "COMPLETED"]
+        ranked = sorted(completed, key=lambda trial: self._sign * trial.score)
+        return ranked[:_BEST] or list(trials[:1])
+
+    def _untried(self, points: Iterator[Values]) -> list[Values]:
+        return [point for point in points if not self._is_tried(point)]
+
+    def _record_values(self, trial: Trial) -> None:
+        super()._record_values(trial)
+        self._shapes.add(self._moves.shape(searched(trial.hyperparameters.values)))
+
+    def _is_tried(self, values: Mapping[str, Any]) -> bool:
+        """Whether a trial of these values would repeat an earlier one but for branches' order."""
+        return self._moves.shape(searched(values)) in self._shapes or super()._is_tried(values)
