@@ -20,6 +20,7 @@ from autorec_core.mappers.bias import BiasMapper
 from autorec_core.mappers.history import HistoryMapper
 from autorec_core.mappers.linear import LinearMapper
 from autorec_core.mappers.rate import RateMapper
+from autorec_core.optional import optional
 from autorec_core.recipe import Training
 from autorec_core.zoo.parts import Nodes, Parts, Role
 
@@ -64,8 +65,8 @@ class ExtendedParts(Parts):
         """Makes the latent vectors of user and item, each with the vector of its history added."""
         add = ElementwiseInteraction(operation="sum")
         return [
-            add([self.latent("user"), self.history("user", "item")]),
-            add([self.latent("item"), self.history("item", "user")]),
+            add([self.latent("user"), optional(self.history("user", "item"), "user_history")]),
+            add([self.latent("item"), optional(self.history("item", "user"), "item_history")]),
         ]
 
     def history(self, of: Role, met: Role) -> Node:
@@ -94,16 +95,17 @@ class ExtendedParts(Parts):
         if not count:
             return numbers
         if self.schema.task == "rating":
-            return [BiasMapper(**columns)(self.ids), *numbers]
+            return [optional(BiasMapper(**columns)(self.ids), "biases"), *numbers]
         # A compromise: rates that all say the same need weight 1 / columns, independent ones 1.
         rates = LinearMapper(start=count**-0.5)(RateMapper(**columns)(self.ids))
-        return [BiasMapper(**columns, l2=CLICK_BIAS_L2)(self.ids), rates, *numbers]
+        biases = BiasMapper(**columns, l2=CLICK_BIAS_L2)(self.ids)
+        return [optional(biases, "biases"), optional(rates, "click_rates"), *numbers]
 
     def searched_ratings(self) -> Nodes:
         """Makes matrix factorisation plus searched interactors.
 
-        The product of the two vectors always stays, because no interactor learns as much from few
-        rows.
+        The product of the two vectors is there by default, because no interactor learns as much
+        from few rows.
         """
         pair = self.pair()
         nodes = [*pair, *self.others()]
@@ -111,7 +113,7 @@ class ExtendedParts(Parts):
         searched = HyperInteraction(
             meta_interactor_num=choice(0, 1, 2, 3), interactor_type=choice(*types), interactors=own
         )
-        return [InnerProductInteraction()(pair), searched(nodes)]
+        return [optional(InnerProductInteraction()(pair), "factors"), searched(nodes)]
 
     def searched(self, nodes: Nodes) -> Nodes:
         """Makes a search over the interactors that can learn from these nodes."""
@@ -121,7 +123,7 @@ class ExtendedParts(Parts):
             interactor_type=choice(*sorted(types), default="CrossNetInteraction"),
             interactors=own,
         )
-        return [searched(nodes)]
+        return [optional(searched(nodes), "branches")]
 
     def candidates(self, nodes: Nodes) -> tuple[list[str], tuple[Interactor, ...]]:
         """Returns the candidate types of a branch over these nodes, and those with other settings.

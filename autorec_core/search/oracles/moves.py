@@ -1,7 +1,8 @@
 """Small changes of a point: of its structure, or of its recipe.
 
 A setting decides structure if other settings depend on it, such as the number of branches or the
-type of a branch. All other settings are the recipe: rates, widths, regularisation.
+type of a branch, or if it says whether a part is there. All other settings are the recipe: rates,
+widths, regularisation.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
+from autorec_core.optional import KEEP
 from autorec_core.search.oracles.points import Points, Setting, Values
 
+_BRANCHES = f"{KEEP}branches"
 _TYPE = re.compile(r"(?P<hyper>.*)interactor_type_(?P<branch>\d+)")
 
 
@@ -31,6 +34,7 @@ class Moves:
             for setting in points.settings
             if (match := _TYPE.fullmatch(setting.name))
         }
+        self._structural |= {s.name for s in points.settings if s.name.startswith(KEEP)}
         self._structural |= set(self._branches)
         counts = {f"{match['hyper']}meta_interactor_num" for match in self._branches.values()}
         self._counts = [s for s in points.settings if s.name in counts]
@@ -39,8 +43,10 @@ class Moves:
         """The defaults, with branches of these types; None where the space has no such point.
 
         Args:
-            types: Class names of interactors.
+            types: Class names of interactors; none for a model without branches.
         """
+        if not types and any(setting.name == _BRANCHES for setting in self._points.settings):
+            return self._completed({_BRANCHES: False})
         for count in self._counts:
             hyper = count.name.removesuffix("meta_interactor_num")
             wanted: Values = {count.name: len(types)}

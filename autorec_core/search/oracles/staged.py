@@ -15,15 +15,16 @@ from autorec_core.search.oracles.moves import Moves
 from autorec_core.search.oracles.points import Values
 from autorec_core.search.oracles.surrogate import Surrogate
 
-KNOWN = (
+KNOWN: tuple[tuple[str, ...], ...] = (
+    (),
     ("MLPInteraction",),
     ("FMInteraction", "MLPInteraction"),
     ("CrossNetV2Interaction",),
     ("PairwiseDotInteraction",),
     ("SelfAttentionInteraction",),
 )
-"""Branches of ready models: Wide & Deep (NeuMF for ratings), DeepFM, DCN-V2's cross network, the
-dot products of DLRM, AutoInt."""
+"""Branches of ready models: the linear part alone, Wide & Deep (NeuMF for ratings), DeepFM, the
+cross network of DCN-V2, the dot products of DLRM, AutoInt."""
 _STRUCTURES = 12
 _TURNS = 3
 _BEST = 3

@@ -84,6 +84,15 @@ class TestMoves:
         }
         assert self.MOVES.with_branches(["MLPInteraction", "Unknown"]) is None
         assert self.MOVES.with_branches(["MLPInteraction"] * 3) is None
+        assert self.MOVES.with_branches([]) is None
+
+    def test_no_branches_may_be_a_structure(self):
+        optional = keras_tuner.HyperParameters()
+        optional.Boolean("keep_branches", default=True)
+        optional.Choice(TYPE_0, TYPES)
+        for one in (space(least=0), optional):
+            point = Moves(Points(one)).with_branches([])
+            assert (point.get(NUMBER), point.get("keep_branches")) in [(0, None), (None, False)]
 
     def test_one_branch_is_exchanged_or_added(self):
         point = {**self.POINT, "hyper/mlp_interaction_0/units": 64}
@@ -123,7 +132,7 @@ class TestMoves:
 class TestStages:
     def test_known_structures_come_first_and_those_that_the_space_lacks_are_left_out(self):
         found = [branches(values) for values in run(4, loss)]
-        known = [types for types in KNOWN if set(types) <= set(TYPES)]
+        known = [types for types in KNOWN if types and set(types) <= set(TYPES)]
         assert found == [("CrossNetInteraction",), *known]
 
     def test_structure_comes_first_and_then_the_recipe_of_the_best(self):
