@@ -20,8 +20,9 @@ class SearchResult:
     Args:
         objective: What was best, such as `val_mse`.
         metric: Its metric, which knows the direction.
-        best: The winning trial.
-        leaderboard: All trials, best first; those that failed at the end.
+        best: The winning trial: the one with the best score, or the default candidate if no other
+            is clearly better than that.
+        leaderboard: The winning trial, then all others, best first; those that failed at the end.
         winner: The winning recommender, resolved.
         recommender: The space that was searched.
         model_path: The winner's .keras file: the weights of its best evaluation.

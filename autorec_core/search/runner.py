@@ -158,7 +158,7 @@ class _Search:
         finally:
             self._running.close(kill=killed)
             self._store.drop_data()
-        result = self._result(constant_score, time.monotonic() - self._began)
+        result = self._result(valid, constant_score, time.monotonic() - self._began)
         self._listener.on_search_end(result)
         return result
 
@@ -247,7 +247,8 @@ class _Search:
         )
         best = self._trials.best
         # Of the best trial itself, the model is wanted in any case: its part has a file of its own.
-        wanted_if = None if best is None or best.number == trial.number else best.score
+        # That of the default candidate is compared with the best one at the end.
+        wanted_if = None if best is None or trial.number in (best.number, 0) else best.score
         checkpoint = self._trials.start(trial)
         self._paused.discard(trial.number)
         self._running.submit(
@@ -268,8 +269,8 @@ class _Search:
             else:
                 self._listener.on_trial_end(trial)
 
-    def _result(self, constant_score: float, seconds: float) -> SearchResult:
-        best = self._trials.best
+    def _result(self, valid: Rows, constant_score: float, seconds: float) -> SearchResult:
+        best = self._trials.winner(valid.labels)
         if best is None:
             reasons = "; ".join(dict.fromkeys(str(t.reason) for t in self._trials.leaderboard))
             raise SearchError(f"No trial has completed: {reasons}.")
@@ -277,7 +278,7 @@ class _Search:
             objective=self._plan.objective,
             metric=self._plan.metric,
             best=best,
-            leaderboard=self._trials.leaderboard,
+            leaderboard=(best, *(one for one in self._trials.leaderboard if one is not best)),
             winner=resolved(self._recommender, best.hyperparameters),
             recommender=self._recommender,
             model_path=self._store.model_path(best),

@@ -99,10 +99,10 @@ def train(
         schedule=Schedule(best.path, parts, learner.batch_size),
         constant_score=constant_score,
         stopped=stopped,
+        predicted=compiled.predictor(valid.inputs),
         checkpoint=paused,
     )
-    predicted = compiled.predictor(valid.inputs)
-    return best_untrained(trained, recommender, train, valid, training.untrained, predicted, seed)
+    return best_untrained(trained, recommender, train, valid, training.untrained, seed)
 
 
 def _decides(recommender: Recommender, budget: Budget, objective: str, seed: int, rows: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import keras
+import numpy as np
 
 from autorec_core.training.checkpoint import Checkpoint
 
@@ -89,6 +90,7 @@ class Trained:
         schedule: How to train as long on other rows.
         constant_score: The objective of always predicting the training labels' mean.
         stopped: Why it stopped.
+        predicted: What the model predicts on the valid rows, float32, shape (rows,).
         checkpoint: From where it can go on, where it was paused.
     """
 
@@ -101,4 +103,5 @@ class Trained:
     schedule: Schedule
     constant_score: float
     stopped: Stopped
+    predicted: np.ndarray
     checkpoint: Checkpoint | None = None

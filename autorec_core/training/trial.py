@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from autorec_core.metrics import objective_metric
 from autorec_core.training.checkpoint import Checkpoint
 from autorec_core.training.compiled import CompiledModels
@@ -65,6 +67,7 @@ class Outcome:
         schedule: How to train as long on other rows.
         seconds: How long it took; of a trial that went on, this time alone.
         model: Its .keras file, if wanted.
+        predicted: What this model predicts on the valid rows, float32, shape (rows,); if wanted.
         reason: Why it failed.
         passing: Whether it failed for want of something another time may have, such as memory.
         stopped: Why it stopped; None when it failed.
@@ -79,6 +82,7 @@ class Outcome:
     schedule: Schedule | None = None
     seconds: float = 0.0
     model: bytes | None = None
+    predicted: np.ndarray | None = None
     reason: str | None = None
     passing: bool = False
     stopped: Stopped | None = None
@@ -157,6 +161,7 @@ def _outcome(task: Task, trained: Trained, seconds: float, reused: bool) -> Outc
         schedule=trained.schedule,
         seconds=seconds,
         model=model_file(trained.model) if wanted else None,
+        predicted=trained.predicted if wanted else None,
         stopped=trained.stopped,
         checkpoint=None if paused is None else paused.to_bytes(),
         reused=reused,

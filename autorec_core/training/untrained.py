@@ -22,7 +22,6 @@ def best_untrained(
     train: Rows,
     valid: Rows,
     untrained: Mapping[str, float],
-    predicted: np.ndarray,
     seed: int,
 ) -> Trained:
     """What needs no training, where training has led to nothing better.
@@ -39,7 +38,6 @@ def best_untrained(
         train: The rows that were learnt from.
         valid: The rows that score.
         untrained: The metrics of the first weights.
-        predicted: What the best that training led to predicts on the valid rows, shape (rows,).
         seed: Decides the first weights.
     """
     task = recommender.optimizer.task
@@ -49,7 +47,8 @@ def best_untrained(
 
     def candidate(schedule: Schedule) -> Trained:
         model, _ = prepared(recommender, [train], schedule, seed)
-        found = task_metrics(task, valid.labels, predict(model, valid.inputs))
+        predicted = predict(model, valid.inputs)
+        found = task_metrics(task, valid.labels, predicted)
         return dataclasses.replace(
             trained,
             model=model,
@@ -57,17 +56,17 @@ def best_untrained(
             best_step=0,
             metrics=found,
             schedule=schedule,
+            predicted=predicted,
         )
 
     best, errors = trained, 1.0
     if all(one.better(untrained[one.name], trained.metrics[one.name]) for one in (metric, own)):
         # Drawn at random for the most part, and drawn anew by every trial.
         best, errors = candidate(schedule), 2.0
-        predicted = predict(best.model, valid.inputs)
 
     def knows_more_than(constant: np.ndarray) -> bool:
         return any(
-            one.clearly_better(valid.labels, predicted, constant, errors=errors)
+            one.clearly_better(valid.labels, best.predicted, constant, errors=errors)
             for one in (metric, own)
         )
 
@@ -75,7 +74,7 @@ def best_untrained(
         return best
     constant = candidate(dataclasses.replace(schedule, constant=True))
     # A task optimizer of somebody else's may not add the mean.
-    return best if knows_more_than(predict(constant.model, valid.inputs)) else constant
+    return best if knows_more_than(constant.predicted) else constant
 
 
 def prepared(

@@ -96,8 +96,19 @@ class Store:
         """Sets a trial's record aside, with a warning that says why."""
         self._set_aside(self._trial_path(record), reason)
 
-    def write_model(self, record: TrialRecord, model: bytes) -> None:
-        """Keeps the best trial's model; before its record, so that a record never lacks it."""
+    def write_model(
+        self, record: TrialRecord, model: bytes, predicted: np.ndarray | None = None
+    ) -> None:
+        """Keeps a trial's model; before its record, so that a record never lacks it.
+
+        Args:
+            record: The trial.
+            model: Its .keras file.
+            predicted: What it predicts on the valid rows, float32, shape (rows,).
+        """
+        if predicted is not None:
+            with whole_file(self._predictions_path(record)) as path, path.open("wb") as file:
+                np.save(file, predicted, allow_pickle=False)
         with whole_file(self.model_path(record)) as path:
             path.write_bytes(model)
 
@@ -107,6 +118,18 @@ class Store:
         for path in self.folder.glob("model-*.keras"):
             if path not in kept:
                 path.unlink(missing_ok=True)
+        predictions = [self._predictions_path(record) for record in keep]
+        for path in self.folder.glob("predictions-*.npy"):
+            if path not in predictions:
+                path.unlink(missing_ok=True)
+
+    def read_predictions(self, record: TrialRecord) -> np.ndarray | None:
+        """What a kept model predicts on the valid rows; None if that is lost or damaged."""
+        try:
+            found: np.ndarray = np.load(self._predictions_path(record), allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        return found
 
     def model_path(self, record: TrialRecord) -> Path:
         """Where the model of a trial lies while it is the best."""
@@ -173,6 +196,9 @@ class Store:
 
     def _trial_path(self, record: TrialRecord) -> Path:
         return self.folder / "trials" / f"{_name(record)}.json"
+
+    def _predictions_path(self, record: TrialRecord) -> Path:
+        return self.folder / f"predictions-{_name(record)}.npy"
 
     def _checkpoint_path(self, record: TrialRecord) -> Path:
         return self.folder / "checkpoints" / f"{_name(record)}.npz"
