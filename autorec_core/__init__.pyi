@@ -24,6 +24,7 @@ from autorec_core.interactors.squeeze_excitation import SqueezeExcitationInterac
 from autorec_core.interactors.two_stream import TwoStreamInteraction as TwoStreamInteraction
 from autorec_core.mappers.base import Mapper as Mapper
 from autorec_core.mappers.bias import BiasMapper as BiasMapper
+from autorec_core.mappers.day_bias import DayBiasMapper as DayBiasMapper
 from autorec_core.mappers.dense_feature import DenseFeatureMapper as DenseFeatureMapper
 from autorec_core.mappers.history import HistoryMapper as HistoryMapper
 from autorec_core.mappers.latent_factor import LatentFactorMapper as LatentFactorMapper

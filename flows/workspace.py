@@ -41,6 +41,11 @@ class Places:
         return self.root / "data" / "prepared" / self.dataset
 
     @property
+    def plan(self) -> Path:
+        """The folder of the plan: in which mode the search stage trains, and why."""
+        return self.root / "data" / "plan" / self.dataset
+
+    @property
     def search(self) -> Path:
         """The folder of the search: winner, metrics, and the trials while it runs."""
         return self.root / "data" / "search" / self.dataset
@@ -69,6 +74,16 @@ class Places:
     def report(self) -> Path:
         """The report page of the last run."""
         return self.root / "reports" / "run" / self.dataset / "index.html"
+
+    @property
+    def watch(self) -> Path:
+        """The folder of the watch: counts of what the live model scored, and of later labels."""
+        return self.root / "data" / "watch" / self.dataset
+
+    @property
+    def watch_page(self) -> Path:
+        """The page of the last watch."""
+        return self.root / "reports" / "watch" / self.dataset / "index.html"
 
     @property
     def decision(self) -> Path:

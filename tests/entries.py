@@ -24,6 +24,7 @@ ignored: []
 user: user
 item: item
 time: null
+tables: {}
 sample: null
 on_bad_rows: fail
 max_bad_rows: 2

@@ -28,6 +28,7 @@ FLOWS = {
     TRAINING,
     "flows/orchestration/batch_score.py:batch_score",
     "flows/orchestration/watch_source.py:data_check",
+    "flows/orchestration/watch_live.py:watch_live",
 }
 RECOMMEND = "flows/orchestration/recommend.py:recommend"
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from autorec_core.cluster import connect
+from autorec_core.cluster import CHECK_SECONDS, Watch, connect
 
 AHEAD = 2
 """Partitions per worker thread that are submitted: enough to keep it busy in little memory."""
@@ -86,6 +86,7 @@ class Cluster:
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        self._watch = Watch(client)
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         self._window = AHEAD * sum(worker["nthreads"] for worker in workers)
 
@@ -106,15 +107,36 @@ class Cluster:
                 left.unlink()
 
     def map(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Generator[Any]:
-        """See `Compute.map`."""
+        """See `Compute.map`.
+
+        Raises:
+            UnreachableError: The cluster has lost its scheduler or all of its workers.
+        """
+        from distributed.scheduler import KilledWorker
 
         def submit(call: tuple[Any, ...]) -> Any:
             *settings, partition = call
             if getattr(partition, "nbytes", 0) > SENT_BY_ITSELF:
+                self._watch.wait()
                 partition = self._client.scatter(partition, hash=False)
             return self._client.submit(function, *settings, partition, pure=False)
 
-        yield from _in_order(submit, calls, self._window, _wait)
+        def ended(call: Any) -> Any:
+            while True:
+                try:
+                    error = call.exception(timeout=CHECK_SECONDS)
+                except TimeoutError:
+                    self._watch.check()
+                    continue
+                if call.cancelled() or isinstance(error, KilledWorker):
+                    raise self._watch.lost() from error
+                return call
+
+        def give_up(call: Any) -> None:
+            with suppress(Exception):
+                ended(call)
+
+        yield from _in_order(submit, calls, self._window, give_up, ended)
 
 
 def _in_order(
@@ -122,8 +144,12 @@ def _in_order(
     calls: Iterable[tuple[Any, ...]],
     window: int,
     give_up: Callable[[Any], Any],
+    ended: Callable[[Any], Any] = lambda call: call,
 ) -> Generator[Any]:
-    """Yields the results of calls in their order, with at most `window` calls at a time."""
+    """Yields the results of calls in their order, with at most `window` calls at a time.
+
+    `ended` waits for a call that may never end, and raises an error in that case.
+    """
     waiting: deque[Any] = deque()
     remaining = iter(calls)
     failure = None
@@ -136,20 +162,14 @@ def _in_order(
             except Exception as error:  # errors of earlier partitions are raised first
                 failure = error
             if len(waiting) >= window:
-                yield waiting.popleft().result()
+                yield ended(waiting.popleft()).result()
         while waiting:
-            yield waiting.popleft().result()
+            yield ended(waiting.popleft()).result()
     finally:
         for one in waiting:
             give_up(one)
     if failure is not None:
         raise failure
-
-
-def _wait(call: Any) -> None:
-    """Waits until a call has ended whose result is not needed."""
-    with suppress(Exception):
-        call.exception()
 
 
 def _finds(folder: Path, name: str, files: Sequence[tuple[Path, int]]) -> bool:

@@ -39,6 +39,21 @@ class ListField(Field):
 
 
 @dataclass(frozen=True)
+class TableField:
+    """One side table, whose columns the model reads as if the rows had them.
+
+    Args:
+        name: The table's name.
+        joins: The categorical column that holds its keys.
+        columns: Its columns, which are also among the schema's columns.
+    """
+
+    name: str
+    joins: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Schema:
     """What a model must know about its data: columns, vocabulary sizes and task.
 
@@ -58,6 +73,9 @@ class Schema:
         negative: The words that become label 0; if empty, all other words.
         decimal: The decimal sign of formatted raw numbers; None if numbers are plain.
         time: The numeric column that holds times, if there is one, in seconds since 1970.
+        tables: The side tables. Raw rows do not have their columns.
+        clock: The column whose times yield time features; None without time features.
+        time_features: Each time feature and its column. Raw rows do not have these columns.
     """
 
     task: Literal["rating", "ctr"]
@@ -74,13 +92,34 @@ class Schema:
     negative: tuple[str, ...] = ()
     decimal: str | None = None
     time: str | None = None
+    tables: tuple[TableField, ...] = ()
+    clock: str | None = None
+    time_features: tuple[tuple[str, str], ...] = ()
 
     @property
     def columns(self) -> list[str]:
         """The columns that raw rows must have to be encoded."""
         raw_numeric = self.numeric[: len(self.numeric) - self.flags]
-        ids = [*self.categorical, *self.lists]
-        return [*(field.name for field in ids), *raw_numeric]
+        names = [*(field.name for field in (*self.categorical, *self.lists)), *raw_numeric]
+        made = {*self.joined, *self.time_columns}
+        needed = [name for name in names if name not in made]
+        clock = [] if self.clock is None or self.clock in needed else [self.clock]
+        return [*needed, *clock]
+
+    @property
+    def time_columns(self) -> list[str]:
+        """The columns of the time features."""
+        return [name for _, name in self.time_features]
+
+    @property
+    def user_day(self) -> str | None:
+        """The categorical column of users and days, if there is one."""
+        return dict(self.time_features).get("user_day")
+
+    @property
+    def joined(self) -> dict[str, str]:
+        """The columns of the side tables, each with the column that holds its table's keys."""
+        return {name: table.joins for table in self.tables for name in table.columns}
 
     @property
     def vocabulary_columns(self) -> list[str]:
@@ -116,6 +155,11 @@ class Schema:
                 "categorical": tuple(Field(**field) for field in content["categorical"]),
                 "numeric": tuple(content["numeric"]),
                 "lists": tuple(ListField(**one) for one in content.get("lists", ())),
+                "tables": tuple(
+                    TableField(**{**one, "columns": tuple(one["columns"])})
+                    for one in content.get("tables", ())
+                ),
+                "time_features": tuple(tuple(one) for one in content.get("time_features", ())),
                 "label_range": tuple(content["label_range"]),
                 **{key: tuple(content.get(key, ())) for key in ("missing", "positive", "negative")},
             }

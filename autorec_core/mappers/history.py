@@ -1,4 +1,4 @@
-"""The history mapper: a user by what they have rated or clicked, an item by who has."""
+"""The history mapper: maps a user to the items that they have rated, or an item to its users."""
 
 from __future__ import annotations
 
@@ -15,35 +15,37 @@ from autorec_core.block import bounded, choice
 from autorec_core.mappers.base import Mapper
 
 Pooling = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
-"""Another way to what `History.pooled` gives."""
+"""A function that computes the same as `History.pooled`."""
 
 PAIRS = 2**26
-"""Up to so many pairs of a key and a value, all pairs stand in one table: far faster to pool."""
+"""Up to this number of pairs of a key and a value, the histories are one table of all pairs.
+
+A table is much faster to pool than lists."""
 KEYS = 1024
-"""Histories pooled at a time where all are."""
+"""How many histories `pool_all` pools at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryMapper(Mapper):
-    """Maps an id to the pooled vectors of the ids that it met in the training rows.
+    """Maps an id to the sum of the vectors of the ids that it has met in the training rows.
 
-    With users as keys and items as values, user `u` becomes `sum_j y[j] / sqrt(n)` over the `n`
-    items `j` that `u` has rated or clicked, the row's own item left out: otherwise the vectors
-    would learn that a training row is a training row. This is the implicit feedback of SVD++; with
-    items as keys and users as values it is that of the other side. An id without history becomes
-    zero. The histories are taken from the training rows before training (`Recommender.adapt`) and
-    travel with the model.
+    With users as keys and items as values, the output for user `u` is `sum_j y[j] / sqrt(n)` over
+    the `n` items `j` that `u` has rated or clicked. The item of the row itself is left out;
+    otherwise the vectors would learn to recognise training rows. This is the implicit feedback of
+    SVD++. Items can also be the keys and users the values. The output for an id without a history
+    is zero. The histories are taken from the training rows before training (`adapt` in
+    `recommender.py`) and are saved with the model.
 
     Args:
-        key_column: The place of the column whose history is taken, counted from 0.
-        value_column: The place of the column that the history consists of.
-        key_num: Number of ids of the key column, "unknown" (id 0) included.
-        value_num: Number of ids of the value column, "unknown" (id 0) included.
+        key_column: The position of the column whose histories are used, counted from 0.
+        value_column: The position of the column with the ids in the histories.
+        key_num: Number of ids of the key column, including "unknown" (id 0).
+        value_num: Number of ids of the value column, including "unknown" (id 0).
         embedding_dim: Width of the vectors.
-        l2: Weight of the vectors' squared norms, summed over the whole table and divided by the
-            number of training rows. All history mappers share this hyperparameter.
-        max_length: The most values kept of one key, of longer histories a random sample, where
-            keys and values are too many for a table of all pairs.
+        l2: Weight of the squared norms of the vectors, summed over the whole table and divided by
+            the number of training rows. All history mappers share this hyperparameter.
+        max_length: The largest number of values kept for one key. From a longer history a random
+            sample is kept. Only used if there are too many pairs for a table of all pairs.
 
     Returns:
         Tensor of shape (batch_size, embedding_dim).
@@ -82,20 +84,20 @@ class HistoryMapper(Mapper):
 
 @keras.saving.register_keras_serializable(package="autorec")
 class History(keras.layers.Layer):
-    """Pools the vectors of the values that a row's key has met in the training rows.
+    """Pools the vectors of the values that the key of a row has met in the training rows.
 
-    `pooling` does what `pooled` does in another way, for as long as somebody sets it: plain
-    TensorFlow, as `pooled` is, can be exported, but is slow.
+    `pooled` uses only TensorFlow, so it can be exported, but it is slow. While `pooling` is set,
+    the layer calls that function instead.
 
     Args:
-        input_name: The model input that holds both columns.
-        key_column: The key's place in it.
-        value_column: The value's place in it.
+        input_name: The name of the model input that has both columns.
+        key_column: The position of the key in this input.
+        value_column: The position of the value in this input.
         key_num: Number of ids of the key.
         value_num: Number of ids of the value.
         dim: Width of the vectors.
-        l2: Weight of the table's squared norm, divided by the number of training rows.
-        max_length: The most values kept of one key.
+        l2: Weight of the squared norm of the table, divided by the number of training rows.
+        max_length: The largest number of values kept for one key.
     """
 
     def __init__(
@@ -124,11 +126,11 @@ class History(keras.layers.Layer):
 
     @property
     def paired(self) -> bool:
-        """Whether the histories are kept as a table of all pairs, 1 where the two have met."""
+        """Whether the histories are a table of all pairs, with 1 if key and value have met."""
         return self.key_num * self.value_num <= PAIRS
 
     def build(self, input_shape: Any) -> None:
-        """Makes the vectors, shape (value_num, dim), and room for the histories."""
+        """Creates the vectors, shape (value_num, dim), and the weights that hold the histories."""
         self.vectors = self.add_weight(
             name="vectors",
             shape=(self.value_num, self.dim),
@@ -150,8 +152,8 @@ class History(keras.layers.Layer):
         """Takes the histories from the training rows.
 
         Args:
-            inputs: The rows by the name of the model input they feed.
-            labels: Not used: that a user has met an item is the feedback.
+            inputs: The rows by the name of the model input.
+            labels: Not used. The feedback is that a user has met an item.
         """
         table = inputs[self.input_name]
         keys, values = (table[:, at].astype("int64") for at in (self.key_column, self.value_column))
@@ -165,13 +167,13 @@ class History(keras.layers.Layer):
 
     def met(self) -> tuple[np.ndarray, np.ndarray]:
         """The pairs of a key and a value that the histories hold, each once, ordered by key."""
-        with tf.init_scope():  # while a graph is being built, too
+        with tf.init_scope():  # works also while a graph is being built
             histories = self.histories.value.numpy()
         keys, places = np.nonzero(histories)
         return keys, places if self.paired else histories[keys, places]
 
     def call(self, inputs: Any) -> Any:
-        """(batch_size, columns) to (batch_size, dim)."""
+        """Maps (batch_size, columns) to (batch_size, dim)."""
         key, own = inputs[:, self.key_column], inputs[:, self.value_column]
         vectors = tf.convert_to_tensor(self.vectors)
         mine = tf.cast(self._have_met(key, own), vectors.dtype)
@@ -184,11 +186,11 @@ class History(keras.layers.Layer):
     def pooled(
         self, key: tf.Tensor, own: tf.Tensor, mine: tf.Tensor, vectors: tf.Tensor
     ) -> tf.Tensor:
-        """The sum of the vectors of all values that each row's key has met, but the row's own.
+        """Sums the vectors of all values that the key of each row has met, without its own value.
 
         Args:
-            key: The rows' keys, shape (rows,).
-            own: The rows' values, shape (rows,).
+            key: The key of each row, shape (rows,).
+            own: The value of each row, shape (rows,).
             mine: 1 where the key has met the value, else 0, shape (rows,).
             vectors: The table, shape (value_num, dim).
 
@@ -200,7 +202,7 @@ class History(keras.layers.Layer):
         return total - mine[:, None] * tf.gather(vectors, own)
 
     def pool_all(self) -> tf.Tensor:
-        """The sum of the vectors of all values that each key has met, shape (key_num, dim)."""
+        """Sums the vectors of all values that each key has met, shape (key_num, dim)."""
         vectors = tf.convert_to_tensor(self.vectors)
         parts = [
             self._sums(tf.range(first, min(first + KEYS, self.key_num)), vectors)
@@ -209,7 +211,7 @@ class History(keras.layers.Layer):
         return tf.concat(parts, axis=0)
 
     def _sums(self, keys: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
-        """The sum of the vectors of all values that each of the keys has met, shape (keys, dim)."""
+        """Sums the vectors of all values that each of the given keys has met, shape (keys, dim)."""
         history = tf.gather(tf.convert_to_tensor(self.histories), keys)
         if self.paired:
             return tf.matmul(tf.cast(history, vectors.dtype), vectors)
@@ -218,7 +220,7 @@ class History(keras.layers.Layer):
         return tf.math.unsorted_segment_sum(looked_up, there[:, 0], tf.size(keys))
 
     def _have_met(self, keys: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-        """Whether each row's key has met its value: boolean or 1 and 0, shape (rows,)."""
+        """Returns whether the key of each row has met its value, as booleans or 1 and 0."""
         histories = tf.convert_to_tensor(self.histories)
         if self.paired:
             return tf.gather_nd(histories, tf.stack([keys, values], axis=1))
@@ -226,11 +228,11 @@ class History(keras.layers.Layer):
         return tf.reduce_any(same & (values > 0)[:, None], 1)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
-        """(batch_size, dim)."""
+        """Returns (batch_size, dim)."""
         return (input_shape[0], self.dim)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         names = (
             "input_name",
             "key_column",
@@ -246,11 +248,11 @@ class History(keras.layers.Layer):
 
 @contextmanager
 def pooled_once(model: keras.Model) -> Iterator[None]:
-    """Lets the history layers of `model` look pooled histories up, while a graph is built from it.
+    """Makes the history layers of `model` look up pooled histories while a graph is built from it.
 
-    The graph must not outlive a change of the weights. It pools no history for each batch again,
-    which for a batch with every item costs more than all the rest. In contrast to sparse pooling
-    (`training/histories.py`) it calls no Python.
+    The graph must not be used after the weights have changed. It does not pool the histories again
+    for each batch; for a batch with all items this would cost more than everything else. Unlike
+    sparse pooling (`training/histories.py`) it calls no Python.
 
     Args:
         model: Any Keras model; history layers inside other layers are found too.
@@ -266,7 +268,7 @@ def pooled_once(model: keras.Model) -> Iterator[None]:
 
 
 def _looked_up(total: tf.Tensor) -> Pooling:
-    """As `History.pooled`, from the sums of all keys, shape (key_num, dim)."""
+    """Returns a function like `History.pooled` that uses the sums of all keys."""
 
     def pooled(key: tf.Tensor, own: tf.Tensor, mine: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
         return tf.gather(total, key) - mine[:, None] * tf.gather(vectors, own)
@@ -275,7 +277,7 @@ def _looked_up(total: tf.Tensor) -> Pooling:
 
 
 def all_pairs(keys: np.ndarray, values: np.ndarray, key_num: int, value_num: int) -> np.ndarray:
-    """Which keys have met which values; id 0, unknown, has met nothing and nobody.
+    """Returns which keys have met which values. Id 0 (unknown) has met nothing.
 
     Args:
         keys: int64, shape (rows,).
@@ -284,7 +286,7 @@ def all_pairs(keys: np.ndarray, values: np.ndarray, key_num: int, value_num: int
         value_num: Number of ids of the value.
 
     Returns:
-        uint8, 1 or 0, shape (key_num, value_num).
+        uint8, 1 for a pair that has met, shape (key_num, value_num).
     """
     met = np.zeros((key_num, value_num), np.uint8)
     met[keys, values] = 1
@@ -295,13 +297,14 @@ def all_pairs(keys: np.ndarray, values: np.ndarray, key_num: int, value_num: int
 def padded_histories(
     keys: np.ndarray, values: np.ndarray, key_num: int, max_length: int
 ) -> np.ndarray:
-    """The values that each key has met, each once, padded with 0.
+    """Returns the values that each key has met, each once, padded with 0.
 
     Args:
-        keys: int64, shape (rows,). Id 0, unknown, has no history.
-        values: int64, shape (rows,). Id 0 is not part of one.
+        keys: int64, shape (rows,). Id 0 (unknown) has no history.
+        values: int64, shape (rows,). Id 0 is not part of a history.
         key_num: Number of ids of the key.
-        max_length: The most values of one key; of more, a sample drawn with a fixed seed.
+        max_length: The largest number of values for one key. From more values a sample is drawn
+            with a fixed seed.
 
     Returns:
         int32, shape (key_num, max_length).

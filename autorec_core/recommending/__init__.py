@@ -1,1 +1,1 @@
-"""Recommending: from a scorer to the best items of each user."""
+"""Recommends the best items for each user, with the scores of a model."""

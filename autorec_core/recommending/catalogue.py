@@ -16,7 +16,7 @@ from autorec_core.recommending.index import Index
 
 @dataclass(frozen=True, eq=False)
 class Catalogue:
-    """Who and what a model knows. Both lists are in the order of their ids as text.
+    """The users and items that a model knows, both sorted by their ids as text.
 
     Args:
         user: The name of the user column.
@@ -34,10 +34,10 @@ class Catalogue:
 
     @classmethod
     def of(cls, preprocessor: Preprocessor) -> Catalogue:
-        """The catalogue of a model.
+        """Makes the catalogue of a model.
 
         Raises:
-            DataError: Its data set has no user or no item column.
+            DataError: The data set of the model has no user column or no item column.
         """
         schema = preprocessor.schema
         if schema.user is None or schema.item is None:
@@ -45,8 +45,8 @@ class Catalogue:
                 f"no `{role}`" for role in ("user", "item") if getattr(schema, role) is None
             )
             raise DataError(
-                f"The model's data set names {lacking} column, so there is nobody to recommend "
-                "to or nothing to recommend: set both in its entry in params.yaml and train again."
+                f"The data set of the model has {lacking} column, and recommending needs both. "
+                "Set `user` and `item` in its entry in params.yaml and train again."
             )
         users, _ = _sorted(preprocessor.vocabularies[schema.user])
         items, counts = _sorted(preprocessor.vocabularies[schema.item])
@@ -54,7 +54,7 @@ class Catalogue:
 
 
 def _sorted(vocabulary: Vocabulary) -> tuple[pa.Array, np.ndarray]:
-    """The categories but "missing", in the order of text, and their counts."""
+    """Returns the categories without "missing", sorted as text, and their counts."""
     known = vocabulary.values.is_valid()
     texts = vocabulary.values.filter(known).cast(pa.string())
     order = pc.sort_indices(texts)

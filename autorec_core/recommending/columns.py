@@ -1,4 +1,4 @@
-"""Columns that belong to a user or an item: those with one value per user, or item, in the data."""
+"""Columns of a user or an item: those that have the same value in all of its rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autorec_core.recommending.index import NOWHERE, Index
 
 @dataclass(frozen=True, eq=False)
 class OwnColumns:
-    """The columns that a key decides, with the values of each key.
+    """The columns that depend only on a key, with their value for each key.
 
     Args:
         keys: The users, or the items, of the data.
@@ -27,7 +27,7 @@ class OwnColumns:
     columns: Mapping[str, pa.Array] = field(default_factory=dict)
 
     def of(self, key: str, wanted: pa.Array, names: Sequence[str]) -> pa.Table:
-        """The keys wanted with their values of some columns, null for keys without a row."""
+        """Returns the wanted keys with the values of some columns, null for keys without a row."""
         places = self.keys.find(wanted)
         indices = pa.array(places, mask=places == NOWHERE)
         return pa.table({key: wanted, **{name: self.columns[name].take(indices) for name in names}})
@@ -42,10 +42,10 @@ def own_columns(
         folder: A folder that `prepare` wrote.
         key: The user or item column.
         names: The columns to look at.
-        separators: What stands between the categories of the multi-valued columns.
+        separators: The separator of each multi-valued column.
 
     Raises:
-        DataError: The splits are not there.
+        DataError: The files of the splits do not exist.
     """
     found: dict[str, pa.Table] = {}
     open_ = list(names)

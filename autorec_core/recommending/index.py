@@ -1,4 +1,4 @@
-"""Finds the places of texts in a long list of texts, whether few or many are asked for."""
+"""Finds the positions of few or many texts in a long list of texts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOWHERE = -1
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """Texts, each once, and where each stands.
+    """A list of different texts in which positions can be found.
 
     Args:
         texts: The texts, without null.
@@ -34,7 +34,7 @@ class Index:
         return {text: place for place, text in enumerate(self.texts.to_pylist())}
 
     def find(self, wanted: pa.Array | Sequence[str]) -> np.ndarray:
-        """The places of texts: int64, shape (wanted,), `NOWHERE` for those not in the list."""
+        """Returns the positions of texts: int64, shape (wanted,), `NOWHERE` if not in the list."""
         if len(wanted) <= FEW:
             texts = wanted.to_pylist() if isinstance(wanted, pa.Array) else wanted
             return np.array([self._places.get(one, NOWHERE) for one in texts], dtype=np.int64)

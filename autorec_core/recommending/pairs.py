@@ -1,4 +1,4 @@
-"""Scores users with candidates: each user and each candidate is encoded once, not each pair."""
+"""Scores all pairs of users and candidates, but encodes each user and each candidate only once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Pairs(Protocol[Side]):
 
 @dataclass(frozen=True, eq=False)
 class EncodedSide:
-    """Rows encoded once.
+    """The encoded rows of the users or of the candidates.
 
     Args:
         rows: The encoded rows; columns that the table lacks hold nothing of use.
@@ -55,7 +55,7 @@ class EncodedSide:
 
 @dataclass(frozen=True)
 class EncodedPairs:
-    """Pairs for a scorer that is loaded here.
+    """Scores pairs with a scorer in this process.
 
     Args:
         scorer: The scorer.
@@ -95,7 +95,7 @@ class EncodedPairs:
 
 @dataclass(frozen=True)
 class TablePairs:
-    """Pairs for a scorer that takes raw rows only, such as one in a process of its own.
+    """Scores pairs with a scorer that only takes raw rows, such as one in another process.
 
     Args:
         scorer: The scorer.
@@ -128,10 +128,13 @@ def _crossed(
 
 
 def _raw_names(preprocessor: Preprocessor) -> tuple[list[str], list[str]]:
-    """The raw column behind each encoded column of ids, and of numbers."""
+    """The raw column behind each encoded column of ids, and of numbers.
+
+    Behind the columns of a side table stands the column with its keys.
+    """
     schema, numeric = preprocessor.schema, preprocessor.numeric
     lists = [one.name for one in schema.lists for _ in range(one.length)]
-    return (
-        [*(field.name for field in schema.categorical), *lists],
-        [*numeric.names, *numeric.flagged],
-    )
+    ids = [*(field.name for field in schema.categorical), *lists]
+    numbers = [*numeric.names, *numeric.flagged]
+    keys = schema.joined
+    return [keys.get(name, name) for name in ids], [keys.get(name, name) for name in numbers]

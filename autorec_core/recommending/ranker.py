@@ -1,7 +1,7 @@
-"""Ranks items for users: what scoring each candidate row and sorting would give, only faster.
+"""Ranks items for users. The result is that of scoring every pair and sorting, but it is faster.
 
-Of equal scores the item stands first whose id is the smaller as text. A user that the model was
-not trained on gets the most popular items, the ones with most training rows.
+Items with equal scores are in the order of their ids as text. A user that the model was not trained
+on gets the most popular items, which are those with the most training rows.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Ranker:
     """A model, ready to recommend.
 
     Args:
-        catalogue: Who and what it knows.
-        pairs: Its scores.
-        columns: The columns it reads.
+        catalogue: The users and items that the model knows.
+        pairs: Scores pairs of users and items.
+        columns: The raw columns that the model reads.
         of_users: The columns that are the same in all rows of a user.
         of_items: The columns that are the same in all rows of an item.
     """
@@ -51,14 +51,14 @@ class Ranker:
     _sides: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)
 
     def users(self, table: pa.Table | None = None, where: str = "") -> pa.Table:
-        """The users asked for, checked; every user of the model where there is no table.
+        """Checks and returns the users; all users of the model if there is no table.
 
         Args:
             table: The user column, and columns that go with each user.
-            where: What an error calls the place it comes from.
+            where: The beginning of an error message, such as the name of the file.
 
         Raises:
-            DataError: There is no user, a user twice, or no user column.
+            DataError: There is no user, a user occurs twice, or there is no user column.
         """
         name = self.catalogue.user
         if table is None:
@@ -66,14 +66,14 @@ class Ranker:
         return self._keyed(table, name, "users", where)
 
     def candidates(self, table: pa.Table | None = None, where: str = "") -> pa.Table:
-        """The candidates, checked, in the order of their ids; the catalogue without a table.
+        """Checks and returns the candidates, sorted by id; all items if there is no table.
 
         Args:
             table: The item column, and columns that go with each item.
-            where: What an error calls the place it comes from.
+            where: The beginning of an error message, such as the name of the file.
 
         Raises:
-            DataError: There is no candidate, one twice, or one that is no item of training.
+            DataError: There is no candidate, one occurs twice, or the model does not know one.
         """
         name, items = self.catalogue.item, self.catalogue.items
         if table is None:
@@ -83,38 +83,38 @@ class Ranker:
         if (unknown := places == NOWHERE).any():
             first = table[name].filter(pa.array(unknown)).slice(0, NAMED).to_pylist()
             raise DataError(
-                f"{where}{unknown.sum():,} of {len(table):,} candidates are not items the model "
-                f"was trained on: {_named(first, int(unknown.sum()))}."
+                f"{where}The model was not trained on {unknown.sum():,} of the {len(table):,} "
+                f"candidates: {_named(first, int(unknown.sum()))}."
             )
         return table.take(pa.array(np.argsort(places)))
 
     def check_top(self, top: int) -> None:
-        """Refuses a list that is too short or longer than the catalogue.
+        """Checks the length of the lists.
 
         Raises:
-            DataError: It is.
+            DataError: It is below 1 or above the number of items.
         """
         most = len(self.catalogue.items)
         if not 1 <= top <= most:
             raise DataError(
-                f"{top:,} items a user are not possible: allowed are 1 to {most:,}, the number of "
-                "items the model was trained on."
+                f"{top:,} items for each user are not possible. Allowed are 1 to {most:,}, the "
+                "number of items that the model was trained on."
             )
 
     def rank(
         self, users: pa.Table, candidates: pa.Table, excluded: Excluded, top: int
     ) -> Iterator[pa.Table]:
-        """The best items of each user, in the order of the users, a block of them at a time.
+        """Yields the best items of each user, in the order of the users, in blocks of users.
 
         Args:
-            users: As `users` gives them.
-            candidates: As `candidates` gives them.
-            excluded: What a user does not get, as places among the candidates.
-            top: How many items a user gets at most.
+            users: The users, from `users`.
+            candidates: The candidates, from `candidates`.
+            excluded: The positions of the candidates that each user does not get.
+            top: The largest number of items for each user.
 
-        Returns:
-            Tables with the columns of `names`: user, rank from 1, item, score and reason. A list
-            of popular items has no score.
+        Yields:
+            Tables with the columns of `names`: user, rank from 1, item, score and reason. Lists of
+            popular items have no score.
 
         Raises:
             DataError: `top` is not possible, or a column of the model is not known.
@@ -136,7 +136,7 @@ class Ranker:
                 if sides is not None and ours.any():
                     scores[ours] = self.pairs.scores(*sides, met[first], met[last])
                 if not np.isfinite(scores).all():
-                    raise DataError("The model gives scores that are no finite numbers.")
+                    raise DataError("The model returns scores that are not finite numbers.")
                 places, counted = best(scores, excluded.block(first, last), top)
                 found = np.take_along_axis(scores, places, axis=1)
                 yield self._table(texts.slice(first), candidates, ours, places, counted, found)
@@ -145,7 +145,7 @@ class Ranker:
 
     @property
     def names(self) -> list[str]:
-        """The columns of a ranked list; other names where a column of the data has these."""
+        """Returns the columns of a ranked list; renamed if the data have such a column."""
         made = [self.catalogue.user, self.catalogue.item]
         for wished in ("rank", "score", "reason"):
             made.append(unused_name(wished, made))
@@ -153,11 +153,11 @@ class Ranker:
         return [user, rank, item, score, reason]
 
     def _keyed(self, table: pa.Table, name: str, what: str, where: str) -> pa.Table:
-        """A table whose column `name` has ids as text, each once."""
+        """Returns the table with the ids in column `name` as text; each id must occur once."""
         if name not in table.column_names:
             raise DataError(
-                f"{where}The column {name} is missing, which holds the {what}. "
-                f"There are: {listed(table.column_names)}."
+                f"{where}The column {name} with the {what} is missing. "
+                f"The columns are: {listed(table.column_names)}."
             )
         ids = values.categories(values.plain(table[name]))
         if not len(ids):
@@ -170,20 +170,20 @@ class Ranker:
             often = counts.field("counts").to_numpy() > 1
             twice = counts.field("values").filter(pa.array(often))
             raise DataError(
-                f"{where}{often.sum():,} of the {what} stand there more than once: "
+                f"{where}{often.sum():,} of the {what} occur more than once: "
                 f"{_named(twice.slice(0, NAMED).to_pylist(), int(often.sum()))}."
             )
         return table.set_column(table.column_names.index(name), name, ids)
 
     def _sides_of(self, users: pa.Table, candidates: pa.Table) -> tuple[Any, Any]:
-        """Both sides of the pairs, with all columns of the model between them."""
+        """Returns both sides of the pairs. Together they have all columns of the model."""
         user, item = self.catalogue.user, self.catalogue.item
         needed = [name for name in self.columns if name not in (user, item)]
         given = [name for name in needed if name in users.column_names]
         if both := [name for name in given if name in candidates.column_names]:
             raise DataError(
-                f"Both the users and the candidates have the columns {listed(both)}: a column of "
-                "the model comes from one of them."
+                f"The users and the candidates both have the columns {listed(both)}. Leave them "
+                "out of one of the two."
             )
         offered = [name for name in needed if name in candidates.column_names]
         left = [name for name in needed if name not in (*given, *offered)]
@@ -191,8 +191,8 @@ class Ranker:
         theirs = [name for name in left if name in self.of_users.columns and name not in own]
         if missing := [name for name in left if name not in (*own, *theirs)]:
             raise DataError(
-                f"The model also reads {listed(missing)}, which the data do not have once for "
-                f"each user or item: give these columns with the users, or with the candidates."
+                f"The model also reads {listed(missing)}, whose values differ between the rows of "
+                "a user or item. Add these columns to the users or to the candidates."
             )
         _all_have(self.of_users, users[user], theirs, user)
         _all_have(self.of_items, candidates[item], own, item)
@@ -202,7 +202,7 @@ class Ranker:
         )
 
     def _candidates_side(self, candidates: pa.Table, own: Sequence[str]) -> Any:
-        """The candidates made ready; the whole catalogue is kept for the next time."""
+        """Returns the encoded candidates; those of the whole catalogue are kept for later."""
         item = self.catalogue.item
         whole = candidates.column_names == [item] and len(candidates) == len(self.catalogue.items)
         if whole and tuple(own) in self._sides:
@@ -213,7 +213,7 @@ class Ranker:
         return side
 
     def _by_popularity(self, candidates: pa.Table) -> np.ndarray:
-        """Scores that put the candidates with the most training rows first; float32."""
+        """Returns float32 scores that rank candidates by their number of training rows."""
         places = self.catalogue.items.find(values.plain(candidates[self.catalogue.item]))
         order = np.argsort(-self.catalogue.counts[places], kind="stable")
         scores = np.empty(len(places), np.float32)
@@ -229,7 +229,7 @@ class Ranker:
         counted: np.ndarray,
         scores: np.ndarray,
     ) -> pa.Table:
-        """The lists of a block of users as rows."""
+        """Returns the lists of a block of users as a table."""
         rows, ranks = np.nonzero(counted)
         by_model = known[rows]
         columns = [
@@ -243,21 +243,21 @@ class Ranker:
 
 
 def _all_have(own: OwnColumns, wanted: pa.ChunkedArray, names: Sequence[str], key: str) -> None:
-    """Refuses keys whose columns cannot be looked up, because no row of the data has them."""
+    """Checks that the data have a row of every key, from which its columns can be taken."""
     if not names:
         return
     lost = own.keys.find(values.plain(wanted)) == NOWHERE
     if lost.any():
         first = wanted.filter(pa.array(lost)).slice(0, NAMED).to_pylist()
         raise DataError(
-            f"The prepared data have no row of {lost.sum():,} of the {key}s "
-            f"({_named(first, int(lost.sum()))}), so their columns {listed(names)} are not known: "
-            "give these columns."
+            f"The prepared data have no row for {lost.sum():,} values of {key} "
+            f"({_named(first, int(lost.sum()))}), so their columns {listed(names)} are not known. "
+            "Add these columns to the file."
         )
 
 
 def _joined(table: pa.Table, own: OwnColumns, key: str, names: Sequence[str]) -> pa.Table:
-    """A table with more columns, those of the data."""
+    """Adds columns of the data to a table."""
     if not names:
         return table
     found = own.of(key, values.plain(table[key]), names)
@@ -267,5 +267,5 @@ def _joined(table: pa.Table, own: OwnColumns, key: str, names: Sequence[str]) ->
 
 
 def _named(first: Sequence[str], count: int) -> str:
-    """The first few ids, quoted, and whether there are more."""
+    """Returns the first few ids in quotes, and "..." if there are more."""
     return ", ".join(repr(one) for one in first) + (", ..." if count > len(first) else "")

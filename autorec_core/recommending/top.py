@@ -1,4 +1,4 @@
-"""The best of many scores, user by user, exactly and in a stable order."""
+"""Finds the highest scores of each user, exactly and in a stable order."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ _LOW = np.int64(0xFFFFFFFF)
 def best(
     scores: np.ndarray, excluded: tuple[np.ndarray, np.ndarray], top: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The places of each row's highest scores, the highest first; of equal ones the first place.
+    """Returns the positions of the highest scores of each row, the highest first.
+
+    Among equal scores the first position wins.
 
     Args:
-        scores: Finite float32, shape (users, candidates).
-        excluded: Rows and places that do not count.
-        top: How many are wanted.
+        scores: Finite float32 scores, shape (users, candidates).
+        excluded: Rows and positions that do not count.
+        top: The number of positions wanted in each row.
 
     Returns:
         int64 places, shape (users, at most `top`), and a bool array of the same shape that is
@@ -24,8 +26,8 @@ def best(
     """
     count = scores.shape[1]
     top = min(top, count)
-    # A score's bits in the order of scores, and below them the place, the first the greatest: all
-    # keys differ, so what is best does not depend on how they are sorted.
+    # The high bits are in the order of the scores; the low bits are the position, the first with
+    # the largest value. All keys differ, so the result does not depend on the sorting algorithm.
     bits = (scores + np.float32(0)).view(np.int32)  # -0.0 is 0.0
     keys = np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits).astype(np.int64) << 32
     keys |= np.arange(count - 1, -1, -1, dtype=np.int64)

@@ -2,7 +2,7 @@
 
 from autorec_core.search.display import Display
 from autorec_core.search.facade import Search
-from autorec_core.search.final import Final, best_of, finish
+from autorec_core.search.final import Final, best_of, ensemble_size, finish
 from autorec_core.search.listener import Listener, Listeners, SearchPlan
 from autorec_core.search.records.record import TrialRecord
 from autorec_core.search.records.tables import write_tables
@@ -21,6 +21,7 @@ __all__ = [
     "SearchSettings",
     "TrialRecord",
     "best_of",
+    "ensemble_size",
     "finish",
     "run_search",
     "write_tables",

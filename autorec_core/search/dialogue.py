@@ -1,8 +1,9 @@
-"""What the oracle is asked and told, and when.
+"""Decides when the oracle is asked for a trial and when it is told a result.
 
-The oracle is told results in the order of the questions that they answer, and each record says how
-many it knew when it was asked. So the same questions can be put to a new oracle: that is how an
-interrupted search goes on, and why, with a given number of workers, timing decides nothing.
+The oracle is told results in the order of its proposals. Each record says how many results the
+oracle knew when it made the proposal. So a new oracle can be asked in exactly the same way. This is
+how an interrupted search continues. It is also why, with a given number of workers, the order in
+which trials end changes nothing.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ _EPOCHS, _TRIAL, _UNTIL = "tuner/epochs", "tuner/trial", "tuner/until"
 
 @dataclass(frozen=True)
 class Proposal:
-    """A trial that the oracle proposes to begin, or to go on with.
+    """A trial that the oracle proposes to start or to continue.
 
     Args:
-        question: The question that it answers, counted from 0.
-        number: The trial, counted from 0.
-        hyperparameters: Its values, without what an oracle has noted among them.
-        known: How many questions' results the oracle knew.
-        epochs: How long it is to train, where the oracle decides that.
-        limits: Where it stops before its budget is over.
+        question: The number of the proposal, counted from 0.
+        number: The number of the trial, counted from 0.
+        hyperparameters: The values of the trial, without the notes of the oracle.
+        known: How many results the oracle knew.
+        epochs: How many epochs the trial trains; None if the oracle does not decide that.
+        limits: Where the trial pauses or stops before the end of its budget.
     """
 
     question: int
@@ -43,20 +44,20 @@ class Proposal:
 
     @property
     def until(self) -> int | None:
-        """The evaluation at which it is paused."""
+        """The evaluation at which the trial pauses; None if it does not pause."""
         return self.limits.until
 
 
 class Dialogue:
-    """The questions put to one oracle and what it has been told of the answers.
+    """Asks one oracle for trials and tells it their results.
 
     Args:
-        oracle: Asks for trials.
-        records: Records of an earlier run of this search by question; the same questions are put in
-            the same order again.
-        max_trials: At most so many trials begin.
-        metric: The objective's metric.
-        pruning: Says where a trial is hopeless; None: trials are not pruned.
+        oracle: Proposes trials.
+        records: Records of an earlier run of this search, by the number of their proposal. The
+            oracle is asked for them again in the same order.
+        max_trials: The largest number of trials.
+        metric: The metric of the objective.
+        pruning: The rule that stops bad trials early; None for no such rule.
     """
 
     def __init__(
@@ -68,9 +69,9 @@ class Dialogue:
         pruning: MedianRule | None = None,
     ) -> None:
         self.workers = 1
-        """Trials at a time."""
+        """How many trials run at the same time."""
         self.epochs = 0.0
-        """Epochs that the trials have trained whose results the oracle knows."""
+        """How many epochs were trained by the trials whose results the oracle knows."""
         self._oracle = oracle
         self._records = records
         self._max_trials = max_trials
@@ -86,24 +87,24 @@ class Dialogue:
 
     @property
     def number(self) -> int:
-        """The next question."""
+        """The number of the next proposal."""
         return len(self._asked)
 
     @property
     def nothing_to_tell(self) -> bool:
-        """Whether the oracle knows what became of all that it has proposed."""
+        """Whether the oracle knows the results of all its proposals."""
         return self._told == len(self._asked)
 
     def go_on(self) -> None:
-        """Lets one more result be told before the next question, though its turn has not come."""
+        """Lets the oracle be told one more result before the next proposal, before its turn."""
         self._patience_for += 1
 
     def may_ask(self, running: int, *, late: bool) -> bool:
-        """Whether the next question is due.
+        """Returns whether it is time to ask for the next trial.
 
         Args:
-            running: Trials that run now.
-            late: Whether the time for new trials is over; those on record are still asked for.
+            running: How many trials run now.
+            late: Whether no new trial may start. Trials on record are still asked for.
         """
         number = len(self._asked)
         if self._is_over():
@@ -118,7 +119,7 @@ class Dialogue:
         return not self._informed or self._told >= self._due()
 
     def ask(self) -> Proposal | None:
-        """The next trial, or None while the oracle has none to propose."""
+        """Returns the next trial, or None if the oracle has none to propose now."""
         number, known = len(self._asked), self._told
         self._oracle.may_begin = self._begun < self._max_trials
         asked = ask(self._oracle, number)
@@ -145,10 +146,13 @@ class Dialogue:
         )
 
     def tell_what_is_due(self, answers: Mapping[int, TrialRecord]) -> Iterator[TrialRecord]:
-        """Tells the oracle what it should know before the next question; gives each trial told.
+        """Tells the oracle the results that it must know before the next proposal.
 
         Args:
-            answers: What is known of the trials, by the question that they answer.
+            answers: The records of the trials, by the number of their proposal.
+
+        Yields:
+            Each record that the oracle was told.
         """
         limit = self._due_to_tell()
         while self._told < limit:
@@ -173,7 +177,7 @@ class Dialogue:
             yield trial
 
     def _is_over(self) -> bool:
-        """Whether there is nothing more to ask for."""
+        """Returns whether no further trial can be asked for."""
         full = self._begun >= self._max_trials and not self._oracle.goes_on
         return full or self._exhausted
 
@@ -188,6 +192,6 @@ class Dialogue:
         return number
 
     def _due(self) -> int:
-        """How many results the next question waits for: all but those of other workers' trials."""
+        """Returns how many results must be known first: all but those of other workers' trials."""
         due = max(len(self._asked) - self.workers + 1, self._patience_for, 0)
         return min(due, len(self._asked))

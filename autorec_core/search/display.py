@@ -1,7 +1,7 @@
-"""A search in the terminal: each trial's summary as in the thesis' figure 5.1, and how far it is.
+"""Shows a search in the terminal: a summary of each trial (figure 5.1 of the thesis) and progress.
 
-In a terminal, a bar with the time left and a table of the running and the best trials stay at the
-bottom. Elsewhere every event is a plain line.
+In a terminal, a progress bar with the time left and a table of the running and the best trials stay
+at the bottom. If the output is not a terminal, every event is a plain line.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Display(Listener):
     """Shows a search while it runs.
 
     Args:
-        console: Where to; None for stdout.
+        console: The console to write to; None for stdout.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -39,7 +39,7 @@ class Display(Listener):
         self._rows: dict[int, dict[str, float]] = {}
 
     def on_search_start(self, plan: SearchPlan) -> None:
-        """Says what is searched; opens the bar."""
+        """Prints what is searched, and shows the progress bar."""
         self._plan = plan
         self._began = time.monotonic()
         self._trials = {trial.number: trial for trial in plan.finished}
@@ -52,7 +52,7 @@ class Display(Listener):
         )
         if plan.finished:
             self._console.print(
-                f"Trials finished already: {len(plan.finished)}. The search goes on.",
+                f"Trials finished already: {len(plan.finished)}. The search continues.",
                 highlight=False,
             )
         self._bar = Progress(
@@ -73,12 +73,12 @@ class Display(Listener):
         self._refresh()
 
     def on_epoch(self, trial: TrialRecord, row: dict[str, float]) -> None:
-        """Shows how far a trial is."""
+        """Shows the progress of a trial."""
         self._rows[trial.number] = row
         self._refresh()
 
     def on_trial_pause(self, trial: TrialRecord) -> None:
-        """Says that a trial waits, and how good it is by now."""
+        """Prints that a trial pauses, and its score so far."""
         self._trials[trial.number] = trial
         self._console.print(
             f"Trial {trial.number} paused after {trial.spent:g} epochs, score {trial.score:.6f}",
@@ -106,7 +106,7 @@ class Display(Listener):
             self._console.print(Text(f"WARNING: {result.warning}", style="bold red"))
 
     def close(self) -> None:
-        """Gives the terminal back, however the search ended."""
+        """Removes the progress bar. Call it even if the search has failed."""
         self._stop()
 
     def _summary(self, trial: TrialRecord) -> Text:
@@ -133,11 +133,11 @@ class Display(Listener):
         return f"Best {self._plan.objective} so far: {best.score:.6f} (trial {best.number})"
 
     def _left(self) -> str:
-        """The time left, from the mean of the trials that this run has ended."""
+        """Returns the time left, estimated from the mean time of the trials that have ended."""
         ended = sum(trial.status != "running" for trial in self._trials.values())
         here = ended - self._before
         if not here:
-            return "time left unknown yet"
+            return "time left not known yet"
         seconds = (time.monotonic() - self._began) / here * (self._plan.max_trials - ended)
         minutes, seconds = divmod(round(seconds), 60)
         return f"about {minutes}:{seconds:02d} left"
@@ -149,7 +149,7 @@ class Display(Listener):
         return Group(self._bar, self._live_table())
 
     def _live_table(self) -> Table:
-        """The running trials, and below them the best of those that have ended."""
+        """Returns a table of the running trials and, below them, the best of the others."""
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), expand=True)
         for column in ("trial", self._plan.objective):
             table.add_column(column, justify="right", no_wrap=True)
@@ -170,7 +170,7 @@ class Display(Listener):
         return table
 
     def _leaderboard(self, result: SearchResult) -> Table:
-        # Without `expand` and `ratio`, a line too long takes its width from the first column.
+        # Without `expand` and `ratio`, a long line would make the first column narrower.
         table = Table(title="Leaderboard", title_justify="left", box=box.SIMPLE_HEAD, expand=True)
         for column in ("trial", result.objective, "best step", "epochs", "seconds"):
             table.add_column(column, justify="right", no_wrap=True, min_width=len(column))
@@ -198,7 +198,7 @@ class Display(Listener):
 
 
 def _in_short(hyperparameters: Mapping[str, Any]) -> str:
-    """The chosen interactors, then the other values, by as little of their paths as tells them."""
+    """Returns the chosen interactors, then the other values, with paths as short as possible."""
     ends = Counter(path.rpartition("/")[2] for path in hyperparameters)
     names = {
         path: end if ends[end := path.rpartition("/")[2]] == 1 else "/".join(path.split("/")[-2:])

@@ -1,4 +1,4 @@
-"""The search as the thesis' ten lines call it."""
+"""The class `Search`, with which the ten lines of the thesis start a search."""
 
 from __future__ import annotations
 
@@ -21,21 +21,19 @@ class Search:
     """Searches for the best model in a recommender's space.
 
     Args:
-        model: The recommender: a chain of blocks with what is left open in it.
+        model: The recommender: a chain of blocks whose open settings are searched.
         tuner: "random", "greedy", "bayesian", "hyperband", "halving" or "staged".
-        tuner_params: `max_trials`, at most so many candidates; `directory`, where the search keeps
-            its state and goes on if it was interrupted; `overwrite`, whether to forget an earlier
-            run of this very search (no other folder is ever removed); `seed`; `workers`, trials at
-            a time, each in its own process, 0 for this process, None for one a processor;
-            `address`, of the Dask scheduler whose workers run the trials, None for this machine;
-            `patience`, evaluations without improvement before a candidate stops; `seconds`
-            and `max_epochs`, after which no trial starts; `prune`, whether hopeless trials are
-            stopped; `max_failures`, failed trials in a row that end the search.
+        tuner_params: Settings by name. `max_trials`: the largest number of candidates. `directory`:
+            the folder for the state of searches, from which an interrupted search continues.
+            `overwrite`: whether to delete an earlier run of exactly this search (no other folder is
+            ever removed). `patience`: evaluations without improvement before a candidate stops.
+            `first`, `seed`, `workers`, `address`, `seconds`, `max_epochs`, `prune` and
+            `max_failures`: as in `SearchSettings`.
         verbose: Whether to show the search in the terminal.
     """
 
     _OWN: Mapping[str, Any] = {"directory": "autorec-search", "overwrite": False, "patience": 1}
-    """What `tuner_params` may hold beside settings of the search, and where it is not given."""
+    """The keys of `tuner_params` that are not in `SearchSettings`, with their defaults."""
 
     def __init__(
         self,
@@ -72,20 +70,21 @@ class Search:
         batch_size: int | None = None,
         epochs: int = 10,
     ) -> Any:
-        """Searches, and returns the winner: an ordinary Keras model.
+        """Searches, and returns the winner, an ordinary Keras model.
 
         Args:
-            x: Training rows: an array for one input, else arrays by input name.
-            y: Their labels, shape (rows,).
-            x_val: The rows that score candidates.
-            y_val: Their labels.
-            objective: What is best: `val_mse`, `val_ce`, `val_auc`, ...; None for the task's own.
-            batch_size: Rows a step; None leaves it to the search.
-            epochs: The most a candidate trains.
+            x: Training rows: an array if the model has one input, or else arrays by input name.
+            y: Training labels, shape (rows,).
+            x_val: Validation rows, which score the candidates.
+            y_val: Validation labels, shape (rows,).
+            objective: What to optimise: `val_mse`, `val_ce`, `val_auc`, ...; None for the default
+                of the task.
+            batch_size: Rows in each training step; None lets the search choose.
+            epochs: The largest number of epochs of a candidate.
 
         Raises:
-            ConfigError: A setting that is not allowed.
-            DataError: Arrays that do not fit the model's inputs or each other.
+            ConfigError: A setting is not allowed.
+            DataError: The arrays do not fit the inputs of the model or each other.
             SearchError: Too many trials in a row have failed.
         """
         model = self._model
@@ -114,22 +113,22 @@ class Search:
 
     @property
     def result(self) -> SearchResult:
-        """All that the search has found."""
+        """Everything that the search has found."""
         if self._result is None:
             raise SearchError("There is no result yet: call `search` first.")
         return self._result
 
     @property
     def best_model(self) -> Any:
-        """The winner: a compiled Keras model with the weights of its best evaluation."""
+        """The winner, a compiled Keras model with the weights of its best evaluation."""
         return self.result and self._best_model
 
     @property
     def best_hyperparameters(self) -> dict[str, Any]:
-        """The winner's hyperparameters by path."""
+        """The hyperparameters of the winner, by path."""
         return dict(self.result.best.hyperparameters)
 
     @property
     def leaderboard(self) -> tuple[TrialRecord, ...]:
-        """All trials, best first; those that failed at the end."""
+        """All trials, best first; failed trials are at the end."""
         return self.result.leaderboard

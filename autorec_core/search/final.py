@@ -1,4 +1,4 @@
-"""From a search's result to the model that goes into service: refit, and the best averaged."""
+"""Makes the final model of a search: the winner, or a mean of the best, trained once more."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     import keras
 
 SMALL = 50_000
-"""Training rows below which the valid rows cannot tell the best candidates apart."""
+"""With fewer training rows than this, the valid rows cannot tell the best candidates apart."""
 MOST_MEMBERS = 5
 
 
 @dataclass(frozen=True)
 class Final:
-    """The model that a search ends in.
+    """The final model of a search.
 
     Args:
-        model: The compiled Keras model: the winner's, or the mean of the members' predictions.
-        members: The trials that it is made of, best first.
-        refitted: Whether it has learnt from the valid rows too.
+        model: The compiled Keras model; with several members it predicts their mean.
+        members: The trials that the model consists of, best first.
+        refitted: Whether the model was trained on the valid rows too.
     """
 
     model: keras.Model
@@ -37,26 +37,38 @@ class Final:
 def best_of(
     result: SearchResult, rows: int, ensemble: int | None = None
 ) -> tuple[TrialRecord, ...]:
-    """The trials that the final model is made of, best first; no two of them train the same model.
+    """Returns the trials for the final model, best first. No two of them train the same model.
 
     Args:
-        result: What the search has found.
-        rows: How many rows candidates learnt from.
-        ensemble: How many, if so many differ; None for one where there are at least `SMALL` rows,
-            else the better half of those that differ, at most `MOST_MEMBERS`.
+        result: The result of the search.
+        rows: Number of training rows.
+        ensemble: The largest number of trials. None means one trial if there are at least `SMALL`
+            rows, or else the better half of the different trials, at most `MOST_MEMBERS`.
     """
     completed = _distinct(trial for trial in result.leaderboard if trial.status == "completed")
-    if ensemble is None:
-        half = (len(completed) + 1) // 2
-        ensemble = 1 if rows >= SMALL else min(MOST_MEMBERS, half)
-    return tuple(completed[:ensemble])
+    half = (len(completed) + 1) // 2
+    return tuple(completed[: ensemble_size(rows, half, ensemble)])
+
+
+def ensemble_size(rows: int, most: int, ensemble: int | None = None) -> int:
+    """Returns the number of candidates that a model averages.
+
+    Args:
+        rows: Number of rows that candidates learn from.
+        most: The most that are worth averaging, unless `ensemble` says otherwise.
+        ensemble: The wanted number; None for one if there are at least `SMALL` rows, or else `most`
+            but not more than `MOST_MEMBERS`.
+    """
+    if ensemble is not None:
+        return ensemble
+    return 1 if rows >= SMALL else min(MOST_MEMBERS, most)
 
 
 def _distinct(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """The first of each group of trials with equal hyperparameters, or with equal curves.
+    """Returns the first of each group of trials with equal hyperparameters or equal curves.
 
-    Equal hyperparameters with more epochs are the same candidate; hyperparameters that decide
-    nothing give equal curves.
+    With equal hyperparameters, the candidate is the same even if it trained longer. If the
+    difference between hyperparameters has no effect, the curves are equal.
     """
     found: list[TrialRecord] = []
     for trial in trials:
@@ -71,7 +83,7 @@ def _distinct(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
 
 
 def _figures(trial: TrialRecord) -> list[dict[str, float]]:
-    """A trial's learning curve without the time it took."""
+    """Returns the learning curve of a trial without its times."""
     return [{name: v for name, v in row.items() if name != "seconds"} for row in trial.curve]
 
 
@@ -85,15 +97,15 @@ def finish(
     seed: int,
     refitting: bool = True,
 ) -> Final:
-    """Makes the final model from a search's best candidates.
+    """Makes the final model from the best candidates of a search.
 
     Args:
-        result: What the search has found.
-        members: The trials to average, as `best_of` names them.
-        known: The rows that candidates learnt from.
-        valid: The rows that scored them.
-        budget: How long a candidate might train.
-        seed: The search's seed.
+        result: The result of the search.
+        members: The trials to average, from `best_of`.
+        known: The training rows of the search.
+        valid: The validation rows of the search.
+        budget: How long a candidate was allowed to train.
+        seed: The seed of the search.
         refitting: Whether each member is trained once more on `known` and `valid` together.
 
     Raises:
@@ -107,7 +119,7 @@ def finish(
             made = refit(candidate, [known, valid], schedule=trial.schedule, seed=seed)
         elif trial is result.best:
             made = result.load_model()
-        else:  # a trial is a function of its settings: this is the model that it had
+        else:  # the same settings give the same model as in the search
             made = train(
                 candidate,
                 known,
@@ -122,12 +134,12 @@ def finish(
 
 
 def averaged(models: Sequence[keras.Model], recommender: Recommender) -> keras.Model:
-    """One compiled Keras model that predicts the mean of several models' predictions.
+    """Makes one compiled Keras model that predicts the mean of several models' predictions.
 
     Args:
         models: Models with inputs by name and one output of shape (batch_size, 1). They become
-            layers of the new one.
-        recommender: Says how the new one is compiled.
+            layers of the new model.
+        recommender: Its optimizer, loss and metrics compile the new model.
     """
     import keras
 

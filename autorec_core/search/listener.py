@@ -1,4 +1,4 @@
-"""Who wants to hear of a search while it runs: the terminal, a tracker, a test."""
+"""The events of a search, for the terminal, a tracker or a test."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """What a search sets out to do.
+    """What a search is going to do.
 
     Args:
-        objective: What is best, such as `val_mse`.
-        metric: Its metric, which knows the direction.
-        tuner: The algorithm's name.
-        max_trials: At most so many trials.
-        epochs: At most so many epochs a trial.
-        workers: Trials at a time.
-        directory: Where the search keeps what it has found.
+        objective: The name of what is optimised, such as `val_mse`.
+        metric: The metric of the objective, which knows the direction.
+        tuner: The name of the algorithm.
+        max_trials: The largest number of trials.
+        epochs: The largest number of epochs of a trial.
+        workers: How many trials run at the same time.
+        directory: The folder of the search.
         finished: Trials that an earlier, interrupted run of this search has finished.
     """
 
@@ -40,26 +40,26 @@ class SearchPlan:
 
 
 class Listener:
-    """Hears of a search's events, all in the process and thread that called the search.
+    """Gets the events of a search, in the process and thread that started it.
 
-    Subclasses override what they want to hear. Trials finished by an earlier run are in
+    Subclasses override the events that they need. Trials that an earlier run has finished are in
     `SearchPlan.finished` and cause no further events.
     """
 
     def on_search_start(self, plan: SearchPlan) -> None:
-        """The search begins, or goes on."""
+        """The search starts or continues."""
 
     def on_trial_start(self, trial: TrialRecord) -> None:
         """A trial has been handed to a worker."""
 
     def on_epoch(self, trial: TrialRecord, row: dict[str, float]) -> None:
-        """A trial has been evaluated: a row of its curve, in order and each once."""
+        """A trial was evaluated. Each row of its learning curve comes once and in order."""
 
     def on_trial_pause(self, trial: TrialRecord) -> None:
-        """A trial waits until it is known whether it is worth going on; then it starts again."""
+        """A trial pauses. If it turns out to be good enough, it starts again later."""
 
     def on_trial_end(self, trial: TrialRecord) -> None:
-        """A trial has completed or failed, or the search has ended while it was paused."""
+        """A trial has completed or failed, or the search has ended while the trial was paused."""
 
     def on_search_end(self, result: SearchResult) -> None:
         """The search is over and has a winner."""
@@ -69,7 +69,7 @@ class Listeners(Listener):
     """Passes every event on to several listeners.
 
     Args:
-        listeners: Who hears, in this order.
+        listeners: The listeners, in the order in which they get each event.
     """
 
     def __init__(self, listeners: Sequence[Listener]) -> None:

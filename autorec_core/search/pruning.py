@@ -1,4 +1,4 @@
-"""When a trial is hopeless: a rule for searches that train each trial in one go."""
+"""The rule that stops bad trials early, for searches that train each trial without a pause."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _FEWEST = 3
 
 
 class MedianRule:
-    """Stops a trial whose best score so far is worse than the median of earlier trials' then.
+    """Stops a trial if its best score is worse than the median of the earlier trials.
 
-    A trial is judged from a ninth of its evaluations on. Before three trials are known, none is.
-    An earlier trial that had stopped by then counts with the best score that it had; a trial that
-    was pruned counts like any other.
+    The median is that of the best scores after the same number of evaluations. The rule applies
+    after the first ninth of the evaluations, and only when three trials are known. An earlier trial
+    that stopped sooner counts with its best score. A trial that was pruned counts like any other.
 
     Args:
-        metric: The objective's metric.
-        evaluations: The most evaluations of a trial.
+        metric: The metric of the objective.
+        evaluations: The largest number of evaluations of a trial.
 
     References:
         The median stopping rule of [Golovin et al., 2017](https://doi.org/10.1145/3097983.3098043).
@@ -32,7 +32,7 @@ class MedianRule:
         self._curves: list[list[float]] = []
 
     def add(self, curve: Sequence[float]) -> None:
-        """Takes a trial into account, by its score after each evaluation."""
+        """Adds a trial, given its score after each evaluation."""
         best, scores = self._metric.worst, []
         for score in curve:
             best = self._metric.best((best, score))
@@ -40,11 +40,11 @@ class MedianRule:
         self._curves.append(scores)
 
     def worst(self) -> dict[int, float]:
-        """The worst score that a trial may have by then, by the number of evaluations."""
+        """Returns the worst score that a trial may have after each number of evaluations."""
         if len(self._curves) < _FEWEST:
             return {}
         longest = max(len(curve) for curve in self._curves)
-        # Of an even number the worse one: what is as good as an earlier trial is not hopeless.
+        # For an even number the worse of the two: who is as good as an earlier trial may continue.
         middle = median_high if self._metric.direction == "min" else median_low
         return {
             step: middle([curve[min(step, len(curve)) - 1] for curve in self._curves])

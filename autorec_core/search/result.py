@@ -1,4 +1,4 @@
-"""What a search has come to."""
+"""The result of a search."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from autorec_core.search.space import resolved
 
 @dataclass(frozen=True)
 class SearchResult:
-    """A search's winner, and how all trials went.
+    """The winner of a search, and all trials.
 
     Args:
-        objective: What was best, such as `val_mse`.
-        metric: Its metric, which knows the direction.
+        objective: The name of what was optimised, such as `val_mse`.
+        metric: The metric of the objective, which knows the direction.
         best: The winning trial: the one with the best score, or the default candidate if no other
-            is clearly better than that.
-        leaderboard: The winning trial, then all others, best first; those that failed at the end.
-        winner: The winning recommender, resolved.
-        recommender: The space that was searched.
-        model_path: The winner's .keras file: the weights of its best evaluation.
-        directory: Where the search keeps what it has found; leaderboard.csv and curves.csv too.
-        constant_score: The objective of always predicting the training labels' mean.
+            is clearly better.
+        leaderboard: The winning trial, then the others, best first; failed trials are at the end.
+        winner: The winning recommender, without open settings.
+        recommender: The search space.
+        model_path: The .keras file of the winner, with the weights of its best evaluation.
+        directory: The folder of the search, which also contains leaderboard.csv and curves.csv.
+        constant_score: The objective of always predicting the mean of the training labels.
         seconds: How long this run of the search took.
     """
 
@@ -44,7 +44,7 @@ class SearchResult:
 
     @property
     def warning(self) -> str | None:
-        """What must be said loudly: that the winner has learned nothing, or None."""
+        """A warning if the winner has learned nothing, or else None."""
         score, schedule = self.best.score, self.best.schedule
         constant = schedule is not None and schedule.constant
         if score is not None and not constant and self.metric.better(score, self.constant_score):
@@ -55,17 +55,17 @@ class SearchResult:
         )
 
     def candidate(self, trial: TrialRecord) -> Recommender:
-        """The resolved recommender that a trial has trained."""
+        """Returns the recommender that a trial has trained, without open settings."""
         return resolved(self.recommender, trial.hyperparameters)
 
     def load_model(self) -> Any:
-        """The winner as an ordinary compiled Keras model."""
+        """Loads the winner as an ordinary compiled Keras model."""
         from autorec_core import registration
 
         registration.register_layers()
         import keras
 
         with warnings.catch_warnings():
-            # The file holds no moments of the Keras optimizer: they would triple its size.
+            # Without the moments of the Keras optimizer, the file has a third of the size.
             warnings.filterwarnings("ignore", message="Skipping variable loading for optimizer")
             return keras.saving.load_model(self.model_path)

@@ -1,4 +1,4 @@
-"""Runs a search: has the trials run that the oracle proposes, and keeps records."""
+"""Runs a search: runs the trials that the oracle proposes, and keeps records."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def run_search(
         train: The rows to learn from.
         valid: The rows that score each candidate.
         settings: How to search; None for the defaults of `SearchSettings`.
-        directory: The folder for searches; this one makes a folder of its own in it, named by a
-            hash of everything that decides the result, and goes on there if it was interrupted.
-        overwrite: Whether to forget an earlier run of this very search.
-        listener: Hears of events.
-        executor: Where trials run instead of local processes, `workers` at a time.
+        directory: The folder for all searches. This search makes its own folder in it, named by a
+            hash of everything that decides the result. An interrupted search continues there.
+        overwrite: Whether to delete an earlier run of exactly this search.
+        listener: Gets the events of the search.
+        executor: Runs the trials instead of local processes, `workers` at a time.
         **changed: Single fields of `SearchSettings` by name, such as `max_trials=20`.
 
     Raises:
@@ -79,11 +79,13 @@ def run_search(
         epochs=settings.budget.epochs,
         evaluations=evaluations,
         identity=lambda values: identity(recommender, values, len(train), settings.budget),
+        first=settings.first,
     )
     decides = {
         "recommender": recommender.get_config(),
         "data": data_hash(train, valid),
         "tuner": settings.tuner,
+        "first": [dict(values) for values in settings.first],
         "prune": settings.prunes,
         "objective": objective,
         "budget": asdict(settings.budget),
@@ -99,7 +101,7 @@ def run_search(
         tuner=settings.tuner,
         max_trials=settings.max_trials,
         epochs=settings.budget.epochs,
-        workers=1,  # until they are there
+        workers=1,  # the real number is set when the workers have started
         directory=store.folder,
         finished=trials.finished,
     )
@@ -110,7 +112,7 @@ def run_search(
 
 
 class _Search:
-    """One run of a search."""
+    """One run of a search, from its start or from where an earlier run stopped."""
 
     def __init__(
         self,
@@ -172,27 +174,27 @@ class _Search:
             elif self._dialogue.nothing_to_tell:
                 return
             else:
-                self._dialogue.go_on()  # nothing runs: what is known is told, whatever the order
+                self._dialogue.go_on()  # nothing runs, so waiting for the order would never end
 
     def _end_paused(self) -> None:
-        """Tells of the trials that were paused and are not gone on with."""
+        """Tells the listener about the paused trials that will not continue."""
         for number in sorted(self._paused):
             self._listener.on_trial_end(self._trials.here[number])
 
     def _train_lost_winner(self) -> None:
-        """Runs the best trial again if its model is lost, or was dropped for one out of this plan.
+        """Runs the best trial again if its model was lost or removed by a search with more trials.
 
-        A search has no result without a model, so one trial is run again however late it is. When
-        that fails, the next best takes its place.
+        A search has no result without a model, so one trial runs again even if the time is over. If
+        it fails, the next best trial takes its place.
 
         Raises:
-            SearchError: Too many of these trials have failed, or one has and the time is up.
+            SearchError: Too many of these trials failed, or one failed and the time is over.
         """
         failed: list[TrialRecord] = []
         while (best := self._trials.best) is not None and not self._store.has_model(best):
             if len(failed) == self._settings.max_failures or (failed and self._late()):
                 raise SearchError(
-                    f"The model of the best trial was lost, and training it again has failed: "
+                    f"The model of the best trial was lost, and training it again failed: "
                     f"{failed[-1].reason} (trial {failed[-1].number})."
                 )
             part = best.stopped in ("paused", "pruned")
@@ -214,7 +216,7 @@ class _Search:
 
     @property
     def _seconds(self) -> float:
-        """How long the search has taken so far, runs that were interrupted included."""
+        """How many seconds the search has taken, including interrupted runs."""
         return self._trials.seconds + time.monotonic() - self._began
 
     def _late(self) -> bool:
@@ -229,7 +231,7 @@ class _Search:
         number = self._dialogue.number
         proposal = self._dialogue.ask()
         if proposal is None:
-            self._trials.not_proposed(number)  # a record that fits no question holds up no other
+            self._trials.not_proposed(number)  # no other record must wait for it
             return
         if self._trials.earlier_result(proposal) is not None:
             return
@@ -246,8 +248,8 @@ class _Search:
             began=round(self._seconds, 3),
         )
         best = self._trials.best
-        # Of the best trial itself, the model is wanted in any case: its part has a file of its own.
-        # That of the default candidate is compared with the best one at the end.
+        # The best trial itself always needs its model: each part has its own file. The default
+        # candidate is compared with the best one at the end.
         wanted_if = None if best is None or trial.number in (best.number, 0) else best.score
         checkpoint = self._trials.start(trial)
         self._paused.discard(trial.number)
@@ -260,7 +262,7 @@ class _Search:
         )
 
     def _wait(self, end: Callable[[int, Outcome], TrialRecord]) -> None:
-        """Waits a moment for trials that end, and has `end` note what became of them."""
+        """Waits briefly for trials to end, and notes their outcomes with `end`."""
         for number, outcome in self._running.ended():
             trial = end(number, outcome)
             if trial.stopped == "paused":
@@ -270,7 +272,8 @@ class _Search:
                 self._listener.on_trial_end(trial)
 
     def _result(self, valid: Rows, constant_score: float, seconds: float) -> SearchResult:
-        best = self._trials.winner(valid.labels)
+        given = self._settings.tuner == "given"  # then the first trial is not the default candidate
+        best = self._trials.best if given else self._trials.winner(valid.labels)
         if best is None:
             reasons = "; ".join(dict.fromkeys(str(t.reason) for t in self._trials.leaderboard))
             raise SearchError(f"No trial has completed: {reasons}.")

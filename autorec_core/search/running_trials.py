@@ -1,4 +1,4 @@
-"""The trials that run: handed to the workers, waited for, reported."""
+"""The trials that run now: hands them to workers, waits for them and reports their progress."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RunningTrials:
         settings: How to search.
         objective: The name of the metric that decides, such as `val_mse`.
         trials: What is known of each trial.
-        listener: Hears when a trial starts and of each row of its learning curve.
+        listener: Is told when a trial starts, and each row of its learning curve.
         executor: Where trials run instead of local processes, or None.
 
     Raises:
@@ -62,7 +62,7 @@ class RunningTrials:
             report=self._report,
         )
         self.size = self._workers.size
-        """How many trials can run at a time."""
+        """How many trials can run at the same time."""
 
     def __len__(self) -> int:
         return len(self._running)
@@ -86,8 +86,8 @@ class RunningTrials:
         Args:
             trial: The record of the trial.
             limits: Where the training pauses or stops.
-            reported: How many rows of its learning curve the listener has heard already.
-            checkpoint: Where the training goes on; None to train from the start.
+            reported: How many rows of the learning curve the listener has already been told.
+            checkpoint: The state from which the training continues; None to train from the start.
             wanted_if: The worker sends the model only if its score is better than this one; None
                 for always.
         """
@@ -109,7 +109,7 @@ class RunningTrials:
         self._running[self._workers.submit(task)] = task
 
     def ended(self) -> Iterator[tuple[int, Outcome]]:
-        """Waits a moment, then gives number and outcome of each trial that has ended."""
+        """Waits briefly, then yields the number and outcome of each trial that has ended."""
         done, _ = wait(self._running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
         for number, row in self._workers.rows():
             self._report(number, row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,24 +15,28 @@ _LEAST = {"max_trials": 1, "max_failures": 1, "seed": 0, "workers": 0}
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings:
-    """How a search goes about it.
+    """How to search.
 
     Args:
-        tuner: "random", "greedy", "bayesian", "hyperband", "halving" or "staged".
-        objective: What is best, such as `val_mse`; None for the task's own.
-        max_trials: At most so many trials; more than before continue a finished search.
-        max_epochs: No trial starts or goes on once the trials have trained this many epochs in all;
-            None for no limit. One trial is always run.
-        prune: Whether hopeless trials are stopped; see `MedianRule`. Hyperband, halving and staged
-            decide themselves how long a trial trains, and take no notice.
-        seconds: No trial starts or goes on later than this after the search's begin, runs that were
-            interrupted included; None for no limit. One trial is always run.
-        max_failures: Failed trials in a row that end the search.
-        workers: Trials at a time, each in a process of its own; 0 runs them in this process, None
-            is one a processor, or one a Dask worker.
-        address: The address of the Dask scheduler whose workers run the trials, None for this
+        tuner: "random", "greedy", "bayesian", "hyperband", "halving" or "staged"; or "given",
+            which trains the candidates of `first` alone.
+        first: Hyperparameters to try right after the defaults, such as those of earlier winners.
+            What the search space does not have becomes the nearest number or the default.
+        objective: What to optimise, such as `val_mse`; None for the default of the task.
+        max_trials: The largest number of trials. A larger number than before continues a finished
+            search.
+        max_epochs: No trial starts or continues when the trials have trained this many epochs
+            together; None for no limit. One trial always runs.
+        prune: Whether bad trials are stopped early; see `MedianRule`. It has no effect on
+            Hyperband, halving and staged, which decide themselves how long a trial trains.
+        seconds: No trial starts or continues after this time; None for no limit. The time of
+            earlier, interrupted runs counts. One trial always runs.
+        max_failures: The search ends with an error after this many failed trials in a row.
+        workers: How many trials run at the same time, each in its own process. 0 runs them in this
+            process; None means one for each processor or Dask worker.
+        address: The address of the Dask scheduler whose workers run the trials; None for this
             machine.
-        seed: Decides what is tried, and every candidate's training.
+        seed: The seed of the proposals and of the training of every candidate.
         budget: How long a candidate may train.
 
     Raises:
@@ -39,6 +44,7 @@ class SearchSettings:
     """
 
     tuner: str = "random"
+    first: tuple[Mapping[str, Any], ...] = ()
     objective: str | None = None
     max_trials: int = 10
     max_epochs: int | None = None
@@ -57,25 +63,33 @@ class SearchSettings:
                 check_whole(name, value, least)
         if self.max_epochs is not None:
             check_whole("max_epochs", self.max_epochs, 1)
+        if not all(isinstance(values, Mapping) for values in self.first):
+            raise ConfigError(
+                f"`first` holds hyperparameters by name, one mapping for each candidate. Received: "
+                f"{self.first!r}."
+            )
+        if self.tuner == "given" and not self.first:
+            raise ConfigError("The tuner 'given' trains the candidates of `first`, which is empty.")
         if not isinstance(self.prune, bool):
-            raise ConfigError(f"`prune` is True or False. Received: {self.prune!r}.")
+            raise ConfigError(f"`prune` must be True or False. Received: {self.prune!r}.")
         check_whole("epochs", self.budget.epochs, 1)
         check_whole("patience", self.budget.patience, 1)
         if not (self.address is None or isinstance(self.address, str)):
             raise ConfigError(
-                f"`address` is that of a Dask scheduler, or None. Received: {self.address!r}."
+                "`address` must be the address of a Dask scheduler, or None. "
+                f"Received: {self.address!r}."
             )
         seconds = self.seconds
         if seconds is not None and not (_is_number(seconds) and seconds > 0):
-            raise ConfigError(f"`seconds` is a number above 0, or None. Received: {seconds!r}.")
+            raise ConfigError(f"`seconds` must be above 0, or None. Received: {seconds!r}.")
 
     @property
     def prunes(self) -> bool:
-        """Whether trials are pruned."""
+        """Whether this search prunes trials."""
         return self.prune and self.tuner in ("random", "greedy", "bayesian")
 
     def changed(self, **changes: Any) -> SearchSettings:
-        """These settings with some of them changed.
+        """Returns these settings with some of them changed.
 
         Raises:
             ConfigError: There is no such setting, or its value is not allowed.
@@ -97,10 +111,12 @@ def check_whole(name: str, value: Any, least: int) -> None:
     """Checks that a setting is a whole number of at least `least`.
 
     Raises:
-        ConfigError: It is not.
+        ConfigError: It is something else.
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ConfigError(f"`{name}` is a whole number of at least {least}. Received: {value!r}.")
+        raise ConfigError(
+            f"`{name}` must be a whole number of at least {least}. Received: {value!r}."
+        )
 
 
 def _is_number(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""A recommender's whole search space, known before the first trial."""
+"""The whole search space of a recommender, known before the first trial."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from autorec_core.recommender import Recommender
 from autorec_core.training import Budget
 
 Scope = list[Any]
-"""KerasTuner's conditions, all of which must be met for the hyperparameters below to be live."""
+"""Conditions of KerasTuner. Hyperparameters in the scope are active if all of them are met."""
 
 
 def search_space(recommender: Recommender) -> keras_tuner.HyperParameters:
-    """Every hyperparameter of `recommender`, those of all conditional branches included.
+    """Returns all hyperparameters of `recommender`, including those of conditional branches.
 
-    Its values are the defaults: the candidate that a search tries first. An oracle that knows all
-    of the space never meets a new hyperparameter, which KerasTuner would sample unseeded.
+    The values are the defaults, which are the candidate that a search tries first. If a new
+    hyperparameter appeared later, KerasTuner would sample it without the seed; so the space must be
+    complete.
     """
     space = keras_tuner.HyperParameters()
     met: list[Scope] = []
@@ -40,12 +41,12 @@ def search_space(recommender: Recommender) -> keras_tuner.HyperParameters:
 
 
 def defaults(space: keras_tuner.HyperParameters) -> dict[str, object]:
-    """The default of each hyperparameter that is live when all have their defaults."""
+    """Returns the defaults of the hyperparameters that are active when all have their defaults."""
     return _values_meeting(space, {})
 
 
 def _values_meeting_many(scopes: list[Scope]) -> tuple[dict[str, object], list[Scope]]:
-    """Values that meet the first scope, and as many of the others as go with it; and which."""
+    """Returns values that meet the first scope and as many others as possible, and those scopes."""
     allowed: dict[str, list[object]] = {}
     meeting: list[Scope] = []
     for scope in scopes:
@@ -62,7 +63,7 @@ def _values_meeting_many(scopes: list[Scope]) -> tuple[dict[str, object], list[S
 def _values_meeting(
     space: keras_tuner.HyperParameters, needed: dict[str, object]
 ) -> dict[str, object]:
-    """Defaults, but for what is needed."""
+    """Returns the defaults, with the needed values in their place."""
     hp = keras_tuner.HyperParameters()
     for hyperparameter in space.space:
         hp.merge([hyperparameter])
@@ -73,7 +74,7 @@ def _values_meeting(
 
 
 class _Decided(keras_tuner.HyperParameters):
-    """Hyperparameters whose values are known, without a search space: much quicker to ask."""
+    """Hyperparameters whose values are known. Without a search space they are much faster."""
 
     def Choice(self, name: str, *_: Any, **__: Any) -> Any:  # noqa: N802 - KerasTuner's name
         return self.values.get(self._get_name(name))
@@ -86,10 +87,10 @@ class _Decided(keras_tuner.HyperParameters):
 
 
 def decisive(recommender: Recommender, *, rows: int, budget: Budget) -> Recommender:
-    """The recommender without hyperparameters that decide nothing in this search.
+    """Returns the recommender without the hyperparameters that make no difference in this search.
 
     Args:
-        recommender: What is to be searched.
+        recommender: The search space.
         rows: Number of training rows.
         budget: How long a candidate may train.
     """
@@ -101,11 +102,11 @@ def decisive(recommender: Recommender, *, rows: int, budget: Budget) -> Recommen
 
 
 def resolved(recommender: Recommender, values: Mapping[str, Any]) -> Recommender:
-    """The candidate that a trial's values stand for.
+    """Returns the candidate with the values of a trial.
 
     Args:
-        recommender: What is searched.
-        values: The trial's hyperparameters.
+        recommender: The search space.
+        values: The hyperparameters of the trial.
     """
     hp = _Decided()
     hp.values = dict(values)
@@ -113,13 +114,13 @@ def resolved(recommender: Recommender, values: Mapping[str, Any]) -> Recommender
 
 
 def identity(recommender: Recommender, values: Mapping[str, Any], rows: int, budget: Budget) -> str:
-    """What a trial of these values trains, as text: trials of the same text cannot differ.
+    """Returns as text what a trial with these values trains. Equal texts mean equal trials.
 
     Args:
-        recommender: What is searched.
-        values: The trial's hyperparameters.
-        rows: How many rows it learns from.
-        budget: How long it may train.
+        recommender: The search space.
+        values: The hyperparameters of the trial.
+        rows: Number of training rows.
+        budget: How long a candidate may train.
     """
     candidate = resolved(recommender, values)
     training = candidate.training.effective(

@@ -15,17 +15,18 @@ from autorec_core.training import Outcome
 
 
 class Trials:
-    """What is known of each trial.
+    """The records of all trials, in memory and on disk.
 
-    Records of an earlier run join this one when the oracle proposes their trials again. Two models
-    are kept: the best trial's of this run, and the best one's of all records, which a later run
-    with a greater `max_trials` may need. Checkpoints are kept of trials that are paused.
+    A record of an earlier run becomes part of this run when the oracle proposes its trial again.
+    Two models are kept: that of the best trial of this run, and that of the best trial of all
+    records, because a later run with a larger `max_trials` may need it. The checkpoints of paused
+    trials are kept too.
 
     Args:
-        store: The search's folder.
-        records: What an earlier run has left, each under its key.
-        metric: The objective's metric.
-        max_trials: Records of this number or above are not part of this run.
+        store: The folder of the search.
+        records: The records of an earlier run, by their key.
+        metric: The metric of the objective.
+        max_trials: Trials with this number or a higher one are not part of this run.
     """
 
     def __init__(
@@ -37,20 +38,20 @@ class Trials:
             for record in self._earlier.values()
             if record.question is not None
         }
-        """Records of an earlier run by the question that they answer."""
+        """Records of an earlier run, by the number of their proposal."""
         self.here: dict[int, TrialRecord] = {}
-        """The trials of this run by number, each with the last of its parts."""
+        """The trials of this run by number, each with its latest part."""
         self.answers: dict[int, TrialRecord] = {}
-        """The parts of this run's trials by the question that they answer."""
+        """The parts of the trials of this run, by the number of their proposal."""
         self.seconds = max((record.over for record in records.values()), default=0.0)
-        """How long earlier runs have searched."""
+        """How many seconds earlier runs have searched."""
         self._store = store
         self._metric = metric
         self._max_trials = max_trials
 
     @property
     def finished(self) -> tuple[TrialRecord, ...]:
-        """The trials of an earlier run that this one need not run, each with its last part."""
+        """The trials that an earlier run has finished, each with its last part."""
         last = {
             record.number: record
             for record in sorted(self._earlier.values(), key=_place)
@@ -60,16 +61,16 @@ class Trials:
 
     @property
     def leaderboard(self) -> tuple[TrialRecord, ...]:
-        """This run's trials, best first."""
+        """The trials of this run, best first."""
         return tuple(ranked(self.here.values(), self._metric))
 
     @property
     def best(self) -> TrialRecord | None:
-        """This run's best completed trial."""
+        """The best completed trial of this run."""
         return _first_completed(self.leaderboard)
 
     def earlier_result(self, proposal: Proposal) -> TrialRecord | None:
-        """The record of a proposal, if an earlier run has ended it; it joins this run."""
+        """Returns the record of a proposal if an earlier run has finished it, and takes it over."""
         record = self._earlier.get((proposal.number, proposal.until))
         if record is None:
             return None
@@ -88,13 +89,13 @@ class Trials:
         return record
 
     def not_proposed(self, question: int) -> None:
-        """Notes that the oracle has answered a question with no proposal."""
+        """Notes that the oracle, asked again, has proposed nothing."""
         record = self.asked_earlier.pop(question, None)
         if record is not None and record.until is None:
             self._forget(record, "the oracle does not propose this trial")
 
     def start(self, trial: TrialRecord) -> bytes | None:
-        """Notes that a trial runs; gives the checkpoint from which it goes on, if there is one."""
+        """Notes that a trial runs. Returns the checkpoint from which it continues, if any."""
         paused = self.here.get(trial.number)
         self._put_in_place(trial)
         assert trial.question is not None
@@ -103,7 +104,7 @@ class Trials:
         return None if paused is None else self._store.read_checkpoint(paused)
 
     def end(self, number: int, outcome: Outcome) -> TrialRecord:
-        """Notes what became of a trial, and keeps its model if it is the best."""
+        """Notes the outcome of a trial, and keeps its model if it is the best."""
         trial = self.here[number] = self.here[number].ended(outcome)
         assert trial.question is not None
         self.answers[trial.question] = trial
@@ -121,9 +122,9 @@ class Trials:
         return trial
 
     def end_again(self, number: int, outcome: Outcome) -> TrialRecord:
-        """Notes what became of a completed trial whose model was lost, when it was run again.
+        """Notes the outcome of a trial that was run again because its model was lost.
 
-        If it has failed this time, its record stays on disk: a later run tries again.
+        If it failed this time, the record on disk stays as it was, so that a later run tries again.
         """
         trial = self.here[number] = replace(self.here[number], before=0.0).ended(outcome)
         if outcome.model is not None:
@@ -150,14 +151,14 @@ class Trials:
         return best if self._metric.clearly_better(labels, ours, its) else default
 
     def finish(self) -> None:
-        """Brings models and tables to their last state."""
+        """Removes the models that are no longer needed and writes the tables a last time."""
         self._drop_models(self.best)
         self._store.write_tables(self.here.values())
 
     def _put_in_place(self, trial: TrialRecord) -> None:
-        """Lets a part answer its question, which an earlier run had answered with another one.
+        """Makes a part the answer to its proposal, in place of another part of an earlier run.
 
-        The other one stays: if it is proposed later, its result is known.
+        The other record stays on disk. If its part is proposed later, the result is known.
         """
         assert trial.question is not None
         other = self.asked_earlier.get(trial.question)
@@ -166,19 +167,19 @@ class Trials:
         self.asked_earlier[trial.question] = trial
 
     def _forget(self, record: TrialRecord, reason: str) -> None:
-        """Sets a record of an earlier run aside, with a warning that says why."""
+        """Moves a record of an earlier run out of the way, with a warning that says why."""
         self._store.forget(self._earlier.pop(record.key), reason)
         self._free_question_of(record)
 
     def _free_question_of(self, record: TrialRecord) -> None:
-        """Lets a record of an earlier run answer its question no more."""
+        """Makes a record of an earlier run no longer the answer to its proposal."""
         if record.question is not None:
             answering = self.asked_earlier.get(record.question)
             if answering is not None and answering.key == record.key:
                 del self.asked_earlier[record.question]
 
     def _last_parts(self) -> dict[int, TrialRecord]:
-        """The last part of each trial that has ended, in this run or an earlier one, by number."""
+        """Returns the last finished part of each trial by number, of this run or an earlier one."""
         known = {r.key: r for r in (*self._earlier.values(), *self.answers.values())}
         ended = [record for record in known.values() if record.status != "running"]
         return {record.number: record for record in sorted(ended, key=_place)}
@@ -197,7 +198,7 @@ class Trials:
         return default if known else None
 
     def _drop_checkpoints(self) -> None:
-        """Keeps those that trials may go on from."""
+        """Removes the checkpoints of trials that will not continue."""
         last = self._last_parts().values()
         paused = [record for record in last if record.stopped == "paused"]
         self._store.drop_checkpoints(ranked(paused, self._metric))
@@ -212,9 +213,10 @@ def _first_completed(leaderboard: Sequence[TrialRecord]) -> TrialRecord | None:
 
 
 def _without_retries(records: Mapping[Key, TrialRecord]) -> dict[Key, TrialRecord]:
-    """Records as if trials were still running that had failed for want of memory, say, at the end.
+    """Returns the records, with the last trials as "running" if trying again may help them.
 
-    Those that other trials were proposed after stay failed: the other trials depend on it.
+    Such a trial failed for a passing reason, such as too little memory. If later trials were
+    proposed with the knowledge that it failed, it stays failed.
     """
     built_upon = max((record.known for record in records.values()), default=0)
     return {

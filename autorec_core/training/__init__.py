@@ -1,4 +1,4 @@
-"""The training engine: ordinary Keras models in and out, a fast loop of ours underneath."""
+"""The training engine: it trains ordinary Keras models with a fast training loop of its own."""
 
 from autorec_core.training.checkpoint import Checkpoint
 from autorec_core.training.compiled import Compiled, CompiledModels

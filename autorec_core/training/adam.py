@@ -1,4 +1,4 @@
-"""Adam that touches only the rows of embedding tables which a batch looked up."""
+"""An Adam that reads and writes only the rows of embedding tables that a batch looked up."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Gradient = Any  # a tensor, tf.IndexedSlices, or None
 
 
 class RowwiseAdam:
-    """Adam by Keras' formula; a table row's moments rest while the row is not looked up.
+    """Adam with the formula of Keras. The moments of a table row change only if it is looked up.
 
-    All variables share one step count, and with it one bias correction.
+    All variables share one step count and so one bias correction.
 
     Args:
-        variables: What is trained, embedding tables included.
-        learning_rate: The step size, which may change between steps.
+        variables: The trained variables, including embedding tables.
+        learning_rate: The learning rate, which may change between steps.
 
     References:
         [Kingma and Ba, 2014](https://arxiv.org/abs/1412.6980)
@@ -36,7 +36,7 @@ class RowwiseAdam:
 
     @property
     def state(self) -> list[tf.Variable]:
-        """All that changes with each step: the step count, and the moments of each variable."""
+        """Everything that changes with each step: the step count, and all moments."""
         return [self._step, *(moment for pair in self._moments.values() for moment in pair)]
 
     def apply(
@@ -46,13 +46,14 @@ class RowwiseAdam:
         fetched: Sequence[Fetched] = (),
         row_gradients: Sequence[Gradient] = (),
     ) -> None:
-        """One step.
+        """Takes one step.
 
         Args:
-            variables: What is trained.
-            gradients: Of each variable; None where the loss does not reach it as a whole.
+            variables: The trained variables.
+            gradients: The gradient of each variable; None if the loss depends on none of it or only
+                on single rows.
             fetched: The table rows that the batch looked up.
-            row_gradients: Their gradients, in the same order.
+            row_gradients: The gradients of these rows, in the same order.
         """
         step = tf.cast(self._step.assign_add(1), tf.float32)
         self._power_1, self._power_2 = tf.pow(BETA_1, step), tf.pow(BETA_2, step)
@@ -66,7 +67,7 @@ class RowwiseAdam:
             if gradient is None:
                 continue
             gradient = summed_in_place(gradient)
-            if part.table.ref() in whole:  # a penalty on the whole table, say
+            if part.table.ref() in whole:  # for example from a penalty on the whole table
                 total = tf.convert_to_tensor(whole[part.table.ref()])
                 whole[part.table.ref()] = tf.tensor_scatter_nd_add(
                     total, part.ids[:, None], gradient

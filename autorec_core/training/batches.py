@@ -1,8 +1,8 @@
-"""Shuffled batches from rows of any size, in bounded memory.
+"""Shuffled batches of any number of rows, in bounded memory.
 
-An epoch is a sequence of chunks. Rows that fit into one chunk are a chunk that stays in memory and
-only changes its order. Otherwise each chunk is gathered from blocks of neighbouring rows that lie
-anywhere in the split, which reads from disk in long runs and still mixes far rows.
+An epoch is a sequence of chunks. If all rows fit into one chunk, it stays in memory and only its
+order changes. Otherwise each chunk is put together from blocks of neighbouring rows from all over
+the split. This reads long pieces from disk and still mixes rows that are far apart.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ BLOCK_ROWS = 4096
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows in memory and the order to take them in.
+    """Rows in memory, and the order in which to use them.
 
     Args:
         inputs: Tensors of shape (rows, ...) by input name.
-        labels: float32, shape (rows,).
-        order: int32 places of rows, shape (rows to take,).
+        labels: float32 labels, shape (rows,).
+        order: int32 row numbers, shape (rows to use,).
     """
 
     inputs: dict[str, tf.Tensor]
@@ -36,13 +36,13 @@ class Chunk:
 
 
 class Batches:
-    """Epochs over one split or several laid end to end.
+    """Epochs over one split, or over several as if they were one.
 
     Args:
         parts: The splits.
-        batch_size: Rows a step; chunks hold a multiple of it.
-        seed: Decides every epoch's order.
-        chunk_bytes: Size of a chunk in memory, about.
+        batch_size: Rows in each step; the size of a chunk is a multiple of it.
+        seed: The seed of the order of all epochs.
+        chunk_bytes: The approximate size of a chunk in memory.
     """
 
     def __init__(
@@ -62,11 +62,11 @@ class Batches:
         self._whole: Chunk | None = None
 
     def epoch(self, number: int, skipped: int = 0) -> Iterator[Chunk]:
-        """The chunks of one epoch, in an order that seed and number decide.
+        """Yields the chunks of one epoch, in an order that depends on the seed and the number.
 
         Args:
-            number: The epoch, counted from 0.
-            skipped: Rows at its begin that are left out.
+            number: The number of the epoch, counted from 0.
+            skipped: How many rows at the start of the epoch are left out.
         """
         generator = np.random.default_rng([self._seed, number])
         if self.num_rows <= self._chunk_rows:
@@ -77,10 +77,10 @@ class Batches:
             return
         plan = self._plan(generator)
         while skipped >= (size := sum(stop - start for start, stop in plan[0])):
-            generator.permutation(size)  # the chunks that follow keep their order
+            generator.permutation(size)  # so that the following chunks keep their order
             skipped -= size
             del plan[0]
-        with ThreadPoolExecutor(max_workers=1) as reader:  # reads ahead while a chunk is trained on
+        with ThreadPoolExecutor(max_workers=1) as reader:  # reads the next chunk during training
             coming = reader.submit(self._read, plan[0])
             for following in [*plan[1:], None]:
                 chunk = coming.result()
@@ -91,7 +91,7 @@ class Batches:
                 skipped = 0
 
     def _plan(self, generator: np.random.Generator) -> list[list[tuple[int, int]]]:
-        """Row ranges of each chunk: shuffled blocks, cut where a chunk is full."""
+        """Returns the ranges of rows of each chunk: shuffled blocks, cut where a chunk is full."""
         starts = np.arange(0, self.num_rows, BLOCK_ROWS)
         chunks: list[list[tuple[int, int]]] = [[]]
         room = self._chunk_rows
@@ -120,7 +120,7 @@ class Batches:
         )
 
     def _pieces(self, start: int, stop: int) -> Iterator[tuple[Rows, int, int]]:
-        """The rows from `start` to `stop` as ranges within the parts."""
+        """Yields the rows from `start` to `stop` as ranges within the parts."""
         for part, first in zip(self._parts, self._starts.tolist(), strict=False):
             lower, upper = max(start, first), min(stop, first + len(part))
             if lower < upper:

@@ -1,6 +1,7 @@
-"""A training in progress as one block of bytes, from which it goes on to the bit.
+"""The checkpoint of a training: it continues from there as if it had not been interrupted.
 
-The bytes are an uncompressed .npz file: arrays, and one JSON text. Nothing is pickled.
+A checkpoint is the content of an uncompressed .npz file: arrays and one JSON text. Nothing is
+pickled.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ class Best:
 
     Args:
         score: The objective.
-        step: Which evaluation, counted from 1; 0 before the first.
+        step: The number of the evaluation, counted from 1; 0 before the first.
         metrics: All metrics of the task.
-        weights: The model's weights then.
-        path: The learning rate of each part of the way there.
+        weights: The weights of the model at that evaluation.
+        path: The learning rates of the parts of epochs that led there.
     """
 
     score: float
@@ -41,19 +42,19 @@ class Best:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training after one of its evaluations.
+    """The state of a training after one of its evaluations.
 
-    The order of rows needs no state: it is a function of the seed and the epoch's number.
+    The order of rows is not part of it, because it depends only on the seed and the epoch.
 
     Args:
-        belongs: What decides the training, as text: recommender, seed, batch size, patience.
-        state: All variables that change in training: weights, the states of dropout's random
-            generators, the optimizer's moments and step count.
+        belongs: Everything that decides the training, as text: recommender, seed, patience, ...
+        state: All variables that change in training: weights, random states of dropout, moments
+            and step count of the optimizer.
         best: The best evaluation so far.
-        path: The learning rate of each part of the way to the weights of `state`.
-        learning_rate: The step size from here on.
-        waited: Evaluations in a row without improvement.
-        curve: One row an evaluation.
+        path: The learning rates of the parts of epochs that led to the weights of `state`.
+        learning_rate: The current learning rate.
+        waited: How many evaluations in a row have brought no improvement.
+        curve: One row for each evaluation.
         untrained: The metrics of the first weights.
     """
 
@@ -68,14 +69,14 @@ class Checkpoint:
 
     @property
     def steps(self) -> int:
-        """How many evaluations it has had."""
+        """How many evaluations there have been."""
         return len(self.curve)
 
     def to_bytes(self) -> bytes:
-        """The content of the .npz file that holds it."""
+        """Returns the checkpoint as the content of an .npz file."""
         arrays = {f"state {place}": array for place, array in enumerate(self.state)}
         places = {_key(array): name for name, array in arrays.items()}
-        # After an improvement, and after a return to the best weights, these are the same arrays.
+        # After an improvement or a return to the best weights, these arrays are equal.
         named = []
         for place, array in enumerate(self.best.weights):
             name = places.get(_key(array), f"best {place}")
@@ -97,10 +98,10 @@ class Checkpoint:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Checkpoint:
-        """The checkpoint that `to_bytes` has written.
+        """Reads what `to_bytes` returned.
 
         Raises:
-            DataError: It is damaged.
+            DataError: The content is damaged.
         """
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as file:
@@ -123,7 +124,7 @@ def _without_weights(best: Best) -> dict[str, Any]:
 
 
 def _key(array: np.ndarray) -> tuple[Any, ...]:
-    """What tells arrays of different content apart."""
+    """Returns a key that differs for arrays with different content."""
     digest = hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16)
     return array.dtype.str, array.shape, digest.digest()
 

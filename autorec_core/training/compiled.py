@@ -1,9 +1,9 @@
-"""Compiled candidates that stay in memory, so that a search builds and compiles fewer of them.
+"""Compiled models that stay in memory, so that a search compiles fewer of them.
 
-On few rows, compiling a model costs as much as training it. A training that goes on from its
+With few rows, compiling a model takes as long as training it. A training that continues from its
 checkpoint needs the same compiled model again. So does a candidate that differs from an earlier one
-in numbers alone that the compiled model keeps in variables: the learning rate, its decay, the batch
-size, and what `Block.ADAPTED` names.
+only in numbers that the compiled model keeps in variables: the learning rate, its decay, the batch
+size, and the fields in `Block.ADAPTED`.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from autorec_core.training.untrained import adapted
 
 MOST_MODELS = 24
 MOST_BYTES = 512 * 2**20
-"""What the variables of kept models may take, all together, in one process."""
+"""How many bytes the variables of all kept models may take in one process."""
 _NOT_COMPILED = ("learning_rate", "decay", "batch_size", "least_steps")
 
 
 class Compiled:
-    """A candidate's compiled model, which also trains candidates with other numbers in it.
+    """The compiled model of a candidate. It can also train candidates with other numbers.
 
     Args:
-        recommender: Resolved.
-        train: The rows to learn from.
-        seed: Decides the first weights.
+        recommender: The recommender, without open settings.
+        train: The training rows.
+        seed: The seed of the first weights.
 
     Raises:
-        FailedTrial: The candidate's blocks do not fit together, or memory runs out.
+        FailedTrial: The blocks of the candidate do not fit together, or memory ran out.
     """
 
     def __init__(self, recommender: Recommender, train: Rows, seed: int) -> None:
@@ -49,28 +49,28 @@ class Compiled:
         self.model = build_model(recommender, seed)
         """The Keras model of the candidate that trains now."""
         self.rows = adapted(self.model, [train])
-        """The training rows, with what layers want to know of each row."""
+        """The training rows, with the values that layers need for each row."""
         size = recommender.training.rows_a_step(len(train))
         self.learner = Learner(recommender, self.model, size)
         """Trains the candidate."""
         self.predictor = Predictor(self.model)
-        """Predicts with the learner's weights."""
+        """Predicts with the weights of the learner."""
         self.reused = False
-        """Whether an earlier trial has compiled it."""
+        """Whether an earlier trial has compiled this model."""
         self.standing = float("inf")
-        """How promising its last trial was; less is better."""
+        """The score of the last trial of this model; less is better."""
         self._first = self.learner.state()
 
     @property
     def size(self) -> int:
-        """Bytes of its variables, and of the copy of their first values."""
+        """The size of the variables and of the copy of their first values, in bytes."""
         return 2 * sum(array.nbytes for array in self._first)
 
     def begin(self, recommender: Recommender) -> None:
-        """Makes ready for the training of a candidate, from its first weights.
+        """Sets the first weights of a candidate, so that its training can start.
 
         Args:
-            recommender: Resolved, and compiled as this model is.
+            recommender: The recommender, without open settings. It must fit this compiled model.
         """
         if not self.reused:
             return
@@ -86,10 +86,10 @@ class Compiled:
         self.learner.batch_size = recommender.training.rows_a_step(len(self._train))
 
     def end(self, weights: Sequence[np.ndarray]) -> None:
-        """Gives weights to the candidate's model.
+        """Sets the weights of the model of the candidate.
 
         Args:
-            weights: As `Learner.weights` gave them.
+            weights: The weights, from `Learner.weights`.
         """
         self.learner.set_weights(weights)
         if self.model is not self.learner.model:
@@ -100,13 +100,13 @@ class Compiled:
 class CompiledModels:
     """The compiled models of one search, in one process.
 
-    While there are too many, or they are too large, the least promising one is dropped. Its
-    trainings then go on from their checkpoints in a model that is built again: the result is the
-    same, to the bit.
+    If there are too many or they are too large, the one with the worst score is removed. Its
+    trainings then continue from their checkpoints in a model that is built again. The result is
+    exactly the same.
 
     Args:
-        most: At most so many models.
-        most_bytes: What their variables may take.
+        most: The largest number of models.
+        most_bytes: The largest size of all their variables together.
     """
 
     most: int = MOST_MODELS
@@ -124,9 +124,9 @@ class CompiledModels:
         A model whose training ends with an error is not kept.
 
         Args:
-            recommender: Resolved.
-            train: The rows to learn from; the same for all candidates.
-            seed: Decides the first weights.
+            recommender: The recommender, without open settings.
+            train: The training rows, the same for all candidates.
+            seed: The seed of the first weights.
 
         Raises:
             FailedTrial: As in `Compiled`.
@@ -153,12 +153,12 @@ class CompiledModels:
 
 
 def _begins_as(recommender: Recommender) -> str:
-    """Names all that decides a candidate's first weights, the seed excepted."""
+    """Returns as text everything that decides the first weights of a candidate, except the seed."""
     return json.dumps(recommender.get_config()["nodes"])
 
 
 def _compiled_as(recommender: Recommender, seed: int) -> str:
-    """Names all that decides a compiled model; numbers that are kept in variables do not."""
+    """Returns as text everything that decides a compiled model, without numbers in variables."""
     config = recommender.get_config()
     training = {k: v for k, v in config["training"].items() if k not in _NOT_COMPILED}
     nodes = [
@@ -169,6 +169,6 @@ def _compiled_as(recommender: Recommender, seed: int) -> str:
 
 
 def _without_adapted(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A block's config; of numbers that `adapt` puts into variables, whether they are zero."""
+    """Returns the config of a block; numbers that `adapt` keeps in variables become booleans."""
     adapted = Block.registry[config["block"]].ADAPTED
     return {name: bool(v) if name in adapted else v for name, v in config.items()}

@@ -1,14 +1,14 @@
-"""What training can end in besides a model."""
+"""The error of a training that cannot give a model."""
 
 from __future__ import annotations
 
 
-class FailedTrial(Exception):  # noqa: N818 - what it says of the trial, as KerasTuner names it
-    """This candidate cannot be trained, for the reason given; another one may.
+class FailedTrial(Exception):  # noqa: N818 - the name that KerasTuner uses
+    """An error that means: this candidate cannot be trained, but others may be.
 
     Args:
         reason: Why, for the leaderboard.
-        passing: Whether another time may have what was wanting, such as memory.
+        passing: Whether trying again later may help, for example if there was too little memory.
     """
 
     def __init__(self, reason: str, *, passing: bool = False) -> None:

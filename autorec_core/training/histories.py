@@ -1,9 +1,9 @@
-"""Histories pooled at the cost of what was met, not of all pairs of a key and a value.
+"""Pools histories with sparse products, so that the cost depends only on what was really met.
 
-By itself a history layer multiplies by a table of all pairs, of which a few in a hundred are not
-zero, or adds up rows of lists. TensorFlow has no sparse product that is much faster: its sparse
-kernels take 14 to 90 ns for a row of 32 numbers. SciPy's take 6, so they do the work here. A graph
-that calls Python cannot be exported, so layers do this only in graphs of the training engine.
+On its own, a history layer multiplies by a table of all pairs, in which only a few percent are not
+zero, or adds up the rows of lists. The sparse products of TensorFlow are hardly faster: they take
+14 to 90 ns for a row of 32 numbers. Those of SciPy take 6 ns, so they are used here. A graph that
+calls Python cannot be exported, so this is done only in the graphs of the training engine.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from autorec_core.mappers.history import History
 
 @contextmanager
 def sparse_histories(model: keras.Model) -> Iterator[None]:
-    """Lets the history layers of `model` pool sparsely, while a graph is built from it.
+    """Makes the history layers of `model` pool with sparse products while a graph is built from it.
 
-    The graph keeps the histories of this moment: what `adapt` takes later, it does not see. Where
-    there is a GPU, the layers stay there and pool by themselves.
+    The graph keeps the histories of this moment and does not see a later call of `adapt`. On a GPU
+    the layers pool on their own.
 
     Args:
         model: Any Keras model; history layers inside other layers are found too.
@@ -43,10 +43,10 @@ def sparse_histories(model: keras.Model) -> Iterator[None]:
 
 
 class SparsePooling:
-    """The sums of the vectors that keys have met, and their gradient, by sparse products.
+    """Computes pooled histories and their gradient with sparse products.
 
     Args:
-        layer: The layer, its histories taken.
+        layer: The layer, after `adapt`.
     """
 
     def __init__(self, layer: History) -> None:
@@ -58,7 +58,7 @@ class SparsePooling:
     def __call__(
         self, key: tf.Tensor, own: tf.Tensor, mine: tf.Tensor, vectors: tf.Tensor
     ) -> tf.Tensor:
-        """As `History.pooled`."""
+        """Does the same as `History.pooled`."""
         rows = [tf.cast(key, tf.int32), tf.cast(own, tf.int32), tf.cast(mine, tf.float32)]
 
         def pooled(table: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
@@ -86,7 +86,7 @@ class SparsePooling:
         return found
 
     def _batch(self, key: np.ndarray, own: np.ndarray) -> _Batch:
-        """The histories of a batch; the gradient meets the batch that was pooled just before."""
+        """Returns the histories of a batch. For the gradient, the last batch is used again."""
         for ids, size in zip((key, own), self._met.shape, strict=True):
             outside = ids[(ids < 0) | (ids >= size)]
             if len(outside):
@@ -107,10 +107,10 @@ class Groups:
     """Rows grouped by an id.
 
     Args:
-        ids: The distinct ids, in rising order.
-        place: Which of them is each row's, shape (rows,).
-        order: The rows, those of one id together.
-        starts: Where in this order each id's rows begin.
+        ids: The different ids, sorted.
+        place: For each row the place of its id in `ids`, shape (rows,).
+        order: The row numbers, with the rows of each id together.
+        starts: For each id the place in `order` where its rows begin.
     """
 
     ids: np.ndarray
@@ -120,7 +120,7 @@ class Groups:
 
     @classmethod
     def of(cls, ids: np.ndarray) -> Self:
-        """The groups of the rows' ids, shape (rows,)."""
+        """Groups rows by their ids, shape (rows,)."""
         order = np.argsort(ids, kind="stable")
         ordered = ids[order]
         first = np.ones(len(ids), bool)
@@ -131,18 +131,18 @@ class Groups:
         return cls(ordered[starts], place, order, starts)
 
     def sums(self, numbers: np.ndarray) -> np.ndarray:
-        """The sum of each id's rows, shape (ids, ...)."""
+        """Returns the sum of the rows of each id, shape (ids, ...)."""
         return np.add.reduceat(numbers[self.order], self.starts, axis=0)
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """What the keys of a batch have met.
+    """The histories of a batch.
 
     Args:
-        key: The rows' keys, shape (rows,).
-        keys: The rows by key.
-        met: 1 where a distinct key has met a value, shape (distinct, value_num).
+        key: The keys of the rows, shape (rows,).
+        keys: The rows grouped by key.
+        met: 1 if a key has met a value, shape (different keys, value_num).
     """
 
     key: np.ndarray
@@ -153,7 +153,7 @@ class _Batch:
 def _in_python(
     function: Callable[..., np.ndarray], rows: Sequence[tf.Tensor], numbers: tf.Tensor, shape: Any
 ) -> tf.Tensor:
-    """What a function of float32 arrays gives, as a tensor of the numbers' own type."""
+    """Calls a Python function of float32 arrays. Returns a tensor with the type of `numbers`."""
     given = [*rows, tf.cast(numbers, tf.float32)]
     found = tf.numpy_function(function, given, tf.float32, stateful=False)
     found.set_shape(shape)

@@ -1,4 +1,4 @@
-"""One candidate's model while it learns: many steps in one compiled call."""
+"""The model of a candidate during training: many steps in one compiled call."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _default_seeds = threading.Lock()
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Makes the weights and dropout masks that Keras draws meanwhile a function of `seed`.
+    """Makes all weights and dropout masks that Keras draws inside this block depend only on `seed`.
 
-    Keras takes the seeds of unseeded initialisers and layers from Python's one `random`. Other
-    threads, a cluster's or a tracker's, draw from that too: here Keras gets a generator to itself.
+    If an initialiser or layer has no seed, Keras takes one from Python's global `random`. Other
+    threads use that too. So Keras gets its own generator here.
     """
     with _default_seeds:
         before = seed_generator.python_random
@@ -43,10 +43,14 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def build_model(recommender: Recommender, seed: int) -> keras.Model:
-    """The compiled Keras model of a resolved recommender, its weights drawn from `seed`.
+    """Builds the compiled Keras model of a recommender, with first weights drawn from `seed`.
+
+    Args:
+        recommender: The recommender, without open settings.
+        seed: The seed of the first weights.
 
     Raises:
-        FailedTrial: The candidate's blocks do not fit together, or memory runs out.
+        FailedTrial: The blocks of the candidate do not fit together, or memory ran out.
     """
     try:
         with seeded(seed):
@@ -58,12 +62,12 @@ def build_model(recommender: Recommender, seed: int) -> keras.Model:
 
 
 class Learner:
-    """A model and all that changes with it while it is trained.
+    """A model and everything that changes during its training.
 
     Args:
-        recommender: The resolved recommender.
-        model: Its Keras model.
-        batch_size: Rows a step.
+        recommender: The recommender, without open settings.
+        model: The Keras model of the recommender.
+        batch_size: Rows in each step.
     """
 
     def __init__(self, recommender: Recommender, model: keras.Model, batch_size: int) -> None:
@@ -87,7 +91,7 @@ class Learner:
 
     @property
     def batch_size(self) -> int:
-        """Rows a step."""
+        """Rows in each step."""
         return self._batch_size
 
     @batch_size.setter
@@ -97,7 +101,7 @@ class Learner:
 
     @property
     def learning_rate(self) -> float:
-        """The step size now."""
+        """The current learning rate."""
         return self._rate
 
     @learning_rate.setter
@@ -108,14 +112,18 @@ class Learner:
             self._other.learning_rate.assign(rate)
 
     def learn(self, chunk: Chunk, order: np.ndarray) -> float:
-        """Takes a step on every batch of the rows at `order`.
+        """Takes a step on every batch of the rows in `order`.
+
+        Args:
+            chunk: The rows.
+            order: The numbers of the rows to use, shape (rows to use,).
 
         Returns:
-            The training loss, regularisation included, summed over rows.
+            The training loss with regularisation, summed over the rows.
 
         Raises:
-            FailedTrial: The loss is no longer a number, memory has run out, or an id is not in its
-                table.
+            FailedTrial: The loss is no longer a finite number, memory ran out, or an id is not in
+                its table.
         """
         rows = (chunk.inputs, chunk.labels, tf.convert_to_tensor(order))
         if self._compiled is None:
@@ -131,32 +139,32 @@ class Learner:
         return loss * self._unit
 
     def weights(self) -> list[np.ndarray]:
-        """A copy of all weights."""
+        """Returns a copy of all weights."""
         return [weight.value.numpy() for weight in self.model.weights]
 
     def set_weights(self, weights: Sequence[np.ndarray]) -> None:
-        """Goes back to weights that `weights` gave."""
+        """Sets the weights to those that `weights` returned earlier."""
         self.model.set_weights(list(weights))
 
     def state(self) -> list[np.ndarray]:
-        """A copy of all that changes in training, but for the learning rate."""
+        """Returns a copy of everything that changes in training, except the learning rate."""
         return [variable.numpy() for variable in self._changing()]
 
     def restore(self, state: Sequence[np.ndarray]) -> None:
-        """Goes back to what `state` gave, of this learner or of one like it.
+        """Sets the state to one that `state` returned, of this learner or of an equal one.
 
         Raises:
-            DataError: It is of a learner with other variables.
+            DataError: The state belongs to a learner with other variables.
         """
         variables = self._changing()
         ours = [(tuple(one.shape), one.dtype.as_numpy_dtype) for one in variables]
         if ours != [(array.shape, array.dtype.type) for array in state]:
-            raise DataError("The checkpoint holds the variables of another model.")
+            raise DataError("The checkpoint contains the variables of another model.")
         for variable, array in zip(variables, state, strict=True):
             variable.assign(array)
 
     def _changing(self) -> list[tf.Variable]:
-        """Weights, the states of random generators, and the optimizer's variables."""
+        """Returns weights, states of random generators, and variables of the optimizer."""
         variables = [variable.value for variable in self.model.variables]
         if self._adam is not None:
             return variables + self._adam.state
@@ -196,11 +204,12 @@ class Learner:
 
 @contextmanager
 def of_rows(model: keras.Model, batch: Mapping[str, tf.Tensor]) -> Iterator[None]:
-    """Gives layers what they want to know of a batch's rows, while a graph is built from `model`.
+    """Gives layers the values that they need for each row, while a graph is built from `model`.
 
     Args:
         model: The model.
-        batch: Tensors of shape (rows, ...) by model input or, as `adapt` returns them, layer name.
+        batch: Tensors of shape (rows, ...) by the name of the model input, or by the name of the
+            layer whose `adapt` returned them.
     """
     layers = [layer for layer in model.layers if hasattr(layer, "of_rows") and layer.name in batch]
     for layer in layers:
@@ -213,7 +222,7 @@ def of_rows(model: keras.Model, batch: Mapping[str, tf.Tensor]) -> Iterator[None
 
 
 def _trained_part(recommender: Recommender, model: keras.Model) -> tuple[keras.Model, Any]:
-    """What the loss is taken of: logits rather than probabilities, where they can be had."""
+    """Returns the model and loss to train: with logits instead of probabilities, if possible."""
     task = recommender.optimizer
     if task.probability and any(layer.name == "score" for layer in model.layers):
         logits = keras.Model(model.input, model.get_layer("score").output)
@@ -222,13 +231,13 @@ def _trained_part(recommender: Recommender, model: keras.Model) -> tuple[keras.M
 
 
 def _square_of_scale(model: keras.Model) -> float:
-    """What the loss is divided by: see `Offset`; 1 where the labels are on a usual scale."""
+    """Returns the divisor of the loss; 1 if the labels have a usual scale. See `Offset`."""
     scaled = [one for one in model.layers if isinstance(one, Offset) and one.scaled]
     return float(scaled[0].scale) ** 2 if scaled else 1.0
 
 
 def _first_line(error: Exception) -> str:
-    """What an error says, without where in a graph TensorFlow has met it."""
+    """Returns the message of an error without TensorFlow's description of the place."""
     lines = [line.strip() for line in str(getattr(error, "message", None) or error).splitlines()]
     around = ("Graph execution error", "Detected at", "File ", "[[")
     said = [line for line in lines if line and not line.startswith(around)]

@@ -1,4 +1,4 @@
-"""Training one candidate: epochs, evaluations, early stopping, and the best weights handed back."""
+"""Trains one candidate: epochs, evaluations, early stopping, and a return to the best weights."""
 
 from __future__ import annotations
 
@@ -35,31 +35,31 @@ def train(
     checkpoint: Checkpoint | None = None,
     compiled: Compiled | None = None,
 ) -> Trained:
-    """Trains one resolved recommender: a pure function of its arguments.
+    """Trains one recommender. The result depends only on the arguments.
 
-    When an evaluation brings next to no improvement and the recipe has a decay, training goes back
-    to the best weights and continues with a smaller learning rate. The first weights and the model
-    that always predicts the mean are candidates too: see `best_untrained`.
+    If an evaluation plateaus and the recipe has a decay, training returns to the best weights and
+    continues with a smaller learning rate. The first weights and the model that always predicts the
+    mean are candidates too: see `best_untrained`.
 
-    A training that is paused and goes on from its checkpoint, here or in another process, ends with
-    the same weights and figures, to the bit, as one that was never paused.
+    A training that is paused and continues from its checkpoint, here or in another process, ends
+    with exactly the same weights and figures as one that was never paused.
 
     Args:
-        recommender: Resolved: no choice is left in it.
-        train: The rows to learn from.
+        recommender: The recommender, without open settings.
+        train: The training rows.
         valid: The rows that decide when to stop and which weights are best.
-        budget: How long at most.
-        seed: Decides initial weights, dropout and the order of rows.
-        objective: What is best on `valid`, such as `val_mse`; None for the task's own.
-        report: Called with each row of the curve as it comes.
-        limits: Where to stop before the budget is over; None for nowhere.
-        checkpoint: Of this training when it was paused; None begins at the begin.
-        compiled: The candidate's compiled model, if there is one; its weights change.
+        budget: How long training may take.
+        seed: The seed of the first weights, of dropout and of the order of rows.
+        objective: What to optimise on `valid`, such as `val_mse`; None for the default of the task.
+        report: Called with each row of the learning curve as it comes.
+        limits: Where to pause or stop before the end of the budget; None for nowhere.
+        checkpoint: The checkpoint of this training; None to train from the start.
+        compiled: The compiled model of the candidate, if there is one. Its weights change.
 
     Raises:
-        FailedTrial: The candidate cannot be built, its loss becomes NaN, or memory runs out.
-        ConfigError: The objective is not one of the task's, or cannot be computed on `valid`.
-        DataError: The checkpoint is of another training.
+        FailedTrial: The candidate cannot be built, its loss becomes NaN, or memory ran out.
+        ConfigError: The task does not have this objective, or it cannot be computed on `valid`.
+        DataError: The checkpoint belongs to another training.
     """
     task = recommender.optimizer.task
     objective = objective or recommender.optimizer.objective
@@ -106,7 +106,7 @@ def train(
 
 
 def _decides(recommender: Recommender, budget: Budget, objective: str, seed: int, rows: int) -> str:
-    """What decides a training, as text; how long it may go on is left out."""
+    """Returns a hash of everything that decides a training, except how long it may take."""
     decides = {
         "recommender": recommender.get_config(),
         "patience": budget.patience,
@@ -121,13 +121,15 @@ def _decides(recommender: Recommender, budget: Budget, objective: str, seed: int
 def refit(
     recommender: Recommender, rows: Rows | Sequence[Rows], *, schedule: Schedule, seed: int
 ) -> keras.Model:
-    """Trains the winner once more, on train and valid together, as long as its best weights took.
+    """Trains the winner once more, usually on train and valid together.
+
+    It trains as long as the first training took to reach its best weights.
 
     Args:
-        recommender: The resolved recommender.
-        rows: The rows to learn from, or several splits to learn from as one.
-        schedule: Of the training that found the best weights.
-        seed: Decides initial weights, dropout and the order of rows.
+        recommender: The recommender, without open settings.
+        rows: The training rows, or several splits that are used as one.
+        schedule: The schedule of the training that found the best weights.
+        seed: The seed of the first weights, of dropout and of the order of rows.
 
     Raises:
         FailedTrial: As in `train`.
@@ -148,15 +150,15 @@ def refit(
 def _parts_of_epochs(
     learner: Learner, splits: Sequence[Rows], total: int, parts: int, seed: int, done: int = 0
 ) -> Iterator[tuple[float, float]]:
-    """Trains part by part of an epoch; gives the mean loss and the epochs done after each.
+    """Trains epochs in parts. Yields the mean loss and the number of epochs after each part.
 
     Args:
-        learner: What learns.
-        splits: The rows to learn from.
-        total: Parts in all.
-        parts: Parts of an epoch.
-        seed: Decides the order of rows.
-        done: Parts that have been trained before.
+        learner: The learner to train.
+        splits: The training rows.
+        total: The number of all parts.
+        parts: The number of parts of an epoch.
+        seed: The seed of the order of rows.
+        done: How many parts were trained earlier.
     """
     batch_size = learner.batch_size
     batches = Batches(splits, batch_size, seed)
@@ -180,7 +182,7 @@ def _parts_of_epochs(
 
 
 def _cut(chunk: Chunk, seen: int, ends: Sequence[int]) -> Iterator[np.ndarray]:
-    """The chunk's order, cut where a part of the epoch ends."""
+    """Yields the order of the chunk in pieces, cut where a part of the epoch ends."""
     start = 0
     for end in ends:
         stop = min(end - seen, len(chunk.order))

@@ -1,4 +1,4 @@
-"""Predictions and metrics of a model: the same numbers every time they are asked for."""
+"""Predictions and metrics of a model, exactly equal every time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autorec_core.training.histories import sparse_histories
 from autorec_core.training.rows import Rows
 from autorec_core.training.tables import row_reads
 
-# Fixed, because a matrix product may round differently for another number of rows.
+# Fixed, because a matrix product may be rounded differently with another number of rows.
 PREDICTION_ROWS = 4096
 _CHUNK_ROWS = 64 * PREDICTION_ROWS
 
@@ -32,7 +32,7 @@ class Predictor:
         self._compiled: Any = None
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """float32 predictions, shape (rows,), from arrays by input name."""
+        """Returns float32 predictions, shape (rows,), for arrays by input name."""
         rows = len(next(iter(inputs.values())))
         parts = []
         for start in range(0, rows, _CHUNK_ROWS):
@@ -66,24 +66,24 @@ class Predictor:
 
 
 def predict(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """float32 predictions of `model`, shape (rows,), from arrays by input name."""
+    """Returns float32 predictions of `model`, shape (rows,), for arrays by input name."""
     return Predictor(model)(inputs)
 
 
 def evaluate(model: keras.Model, rows: Rows, task: str) -> dict[str, float]:
-    """The metrics of a task ("rating" or "ctr") of `model` on `rows`."""
+    """Returns all metrics of `model` on `rows`; the task is "rating" or "ctr"."""
     return task_metrics(task, rows.labels, predict(model, rows.inputs))
 
 
 def any_number_of(tensors: Any) -> Any:
-    """The form of tensors of shape (rows, ...), for a graph that takes any number of rows."""
+    """Returns the specs of tensors of shape (rows, ...), for a graph with any number of rows."""
     return tf.nest.map_structure(
         lambda tensor: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype), tensors
     )
 
 
 def model_inputs(model: keras.Model, tensors: Mapping[str, tf.Tensor]) -> Any:
-    """Tensors by name in the structure that `model` is called with."""
+    """Returns named tensors in the structure that `model` needs as its input."""
     cast = {
         node.name: tf.cast(tensors[node.name], node.dtype)
         for node in model.inputs

@@ -1,4 +1,4 @@
-"""How a training goes: its evaluations, the best one, the learning rate, and when it stops."""
+"""The progress of a training: evaluations, the best one, the learning rate, and when to stop."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from autorec_core.training.rows import Rows
 from autorec_core.training.schedule import Budget, Limits, Stopped
 
 LEAST_GAIN = 3e-4
-"""An improvement by a smaller share of the score is kept, but training does not go on for it."""
+"""A smaller improvement, as a share of the score, is kept but counts as a plateau."""
 
 Report = Callable[[dict[str, float]], None]
 
 
 class Progress:
-    """A training's evaluations and what follows from each.
+    """Evaluates a training after each part of an epoch and decides how to continue.
 
     Args:
-        learner: What learns.
-        predictor: Predicts with the learner's model.
-        valid: The rows that score.
-        metric: The objective's metric.
+        learner: The learner.
+        predictor: Predicts with the model of the learner.
+        valid: The validation rows.
+        metric: The metric of the objective.
         task: "rating" or "ctr".
-        budget: How long at most.
+        budget: How long training may take.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Progress:
         self.best = Best(metric.worst)
         """The best evaluation so far."""
         self.curve: list[dict[str, float]] = []
-        """One row an evaluation."""
+        """One row for each evaluation."""
         self._learner = learner
         self._predictor = predictor
         self._valid = valid
@@ -62,21 +62,21 @@ class Progress:
         return len(self.curve)
 
     def begin(self, belongs: str, checkpoint: Checkpoint | None) -> None:
-        """Begins with the learner's first weights, or where the training was paused.
+        """Starts with the first weights of the learner, or from a checkpoint.
 
         Args:
-            belongs: What decides the training, as text.
-            checkpoint: Of this training.
+            belongs: Everything that decides the training, as text.
+            checkpoint: The checkpoint of this training, or None.
 
         Raises:
-            DataError: It is of another training.
+            DataError: The checkpoint belongs to another training.
         """
         self._belongs = belongs
         if checkpoint is None:
             self.untrained = self._metrics()
             return
         if checkpoint.belongs != belongs:
-            raise DataError("The checkpoint is of another training.")
+            raise DataError("The checkpoint belongs to another training.")
         self._learner.restore(checkpoint.state)
         self._learner.learning_rate = checkpoint.learning_rate
         self.best, self._path = checkpoint.best, checkpoint.path
@@ -92,14 +92,14 @@ class Progress:
         total: int,
         report: Report | None,
     ) -> Stopped:
-        """Trains until the training stops; says why it did.
+        """Trains until the training stops. Returns why it stopped.
 
         Args:
-            parts: Trains a part of an epoch at a time; gives the loss, and the epochs done.
+            parts: Trains one part of an epoch at a time; yields the loss and the number of epochs.
             decay: The factor of the learning rate when the objective plateaus.
-            limits: Where to stop before all evaluations.
+            limits: Where to pause or stop before all evaluations.
             total: The number of all evaluations.
-            report: Called with each row of the curve.
+            report: Called with each row of the learning curve.
         """
         began = time.monotonic() - (self.curve[-1]["seconds"] if self.curve else 0.0)
         for loss, epoch in parts:
@@ -122,7 +122,7 @@ class Progress:
         return "all epochs"
 
     def checkpoint(self) -> Checkpoint:
-        """From where this training can go on."""
+        """Returns the checkpoint from which this training can continue."""
         return Checkpoint(
             belongs=self._belongs,
             state=self._learner.state(),
@@ -135,7 +135,7 @@ class Progress:
         )
 
     def _evaluated(self, loss: float, epoch: float, began: float) -> dict[str, float]:
-        """Scores the weights that there are now; gives the row of the curve."""
+        """Evaluates the current weights, and returns the new row of the learning curve."""
         metrics = self._metrics()
         score = metrics.get(self._metric.name, float("nan"))
         if not np.isfinite(score):

@@ -1,4 +1,4 @@
-"""Rows to learn from: arrays by the name of the model input they feed, and labels."""
+"""Rows for training and evaluation: arrays by the name of the model input, and labels."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Rows:
         if not len(self.labels):
             raise DataError("There are no rows to learn from: the labels are empty.")
         if self.labels.ndim != 1:
-            raise DataError(f"Labels have shape (rows,). Received: {self.labels.shape}.")
+            raise DataError(f"Labels must have shape (rows,). Received: {self.labels.shape}.")
         for name, array in self.inputs.items():
             if len(array) != len(self.labels):
                 raise DataError(
                     f"Input {name!r} has {len(array)} rows, but there are {len(self.labels)} "
-                    "labels; both need the same number."
+                    "labels. Their numbers must be equal."
                 )
 
     def __len__(self) -> int:
@@ -49,11 +49,11 @@ class Rows:
 
     @classmethod
     def of(cls, recommender: Recommender, x: Any, y: Any) -> Rows:
-        """Rows from what a user has: one array, or a dictionary of arrays, and labels.
+        """Makes rows from one array or a dictionary of arrays, and labels.
 
         Args:
-            recommender: Whose inputs the arrays feed.
-            x: An array for a recommender with one input, else arrays by input name.
+            recommender: The recommender whose inputs the arrays are for.
+            x: An array if the recommender has one input, or else arrays by input name.
             y: Labels, shape (rows,) or (rows, 1).
 
         Raises:
@@ -87,12 +87,15 @@ class Rows:
         return cls(inputs, labels)
 
     def save(self, folder: Path) -> StoredRows:
-        """Where the arrays lie as .npy files for other processes to map into memory.
+        """Writes the arrays as .npy files, which other processes can map into memory.
 
-        Arrays that are mapped from such files already stay there; the others are written.
+        Arrays that are already mapped from such files are not written again.
 
         Args:
             folder: The folder to write to.
+
+        Returns:
+            The places of all files.
         """
         arrays = {**{f"input {name}": a for name, a in self.inputs.items()}, _LABELS: self.labels}
         paths = {name: _own_file(array) for name, array in arrays.items()}
@@ -107,23 +110,23 @@ class Rows:
 
 @dataclass(frozen=True)
 class StoredRows:
-    """Where rows lie on disk; small enough to be sent along with every trial.
+    """The places of rows on disk. They are small enough to be sent with every trial.
 
     Args:
-        paths: The .npy files of the inputs, each under "input " and its name, and of the labels.
+        paths: The .npy files: those of the inputs under "input " and their name, and the labels.
     """
 
     paths: Mapping[str, str]
 
     def open(self) -> Rows:
-        """The rows, mapped into memory: pages are read when used and shared by processes."""
+        """Maps the rows into memory. Pages are read when they are used; processes share them."""
         arrays = {name: np.load(path, mmap_mode="r") for name, path in self.paths.items()}
         labels = arrays.pop(_LABELS)
         return Rows({name.removeprefix("input "): array for name, array in arrays.items()}, labels)
 
 
 def _own_file(array: np.ndarray) -> Path | None:
-    """The .npy file that all of `array` is mapped from, if there is one."""
+    """Returns the .npy file from which the whole of `array` is mapped, if there is one."""
     path = Path(getattr(array, "filename", None) or "")
     if path.suffix != ".npy" or not path.exists():
         return None

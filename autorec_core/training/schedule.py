@@ -1,4 +1,4 @@
-"""How long a candidate trains, what came of it, and how to train as long again."""
+"""How long a candidate trains, the result, and how to train equally long again."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ ROWS_AN_EVALUATION = 2_000_000
 MOST_EVALUATIONS = 5
 
 Stopped = Literal["plateau", "all epochs", "pruned", "paused"]
-"""Why a training stopped: it improved no more, its epochs were over, it was hopeless, or it waits
-until it is known whether it is worth going on."""
+"""Why a training stopped: it plateaued, all epochs were done, it was too bad to continue, or it
+waits for the decision whether it continues."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Budget:
     """How long one candidate may train.
 
     Args:
-        epochs: At most so many.
-        patience: Evaluations in a row that bring next to no improvement before it stops.
-        evaluations: Evaluations in an epoch; None for one, or up to five where rows are many.
+        epochs: The largest number of epochs.
+        patience: Training stops after this many evaluations in a row without improvement.
+        evaluations: Evaluations in each epoch; None for one, or up to five if there are many rows.
     """
 
     epochs: int
@@ -34,7 +34,7 @@ class Budget:
     evaluations: int | None = None
 
     def evaluations_an_epoch(self, rows: int) -> int:
-        """How often an epoch of `rows` rows is interrupted for an evaluation."""
+        """Returns the number of evaluations in an epoch of `rows` rows."""
         if self.evaluations is not None:
             return self.evaluations
         return min(MOST_EVALUATIONS, max(1, rows // ROWS_AN_EVALUATION))
@@ -42,12 +42,12 @@ class Budget:
 
 @dataclass(frozen=True)
 class Limits:
-    """Where a training stops before its budget is over.
+    """Where a training pauses or stops before the end of its budget.
 
     Args:
-        until: The evaluation at which it is paused, counted from 1; None for none.
-        worst: The score that the best evaluation so far must not be worse than, by the number of
-            evaluations; a training that is worse is pruned.
+        until: The number of the evaluation at which it pauses, counted from 1; None for no pause.
+        worst: The worst allowed best score after each number of evaluations. A training with a
+            worse score is pruned.
     """
 
     until: int | None = None
@@ -56,13 +56,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The way that led to the best weights, to be walked again on other rows.
+    """The learning rates that led to the best weights, to train in the same way on other rows.
 
     Args:
-        rates: The learning rate of each part; none where the first weights were the best.
-        parts: How many parts an epoch has.
-        batch_size: Rows a step: other rows are trained on in steps of the same size.
-        constant: Whether the best model was the one that always predicts the labels' mean.
+        rates: The learning rate of each part of an epoch; none if the first weights were the best.
+        parts: The number of parts of an epoch.
+        batch_size: Rows in each step. Steps on other rows have the same size.
+        constant: Whether the best model was the one that always predicts the mean of the labels.
     """
 
     rates: tuple[float, ...]
@@ -72,7 +72,7 @@ class Schedule:
 
     @property
     def epochs(self) -> float:
-        """Its length in epochs."""
+        """The length of the training in epochs."""
         return len(self.rates) / self.parts
 
 
@@ -81,17 +81,18 @@ class Trained:
     """A trained candidate.
 
     Args:
-        model: The Keras model with the best evaluation's weights.
-        objective: The objective's name.
+        model: The Keras model with the weights of the best evaluation.
+        objective: The name of the objective.
         score: The objective of exactly this model on the valid rows.
-        best_step: The evaluation it is from, counted from 1; 0 where no training made it better.
+        best_step: The number of the best evaluation, counted from 1; 0 if training never made the
+            model better.
         metrics: All metrics of the task at that evaluation.
-        curve: One row an evaluation: step, epoch, loss, learning_rate, seconds and the metrics.
-        schedule: How to train as long on other rows.
-        constant_score: The objective of always predicting the training labels' mean.
-        stopped: Why it stopped.
-        predicted: What the model predicts on the valid rows, float32, shape (rows,).
-        checkpoint: From where it can go on, where it was paused.
+        curve: One row for each evaluation: step, epoch, loss, learning_rate, seconds, metrics.
+        schedule: How to train equally long on other rows.
+        constant_score: The objective of always predicting the mean of the training labels.
+        stopped: Why training stopped.
+        predicted: The predictions of the model on the valid rows, float32, shape (rows,).
+        checkpoint: The state from which training can continue, if it was paused.
     """
 
     model: keras.Model

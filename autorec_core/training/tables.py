@@ -1,14 +1,13 @@
-"""Embedding tables whose cost does not grow with the vocabulary.
+"""Makes the cost of a training step independent of the size of embedding tables.
 
-Keras' Embedding reads its whole table at every call, and Keras' Adam writes all of it at every
-step. Here a batch's distinct rows are fetched once, the model looks its vectors up among these few,
-and the optimizer reads and writes those rows alone.
+The Embedding layer of Keras reads its whole table at every call, and the Adam of Keras writes the
+whole table at every step. Here each row that a batch needs is read once. The model looks up its
+vectors among these few rows, and the optimizer reads and writes only them.
 
-For that, an embedding layer has to do something else than its `call` while a graph is built from
-the model. The layers are Keras' own, in any model and anywhere inside it, so a subclass of ours
-would miss some, and saved models would need it to load. `_replaced_calls` is the one place that
-puts another `call` in front of a layer's own. It sets an attribute of that one layer object, for
-the time that the graph is traced; a graph that was built keeps what it has traced.
+To do this, an embedding layer must do something other than its `call` while a graph is built from
+the model. The layers are ordinary Keras layers anywhere in the model. A subclass would miss some of
+them, and saved models would need it to load. So `_replaced_calls`, and nothing else, replaces the
+`call` of single layer objects while the graph is traced. The finished graph keeps what was traced.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ class Fetched:
 
     Args:
         table: The table, shape (ids, dim).
-        ids: The rows' numbers, each once, shape (distinct,).
-        rows: The rows themselves, shape (distinct, dim).
+        ids: The different row numbers, shape (distinct,).
+        rows: The rows, shape (distinct, dim).
     """
 
     table: tf.Variable
@@ -39,21 +38,21 @@ class Fetched:
 
 @dataclass
 class Lookups:
-    """What a model has fetched from its tables while one graph was built.
+    """The rows that a model has fetched from its tables while one graph was built.
 
     Args:
-        tape: Watches the fetched rows, where gradients are wanted.
+        tape: The tape that watches the fetched rows; None if no gradients are needed.
     """
 
     tape: tf.GradientTape | None = None
     fetched: list[Fetched] = field(default_factory=list)
 
     def vectors(self, table: tf.Variable, ids: tf.Tensor, *, trained: bool) -> tf.Tensor:
-        """The rows of `table`, shape (ids, dim), that `ids` of any shape point at."""
+        """Returns the rows of `table`, shape (ids, dim), for `ids` of any shape."""
         if self.tape is None or not trained:
             return table.sparse_read(ids)
         distinct, place = tf.unique(tf.reshape(ids, [-1]))
-        with self.tape.stop_recording():  # the gradient goes to the rows, not on to the table
+        with self.tape.stop_recording():  # the gradient is that of the rows, not of the table
             rows = table.sparse_read(distinct)
         self.tape.watch(rows)
         self.fetched.append(Fetched(table, distinct, rows))
@@ -62,11 +61,11 @@ class Lookups:
 
 @contextmanager
 def row_reads(model: keras.Model, tape: tf.GradientTape | None = None) -> Iterator[Lookups]:
-    """Lets the embedding layers of `model` fetch single rows, while a graph is built from it.
+    """Makes the embedding layers of `model` fetch single rows while a graph is built from it.
 
     Args:
         model: Any Keras model; embedding layers inside other layers are found too.
-        tape: The tape that gradients with respect to the rows will be asked from.
+        tape: The tape that will compute the gradients of the rows.
     """
     lookups = Lookups(tape)
     layers = [layer for layer in model._flatten_layers() if _is_plain_embedding(layer)]
@@ -78,17 +77,17 @@ def row_reads(model: keras.Model, tape: tf.GradientTape | None = None) -> Iterat
 def _replaced_calls(
     calls: Mapping[keras.layers.Layer, Callable[[Any], Any]],
 ) -> Iterator[None]:
-    """Puts another `call` in front of each layer's own, and takes it away in the end.
+    """Replaces the `call` of layers, and restores it at the end.
 
     Args:
-        calls: What a layer does instead.
+        calls: The new function of each layer.
 
     Raises:
-        RuntimeError: A layer's call is replaced already, by another graph that is being built.
+        RuntimeError: Another graph that is being built has replaced the call of a layer.
     """
     if busy := [layer.name for layer in calls if "call" in vars(layer)]:
         raise RuntimeError(
-            f"The layers {', '.join(busy)} are part of another graph that is being built now."
+            f"The layers {', '.join(busy)} belong to another graph that is being built now."
         )
     for layer, call in calls.items():
         layer.call = call
@@ -119,23 +118,24 @@ def _reading_rows(layer: keras.layers.Embedding, lookups: Lookups) -> Callable[[
 
 
 def summed_by_row(gradient: tf.IndexedSlices) -> tuple[tf.Tensor, tf.Tensor]:
-    """The row numbers of a sparse gradient, each once, and the sum of each row's gradients."""
+    """Returns the different row numbers of a sparse gradient, and the summed gradient of each."""
     distinct, place = tf.unique(gradient.indices)
     return distinct, _sums(gradient.values, place, tf.size(distinct))
 
 
 def summed_in_place(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor:
-    """The gradient of fetched rows with one line for each of them, shape (distinct, dim)."""
+    """Returns the gradient of fetched rows, with one line for each row, shape (distinct, dim)."""
     if not isinstance(gradient, tf.IndexedSlices):
         return tf.convert_to_tensor(gradient)
     return _sums(gradient.values, gradient.indices, gradient.dense_shape[0])
 
 
 def _sums(values: tf.Tensor, place: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """Sums of the values of each place, in their order, shape (count, ...).
+    """Sums the values of each place in their order, shape (count, ...).
 
-    Of TensorFlow's three ways to the same bits, the fastest one for the width: on a processor the
-    segment sum takes 2.5 times the sparse product's time for 16 numbers a row, and half for one.
+    Three functions of TensorFlow give exactly the same sums; the fastest one for the width is used.
+    On a processor the segment sum takes 2.5 times as long as the sparse product for 16 numbers per
+    row, and half as long for one.
     """
     width = values.shape[-1]
     if width == 1 or values.shape.rank != 2:

@@ -1,6 +1,6 @@
-"""One trial as it runs in any process, on any machine: a task in, an outcome out.
+"""Runs one trial, in any process and on any machine: it takes a task and returns an outcome.
 
-What a task holds decides its outcome; where and when it runs does not.
+The outcome depends only on the task, not on where or when it runs.
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ from autorec_core.training.schedule import Budget, Limits, Schedule, Stopped, Tr
 
 @dataclass(frozen=True)
 class Task:
-    """All that decides one trial.
+    """Everything that decides one trial.
 
     Args:
-        number: Which trial it is, counted from 0; decides nothing.
-        recommender: The resolved recommender's `get_config`.
-        train: The rows to learn from, or where they lie.
-        valid: The rows that score it, or where they lie.
-        budget: How long it may train.
-        objective: Its score's name, such as `val_mse`.
-        seed: Decides initial weights, dropout and the order of rows.
-        modules: Modules to import first: they define the recommender's blocks.
-        wanted_if: The model is sent back only when its score is better than this.
-        limits: Where it stops before its budget is over.
-        checkpoint: From where it goes on, as `Checkpoint.to_bytes` has it; None: from the begin.
+        number: The number of the trial, counted from 0; it has no effect on the outcome.
+        recommender: `get_config` of the recommender, without open settings.
+        train: The training rows, or their places on disk.
+        valid: The validation rows, or their places on disk.
+        budget: How long the trial may train.
+        objective: The name of what is optimised, such as `val_mse`.
+        seed: The seed of the first weights, of dropout and of the order of rows.
+        modules: Modules to import first, because they define blocks of the recommender.
+        wanted_if: The model is sent back only if its score is better than this; None for always.
+        limits: Where training pauses or stops before the end of the budget.
+        checkpoint: The checkpoint to continue from, from `Checkpoint.to_bytes`; None to train from
+            the start.
     """
 
     number: int
@@ -57,22 +58,23 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a trial.
+    """The outcome of a trial.
 
     Args:
-        score: The objective of its best evaluation; None when it failed.
-        best_step: That evaluation, counted from 1.
+        score: The objective at the best evaluation; None if the trial failed.
+        best_step: The number of the best evaluation, counted from 1.
         metrics: All metrics at that evaluation.
-        curve: One row an evaluation.
-        schedule: How to train as long on other rows.
-        seconds: How long it took; of a trial that went on, this time alone.
-        model: Its .keras file, if wanted.
-        predicted: What this model predicts on the valid rows, float32, shape (rows,); if wanted.
-        reason: Why it failed.
-        passing: Whether it failed for want of something another time may have, such as memory.
-        stopped: Why it stopped; None when it failed.
-        checkpoint: From where it can go on, where it was paused.
-        reused: Whether its model was compiled for an earlier trial, or an earlier part of this one.
+        curve: One row for each evaluation.
+        schedule: How to train equally long on other rows.
+        seconds: How long this part of the trial took.
+        model: The .keras file of the model, if it was wanted.
+        predicted: The predictions of this model on the valid rows, float32, shape (rows,), if it
+            was wanted.
+        reason: Why the trial failed.
+        passing: Whether trying again later may help, for example if there was too little memory.
+        stopped: Why training stopped; None if the trial failed.
+        checkpoint: The state from which training can continue, if it was paused.
+        reused: Whether the model was compiled earlier, for another trial or part of this one.
     """
 
     score: float | None = None
@@ -97,12 +99,12 @@ def run_trial(
 ) -> Outcome:
     """Trains the candidate that a task describes.
 
-    A candidate that cannot be trained is an outcome; any other error is a bug and passes through.
+    If the candidate cannot be trained, the outcome says so. Any other error is a bug and is raised.
 
     Args:
         task: The trial.
-        report: Called with each row of the curve as it comes.
-        models: The compiled models of this search in this process; None: the trial's is not kept.
+        report: Called with each row of the learning curve as it comes.
+        models: The compiled models of this search in this process; None to keep no model.
     """
     from autorec_core import registration
     from autorec_core.recommender import Recommender
@@ -149,7 +151,7 @@ def run_trial(
 
 
 def _outcome(task: Task, trained: Trained, seconds: float, reused: bool) -> Outcome:
-    """What a trial sends back; its model is changed by the next trial of the same structure."""
+    """Makes the outcome. The model is written now, because a later trial changes its weights."""
     metric = objective_metric(task.objective)
     paused = trained.checkpoint
     wanted = task.wanted_if is None or metric.better(trained.score, task.wanted_if)
@@ -169,7 +171,7 @@ def _outcome(task: Task, trained: Trained, seconds: float, reused: bool) -> Outc
 
 
 def model_file(model: Any) -> bytes:
-    """The content of the .keras file that `model` is saved as."""
+    """Returns `model` as the content of a .keras file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         model.save(path)

@@ -1,4 +1,4 @@
-"""Models before their first training step, which may be better than any that trained."""
+"""Models before their first training step, in case training makes them no better."""
 
 from __future__ import annotations
 
@@ -24,21 +24,20 @@ def best_untrained(
     untrained: Mapping[str, float],
     seed: int,
 ) -> Trained:
-    """What needs no training, where training has led to nothing better.
+    """Returns the trained candidate, or an untrained one if training has brought nothing.
 
-    The first weights are better if they are so by the objective and by the task's own loss. The
-    constant is better unless the model is clearly better by one of the two: the best of many
-    evaluations on few valid rows is a little better than the constant by chance alone. And the
-    constant is nearly always calibrated, for one; no model that knows something is given up for
-    that.
+    The first weights win if they are better both by the objective and by the loss of the task. The
+    constant wins unless the model is clearly better by one of the two. One is enough, because the
+    constant is good by some measures, such as calibration. "Clearly" is needed, because the best of
+    many evaluations on few valid rows is a little better than the constant by chance alone.
 
     Args:
-        trained: The best that training led to.
-        recommender: Resolved.
-        train: The rows that were learnt from.
-        valid: The rows that score.
+        trained: The result of the training.
+        recommender: The recommender, without open settings.
+        train: The training rows.
+        valid: The validation rows.
         untrained: The metrics of the first weights.
-        seed: Decides the first weights.
+        seed: The seed of the first weights.
     """
     task = recommender.optimizer.task
     own = objective_metric(recommender.optimizer.objective, task)
@@ -61,7 +60,7 @@ def best_untrained(
 
     best, errors = trained, 1.0
     if all(one.better(untrained[one.name], trained.metrics[one.name]) for one in (metric, own)):
-        # Drawn at random for the most part, and drawn anew by every trial.
+        # Most of these weights are random in every trial, so they must be clearly better.
         best, errors = candidate(schedule), 2.0
 
     def knows_more_than(constant: np.ndarray) -> bool:
@@ -73,24 +72,24 @@ def best_untrained(
     if knows_more_than(means(train, len(valid))):
         return best
     constant = candidate(dataclasses.replace(schedule, constant=True))
-    # A task optimizer of somebody else's may not add the mean.
+    # A task optimizer from outside this project may not add the mean.
     return best if knows_more_than(constant.predicted) else constant
 
 
 def prepared(
     recommender: Recommender, splits: Sequence[Rows], schedule: Schedule, seed: int
 ) -> tuple[keras.Model, list[Rows]]:
-    """The model of a schedule before its first step, and the rows to train it on."""
+    """Returns the model of a schedule before its first step, and the rows to train it on."""
     constant = schedule.constant
     model = recommender.constant_model() if constant else build_model(recommender, seed)
     return model, adapted(model, splits)
 
 
 def adapted(model: keras.Model, splits: Sequence[Rows]) -> list[Rows]:
-    """Lets layers take statistics from the training rows, before training.
+    """Lets layers take statistics from the training rows before training.
 
     Returns:
-        The splits, with what layers want to know of each row added to their inputs.
+        The splits. The values that layers need for each row are added to their inputs.
     """
     inputs, labels = splits[0].inputs, splits[0].labels
     if len(splits) > 1:
@@ -106,5 +105,5 @@ def adapted(model: keras.Model, splits: Sequence[Rows]) -> list[Rows]:
 
 
 def means(train: Rows, count: int) -> np.ndarray:
-    """What always predicting the mean of the training labels predicts, shape (count,)."""
+    """Returns the mean of the training labels `count` times, shape (count,)."""
     return np.full(count, np.float32(train.labels.mean(dtype=np.float64)))

@@ -132,6 +132,7 @@ class ExtendedParts(Parts):
         its gradient are too close to zero to learn.
         """
         columns = len(self.schema.categorical) + len(self.schema.lists) + len(self.schema.numeric)
+        columns -= self.schema.user_day is not None  # which has no vector
         vectors = len(nodes) if len(nodes) > 1 else columns
         special: dict[str, Interactor] = {}
         if vectors > 2:

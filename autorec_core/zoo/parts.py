@@ -10,6 +10,7 @@ from typing import Any, Literal
 from autorec_core.block import Block, Choice, Node
 from autorec_core.data.schema import Schema
 from autorec_core.errors import ConfigError
+from autorec_core.mappers.day_bias import DayBiasMapper
 from autorec_core.mappers.dense_feature import DenseFeatureMapper
 from autorec_core.mappers.latent_factor import LatentFactorMapper
 from autorec_core.mappers.linear import LinearMapper
@@ -97,15 +98,31 @@ class Parts(ABC):
         return RatingPredictionOptimizer(label_range=self.label_range), RPRecommender
 
     def others(self) -> Nodes:
-        """Makes an embedding of every column except user and item."""
+        """Makes an embedding of every column except user, item and user days."""
         without = (self.schema.user, self.schema.item)
         return [*self.sparse(without=without), *self.pooled(), *self.dense()]
 
     def biases(self) -> tuple[dict[str, Any], Nodes]:
-        """Returns the arguments of mappers of all id columns, and the weighted numbers."""
-        sizes = tuple(column.vocabulary_size for column in self.schema.categorical)
-        columns = {"vocabulary_sizes": sizes, "columns": tuple(range(len(sizes)))}
-        return columns, [LinearMapper()(self.numbers)] if self.schema.numeric else []
+        """Returns the arguments of mappers of id columns, and the other parts of a linear score.
+
+        These are the weighted numbers, and the biases of users' days, which have their own L2.
+        """
+        kept = [
+            (place, column.vocabulary_size)
+            for place, column in enumerate(self.schema.categorical)
+            if column.name != self.schema.user_day
+        ]
+        columns = {
+            "vocabulary_sizes": tuple(size for _, size in kept),
+            "columns": tuple(place for place, _ in kept),
+        }
+        others = [LinearMapper()(self.numbers)] if self.schema.numeric else []
+        if (day := self.schema.user_day) is not None:
+            place = self.schema.position(day)
+            size = self.schema.categorical[place].vocabulary_size
+            mapper = self.block(DayBiasMapper, feat_column_id=place, id_num=size)
+            others.append(mapper(self.ids))
+        return columns, others
 
     def latent(self, role: Role) -> Node:
         """Makes a latent vector of the row's user or item."""
@@ -124,11 +141,14 @@ class Parts(ABC):
         return place, self.schema.categorical[place].vocabulary_size
 
     def sparse(self, *, without: tuple[str | None, ...] = ()) -> Nodes:
-        """Makes an embedding of every categorical column that is not in `without`."""
+        """Makes an embedding of every categorical column that is not in `without`.
+
+        Users' days have a bias only, because a day of one user has too few rows for a vector.
+        """
         kept = [
             (place, column.vocabulary_size)
             for place, column in enumerate(self.schema.categorical)
-            if column.name not in without
+            if column.name not in (*without, self.schema.user_day)
         ]
         if not kept:
             return []

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 from autorec_core import zoo
-from autorec_core.config import DatasetParams, FileSource
+from autorec_core.config import DatasetParams
 from autorec_core.data.reading.raw_files import raw_files
 from autorec_core.errors import ConfigError, DataError, listed
+from autorec_core.raw_config import FileSource
 from flows.benchmark import thesis
 from flows.benchmark.other_libraries import BASELINES, available
 from flows.config import Params

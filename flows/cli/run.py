@@ -21,6 +21,8 @@ from flows.workspace import Places
 
 STATE_MARKS = ("Finished in state", "Task run failed with state")
 """Start of the lines in which Prefect repeats the message of a failed step."""
+CONNECTION_LOGS = ("prefect.events.clients", "prefect._internal.concurrency")
+"""Where Prefect reports, once for each attempt, that its server does not answer."""
 
 
 def run_here(dataset: str) -> None:
@@ -67,9 +69,10 @@ def run_here(dataset: str) -> None:
 def _plain_console() -> None:
     """Shows the log lines of this project, and only warnings and errors of Prefect.
 
-    The server keeps all log lines. Errors of stages and states of failed steps are not shown here,
-    because the command prints the error itself.
+    The server keeps all log lines. Errors of stages, states of failed steps and the traceback of a
+    lost connection are not shown here, because the command prints the error itself.
     """
+    logging.raiseExceptions = False  # else Prefect prints a line for each log that it cannot send
     import prefect
     from prefect.logging.handlers import PrefectConsoleHandler
 
@@ -78,9 +81,15 @@ def _plain_console() -> None:
     def is_shown(record: logging.LogRecord) -> bool:
         if record.getMessage().startswith((ERROR_MARK, *STATE_MARKS)):
             return False
+        if record.name in CONNECTION_LOGS or _is_lost_connection(record):
+            return False
         return record.levelno >= logging.WARNING or not record.pathname.startswith(package)
 
     for handler in logging.getLogger().handlers:
         if isinstance(handler, PrefectConsoleHandler):
             handler.addFilter(is_shown)
             handler.setFormatter(logging.Formatter("%(message)s"))
+
+
+def _is_lost_connection(record: logging.LogRecord) -> bool:
+    return record.exc_info is not None and isinstance(record.exc_info[1], httpx.HTTPError)

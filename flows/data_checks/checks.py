@@ -28,12 +28,14 @@ from autorec_core.data.reading.raw import (
     read_chunks,
 )
 from autorec_core.data.reading.typed_columns import used_columns
+from autorec_core.data.side_table import SideTable, join_all
 from autorec_core.data.values import plain
 from autorec_core.errors import DataError
 from autorec_core.files import write_json
 from flows.data_checks.encoded import FAULTS, encoded_columns, naming, title
 from flows.data_checks.expectations import Expectation, Outcome, Validator, validator
 from flows.data_checks.labels import label_notes, label_shares
+from flows.data_checks.tables import check_tables, joined, matched_column
 
 CHUNK_ROWS = 500_000
 WIDE = 200
@@ -67,19 +69,24 @@ def check_raw(
     Raises:
         DataError: The file is malformed, or an expectation failed.
     """
-    tally = RawTally(entry, previous)
     suite = value_suite(entry)
     checked = list(dict.fromkeys(expectation.settings["column"] for expectation in suite))
     rows: Counter[pa.Schema] = Counter()
     seen: list[pa.Schema] = []
-    frames = _frames(entry, raw, tally, rows, checked)
-    with run_ahead(frames) as next_frames, validator(name, docs) as validating:
-        for frame in next_frames:
-            validating.validate("raw rows", frame, suite)
-            for schema in [schema for schema in list(rows) if schema not in seen]:
-                seen.append(schema)
-                _check_columns(validating, entry, schema, rows)
+    matched: Counter[str] = Counter()
+    with validator(name, docs) as validating:
+        tables = check_tables(validating, entry, raw.parent)
+        sound = entry.model_copy(update={"tables": {key: entry.tables[key] for key in tables}})
+        tally = RawTally(sound.joined, previous)
+        frames = _frames(sound, tables, raw, tally, rows, matched, checked)
+        with run_ahead(frames) as next_frames:
+            for frame in next_frames:
+                validating.validate("raw rows", frame, suite)
+                for schema in [schema for schema in list(rows) if schema not in seen]:
+                    seen.append(schema)
+                    _check_columns(validating, entry, schema, rows)
         found = tally.finish()
+        found["matched"] = {matched_column(entry, key): matched[key] for key in tables}
         _check_whole(validating, entry, found, previous)
     return _conclude(name, validating, results, docs, {"tally": found})
 
@@ -144,42 +151,50 @@ def value_suite(entry: DatasetParams) -> list[Expectation]:
     for role in (entry.user, entry.item):
         if role is not None:
             suite.append(Expectation("ExpectColumnValuesToNotBeNull", {"column": role}))
+    of_tables = {name for table in entry.tables.values() for name in table.features}
     for column, (low, high) in facts.ranges.items():
+        if column in of_tables:
+            continue
         suite.append(_between(column, low, high, warn="ranges" in facts.warn_only))
     return suite
 
 
 def _frames(
     entry: DatasetParams,
+    tables: Mapping[str, SideTable],
     raw: Path,
     tally: RawTally,
     rows: Counter[pa.Schema],
+    matched: Counter[str],
     columns: Sequence[str],
 ) -> Generator[pd.DataFrame]:
     """Reads some columns of the raw rows, about `CHUNK_ROWS` rows at a time.
 
     Args:
         entry: The data set's entry in params.yaml.
+        tables: Its side tables.
         raw: The raw file.
         tally: Counts all rows. Changed here.
         rows: Counts the rows with each schema. Changed here.
+        matched: Counts the rows whose key is in each table. Changed here.
         columns: The columns to return.
     """
     # With quarantine, a row whose label is not allowed is a bad row.
     quarantine = entry.on_bad_rows == "quarantine"
-    _learn_edges(entry, raw, tally, check_labels=quarantine)
+    _learn_edges(entry, tables, raw, tally, check_labels=quarantine)
     found = map_chunks(
         _counted,
         entry,
         raw,
         bad=bad_rows_of(entry),
         check_labels=quarantine,
-        settings=lambda _: (entry, columns, tally.edges),
+        settings=lambda _: (entry, tables, columns, tally.edges),
     )
     waiting: list[pa.Table] = []
     with closing(found):
-        for table, schema, counted in found:
+        for table, schema, counted, in_tables in found:
             tally.add(counted)
+            matched.update(in_tables)
             rows[schema] += table.num_rows
             waiting.append(table)
             if sum(table.num_rows for table in waiting) >= CHUNK_ROWS:
@@ -189,7 +204,14 @@ def _frames(
         yield pa.concat_tables(waiting).to_pandas()
 
 
-def _learn_edges(entry: DatasetParams, raw: Path, tally: RawTally, *, check_labels: bool) -> None:
+def _learn_edges(
+    entry: DatasetParams,
+    tables: Mapping[str, SideTable],
+    raw: Path,
+    tally: RawTally,
+    *,
+    check_labels: bool,
+) -> None:
     """Chooses the tally's bin edges from the first rows, or more if a column is empty in them."""
     chunks = read_chunks(
         entry,
@@ -201,20 +223,22 @@ def _learn_edges(entry: DatasetParams, raw: Path, tally: RawTally, *, check_labe
     )
     with closing(chunks):
         while not tally.has_edges and (chunk := next(chunks, None)) is not None:
-            tally.learn(chunk.table)
+            tally.learn(join_all(tables.values(), chunk.table))
 
 
 def _counted(
     entry: DatasetParams,
+    tables: Mapping[str, SideTable],
     columns: Sequence[str],
     edges: Mapping[str, Sequence[float]],
     rows: RawRows,
-) -> tuple[pa.Table, pa.Schema, Counted]:
-    """Returns the given columns without dictionaries, the types of all columns, and the tally."""
+) -> tuple[pa.Table, pa.Schema, Counted, Counter[str]]:
+    """Returns the given columns, the types of all columns, the tally, and the matched rows."""
     table = rows.table
     fields = [(field.name, getattr(field.type, "value_type", field.type)) for field in table.schema]
     chosen = pa.table({name: plain(table[name]) for name in columns})
-    return chosen, pa.schema(fields), count(entry, edges, table)
+    wide, matched = joined(tables, table)
+    return chosen, pa.schema(fields), count(entry.joined, edges, wide), matched
 
 
 def _check_columns(
@@ -241,7 +265,9 @@ def _check_whole(
 ) -> None:
     """Checks figures of the whole data: rows, mean label, duplicates, drift."""
     facts = entry.facts
-    whole = pd.DataFrame([{key: tally[key] for key in ("rows", "label_mean", "duplicates")}])
+    matched = tally["matched"]
+    figures = {key: tally[key] for key in ("rows", "label_mean", "duplicates")}
+    whole = pd.DataFrame([{**figures, **matched}])
     suite = [_between("rows", facts.min_rows, None, warn="min_rows" in facts.warn_only)]
     if facts.label_mean is not None:
         suite.append(
@@ -249,6 +275,7 @@ def _check_whole(
         )
     if facts.unique:
         suite.append(_between("duplicates", 0, 0, warn="unique" in facts.warn_only))
+    suite += [_filled(column) for column in matched]
     validating.validate("whole data", whole, suite)
     if previous is not None and facts.max_psi is not None:
         _check_drift(validating, facts, drifts(previous, tally))

@@ -99,15 +99,28 @@ class Builder:
             StageError: The stage, or a stage before it, failed.
             UnreachableError: The stage failed because a server did not answer.
         """
-        request: dict[str, Any] = {"target": f"{stage}@{dataset}", "force": force}
+        target = f"{stage}@{dataset}"
+        request = {"action": "build", "target": target, "force": force}
         deadline = time.monotonic() + self._busy_wait
         while True:
             answer, lines = self._ask(request, log)
             if answer["ok"]:
                 return
             if not answer["busy"] or time.monotonic() > deadline:
-                raise _failure(answer, lines, request["target"])
+                raise _failure(answer, lines, target)
             time.sleep(2)
+
+    def is_current(self, stage: str, dataset: str, *, logged: bool) -> bool:
+        """Returns whether a stage was last built with the data, parameters and code of now.
+
+        Args:
+            stage: Name of a stage in dvc.yaml.
+            dataset: A data set of `pipeline.datasets`.
+            logged: Whether `build` is called with a `log`.
+        """
+        request = {"action": "compare", "target": f"{stage}@{dataset}"}
+        answer, _ = self._ask(request, (lambda _: None) if logged else None)
+        return bool(answer["ok"] and answer["same"])
 
     def _ask(
         self, request: dict[str, Any], log: Callable[[str], None] | None

@@ -14,7 +14,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from flows.environment import prepare_environment
@@ -36,7 +36,8 @@ def main() -> None:
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: _interrupt_stages(ending))
     while not ending.is_set():
-        answer = _reproduce(Repo, **json.loads(requests.get()))
+        request = json.loads(requests.get())
+        answer = _ACTIONS[request.pop("action")](Repo, **request)
         sys.stdout.flush()
         print(ANSWER_MARK + json.dumps(answer), file=sys.stderr, flush=True)  # noqa: T201
 
@@ -71,6 +72,24 @@ def _reproduce(repository: Any, target: str, force: bool) -> dict[str, Any]:
             "busy": any(BUSY_TEXT in str(cause) for cause in causes),
         }
     return {"ok": True}
+
+
+def _compare(repository: Any, target: str) -> dict[str, Any]:
+    """Returns whether a stage was built with the files, parameters and command that are there now.
+
+    Its outputs may be missing: DVC restores them without running the stage.
+    """
+    try:
+        with repository() as repo:
+            found = repo.status(targets=[target])
+    except Exception as error:
+        return {"ok": False, "reason": str(error), "busy": False}
+    kinds = {kind for one in found.get(target, []) if isinstance(one, dict) for kind in one}
+    plain = {one for one in found.get(target, []) if isinstance(one, str)}
+    return {"ok": True, "same": not plain and kinds <= {"changed outs"}}
+
+
+_ACTIONS: dict[str, Callable[..., dict[str, Any]]] = {"build": _reproduce, "compare": _compare}
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -20,7 +20,9 @@ from flows.registry.register import EXAMPLE_ROWS, register
 from flows.registry.run_gate import Evidence, apply_gate
 from flows.registry.versions import list_versions
 from flows.results import test_figures
+from flows.retraining.evidence import retrain_tags
 from flows.tracking import mlflow_runs, outbox
+from flows.watching.histograms import score_histogram
 from flows.workspace import Places
 
 
@@ -40,13 +42,17 @@ def register_winner(params: Params, places: Places) -> Decision:
     """
     delivered = outbox.settle(places)  # the version belongs to the run of the search
     document = lineage(params, places)
-    tags = lineage_tags(document)
+    tags = {**lineage_tags(document), **retrain_tags(params, places)}
     preprocessor = Preprocessor.load(places.prepared)
     schema = preprocessor.schema
     rows = load_rows(places.prepared, "test")
     number = _registered(places, tags["dvc.model"])
     if number is None:
         scorer, features = Scorer.load(places.model), rows[schema.columns].head(EXAMPLE_ROWS)
+        # The watch compares the scores of live rows with these.
+        document["scores"] = score_histogram(
+            scorer.score(rows[schema.columns], scorer.unknown_ids())
+        )
         number = register(
             places.dataset,
             places.model,

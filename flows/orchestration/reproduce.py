@@ -21,14 +21,14 @@ from autorec_core.errors import AutoRecError, DataError
 from autorec_core.files import write_text
 from flows.orchestration.dvc_client import StageError
 from flows.processes import watchdog
-from flows.registry.lineage import environment
-from flows.registry.loading import fetched
-from flows.registry.register import LINEAGE
+from flows.registry.lineage import environment, out_hashes
+from flows.registry.loading import lineage_of
 from flows.registry.versions import get_version, model_name
 from flows.repository import fault_of_git, git
 from flows.workspace import Places
 
-FIRST = "fetch"
+KEPT = ("fetch", "plan")
+"""The stages whose results are not rebuilt, because they depend on a source or on a registry."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ def reproduce(dataset: str, number: int, root: Path = Path()) -> None:
         AutoRecError: A metric differs.
     """
     console = Console(highlight=False, markup=False)
-    with fetched(get_version(dataset, number, root), root) as folder:
-        document = json.loads((folder / "artifacts" / LINEAGE).read_text(encoding="utf-8"))
+    document = lineage_of(get_version(dataset, number, root), root)
     console.print(
         f"Rebuilding version {number} of {model_name(dataset)} from commit "
-        f"{document['git'].get('commit', '?')[:8]}. Only the raw file is taken from the DVC cache."
+        f"{document['git'].get('commit', '?')[:8]}. Only the raw file and the plan of the training "
+        "are taken from the DVC cache."
     )
     rebuilt = rebuild(document, root)
     table = Table(title=f"{model_name(dataset)}, version {number}", title_justify="left")
@@ -88,7 +88,8 @@ def reproduce(dataset: str, number: int, root: Path = Path()) -> None:
 def rebuild(document: Mapping[str, Any], root: Path) -> Rebuilt:
     """Runs a version's pipeline again in a git work tree of its commit.
 
-    The raw file comes from the DVC cache. Every later stage runs again, without DVC's run cache.
+    The raw file and the plan come from the DVC cache. Every other stage runs again, without DVC's
+    run cache.
 
     Args:
         document: The version's lineage.
@@ -102,12 +103,13 @@ def rebuild(document: Mapping[str, Any], root: Path) -> Rebuilt:
     with _work_tree(root, commit) as tree:
         places = Places(dataset, tree)
         write_text(tree / "params.yaml", yaml.safe_dump(document["params"], sort_keys=False))
-        fetched_stage = f"{FIRST}@{dataset}"
-        lock = {"schema": "2.0", "stages": {fetched_stage: document["dvc_lock"][fetched_stage]}}
+        built = document["dvc_lock"]
+        kept = {name: built[name] for stage in KEPT if (name := f"{stage}@{dataset}") in built}
+        lock = {"schema": "2.0", "stages": kept}
         write_text(tree / "dvc.lock", yaml.safe_dump(lock, sort_keys=False))
         _share_cache(root, tree)
-        raw = f"data/raw/{dataset}"
-        _dvc(tree, "checkout", raw, failure=f"The DVC cache lacks {raw} of that version.")
+        for path in out_hashes(kept):
+            _dvc(tree, "checkout", path, failure=f"The DVC cache lacks {path} of that version.")
         _dvc(
             tree,
             *("repro", "--quiet", "--no-run-cache", f"evaluate@{dataset}"),

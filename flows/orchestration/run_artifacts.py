@@ -13,7 +13,9 @@ from prefect.artifacts import (
 )
 
 from flows.registry.decision import Decision
+from flows.report.words import trained
 from flows.results import MODEL, full_title, leaderboard_rows, run_warnings, test_figures
+from flows.retraining.plan import Plan
 from flows.tracking import mlflow_runs
 from flows.workspace import Places
 
@@ -133,6 +135,8 @@ def result_markdown(places: Places, *, decision: str) -> str:
         )
         lines.append(f"| {full_title(places, name)} | {cells} |")
     lines += [line for warning in run_warnings(places) for line in ("", f"**Warning:** {warning}")]
+    if (plan := Plan.load(places.plan)) is not None:
+        lines += ["", trained(plan.mode, plan.reason)]
     lines += ["", f"**{decision}**", "", "| winning hyperparameter | value |", "|---|---|"]
     lines += [f"| `{name}` | {value} |" for name, value in winner["hyperparameters"].items()]
     return "\n".join(lines) + "\n"

@@ -6,32 +6,51 @@ import hashlib
 import tempfile
 from pathlib import Path
 
-from autorec_core.config import DatasetParams, FileSource
-from autorec_core.data.reading.raw_files import raw_names
+from autorec_core.config import DatasetParams
+from autorec_core.data.reading.raw_files import raw_names, table_folder
 from autorec_core.errors import DataError
+from autorec_core.raw_config import FileSource, TableParams
 from flows.stages.fetch import fetch
 from flows.workspace import Places
 
 
 def own_file_changed(entry: DatasetParams, places: Places) -> bool:
-    """Returns whether the user's own file differs from the raw file that was copied from it.
+    """Returns whether one of the user's own files differs from the raw file copied from it.
 
-    Reads both files. Always False if params.yaml pins the raw file's hash.
+    Reads the files. A file whose hash params.yaml pins has never changed.
     """
-    own = next((source for source in entry.sources if isinstance(source, FileSource)), None)
-    if own is None or entry.sha256 is not None or not places.raw.exists():
+    if not places.raw.exists():
         return False
-    try:
-        names = raw_names(places.root / own.path, entry.file)
-    except DataError:
-        return False
-    return _hashes(names) != fingerprint(places.raw)
+    files: list[tuple[DatasetParams | TableParams, Path]] = [(entry, places.raw)]
+    files += [(table, table_folder(places.raw, name)) for name, table in entry.tables.items()]
+    copied = fingerprint(places.raw)
+    for described, folder in files:
+        own = next((one for one in described.sources if isinstance(one, FileSource)), None)
+        if own is None or described.sha256 is not None:
+            continue
+        try:
+            names = raw_names(places.root / own.path, described.file)
+        except DataError:
+            continue
+        inside = folder.relative_to(places.raw)
+        found = {(inside / name).as_posix(): one for name, one in _hashes(names).items()}
+        if found != _below(copied, inside.as_posix()):
+            return True
+    return False
+
+
+def _below(hashes: dict[str, str], folder: str) -> dict[str, str]:
+    """Returns the hashes of the files of one table, or for "." of all files but tables."""
+    tables = f"{table_folder(Path(), '')}/"
+    if folder == ".":
+        return {name: one for name, one in hashes.items() if not name.startswith(tables)}
+    return {name: one for name, one in hashes.items() if name.startswith(f"{folder}/")}
 
 
 def source_changed(entry: DatasetParams, places: Places) -> str | None:
-    """Fetches the data from its source and compares it with the raw data of the workspace.
+    """Fetches the data from their sources and compares them with the raw data of the workspace.
 
-    A raw file whose hash params.yaml pins is not fetched if the workspace has it.
+    Raw files whose hashes params.yaml pins are not fetched if the workspace has them.
 
     Returns:
         A hash of the new data, or None if the workspace has the same data.
@@ -40,8 +59,9 @@ def source_changed(entry: DatasetParams, places: Places) -> str | None:
         UnreachableError: No source could be reached.
         DataError: A source was reached but does not have the raw file.
     """
-    if entry.sha256 is not None:
-        return None if places.raw.exists() else entry.sha256
+    pinned = [entry.sha256, *(table.sha256 for table in entry.tables.values())]
+    if None not in pinned:
+        return None if places.raw.exists() else hashlib.sha256(repr(pinned).encode()).hexdigest()
     with tempfile.TemporaryDirectory(prefix="autorec-") as scratch:
         folder = Path(scratch) / "raw"
         fetch(places.dataset, entry, folder, root=places.root)

@@ -1,7 +1,7 @@
-"""The training flow: preprocess, search, evaluate, register.
+"""The training flow: preprocess, plan, search, evaluate, register.
 
-The first three steps build stages of dvc.yaml, so a scheduled run does the same as `dvc repro`.
-Registering also depends on the champion, so it is not a stage but a step of this flow.
+Preprocess, search and evaluate build stages of dvc.yaml, so a scheduled run does the same as
+`dvc repro`. Planning and registering depend on the champion, so they are steps of this flow.
 """
 
 from __future__ import annotations
@@ -82,6 +82,22 @@ def preprocess(builder: Builder, params: Params, places: Places, refetch: bool) 
     return state
 
 
+@task(name="plan", **STEP, timeout_seconds=HOUR)
+def plan(builder: Builder, params: Params, places: Places) -> State[Any]:
+    """Choose whether to search or to train the champion's settings again, and say why."""
+    from flows.retraining.evidence import plan_training
+
+    def act() -> str:
+        same = builder.is_current("search", places.dataset, logged=not sys.stdout.isatty())
+        made = plan_training(params, places, unchanged=same)
+        return f"{made.mode}: {made.reason}"
+
+    state = to_state(act)
+    if state.is_completed():
+        get_run_logger().info("Training by %s", state.message)
+    return state
+
+
 @task(name="search", **STEP, timeout_seconds=48 * HOUR)
 def search(builder: Builder, places: Places) -> State[Any]:
     """Search for the best recommender. Finished trials survive a crash."""
@@ -153,9 +169,10 @@ def autorec(dataset: str, root: str = ".", refetch: bool = False) -> State[Any]:
 
 
 def _steps(builder: Builder, params: Params, places: Places, refetch: bool) -> State[Any]:
-    """Runs the four steps in order. The first step that does not complete ends the run."""
+    """Runs the steps in order. The first step that does not complete ends the run."""
     for step, arguments in (
         (preprocess, (builder, params, places, refetch)),
+        (plan, (builder, params, places)),
         (search, (builder, places)),
         (evaluate, (builder, places)),
         (register, (params, places)),

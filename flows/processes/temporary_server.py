@@ -2,7 +2,8 @@
 
 Prefect can start such a server itself, but later, with two lines of log, and a killed run leaves it
 running for ever. This one starts while Prefect is still being imported, the run does not wait for
-its end, and it cannot outlive the run.
+its end, and it cannot outlive the run. If it is killed, it is started again at the same address,
+and Prefect's client, which tries for minutes, goes on.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import atexit
 import os
 import socket
 import subprocess
+import sys
+import threading
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,10 +25,13 @@ from flows.processes.health import fault_of_server
 from flows.processes.services import prefect_database
 
 SECONDS = 180.0
+RESTARTS = 3
+RESTARTED = "The temporary Prefect server was killed. It is started again."
 _ENVIRONMENT = {
     "PREFECT__SERVER_EPHEMERAL": "1",
     "PREFECT__SERVER_FINAL": "1",
     "PREFECT_UI_ENABLED": "0",
+    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",  # an event that it cannot store is nothing to a run
 }
 
 
@@ -47,14 +54,45 @@ def start_temporary_server(root: Path) -> None:
     arguments += ["--factory", "prefect.server.api.server:create_app", "--lifespan", "on"]
     arguments += ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
     environment = {**os.environ, **prefect_database(root), **_ENVIRONMENT}
-    process = watchdog.start("uvicorn", arguments, environment=environment)
-    assert process.stdin is not None
+    server = _Server(lambda: watchdog.start("uvicorn", arguments, environment=environment))
     # Prefect's thread has sent the last logs by then: Python ends threads before atexit functions.
-    atexit.register(process.stdin.close)
+    atexit.register(server.end)
     os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
     import prefect  # noqa: F401  slow, so it runs while the server starts
 
-    _await(process, os.environ["PREFECT_API_URL"])
+    _await(server.process, os.environ["PREFECT_API_URL"])
+    threading.Thread(target=server.keep_alive, daemon=True).start()
+
+
+class _Server:
+    """The process of the server, and the next one if it is killed.
+
+    Args:
+        start: Starts the process.
+    """
+
+    def __init__(self, start: Callable[[], subprocess.Popen[bytes]]) -> None:
+        self._start = start
+        self._changing = threading.Lock()
+        self._ended = False
+        self.process = start()
+
+    def keep_alive(self) -> None:
+        """Starts the server again when it has been killed, `RESTARTS` times at most."""
+        for _ in range(RESTARTS):
+            self.process.wait()
+            with self._changing:
+                if self._ended:
+                    return
+                print(RESTARTED, file=sys.stderr)  # noqa: T201  Prefect's logs need the server
+                self.process = self._start()
+
+    def end(self) -> None:
+        """Ends the server."""
+        with self._changing:
+            self._ended = True
+            assert self.process.stdin is not None
+            self.process.stdin.close()
 
 
 def _await(process: subprocess.Popen[bytes], api: str) -> None:

@@ -7,13 +7,16 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+import autorec_core
 from autorec_core.errors import DataError
-from flows.config import Params
+from flows.config import Params, own_modes
+from flows.processes.model_process import fingerprint
 from flows.repository import git, in_commit
 from flows.results import test_figures
 from flows.workspace import Places
@@ -29,7 +32,9 @@ def lineage(params: Params, places: Places) -> dict[str, Any]:
 
     Returns:
         A dict for JSON with "git", "dvc_lock" (the stages of the data set), "params" (params.yaml
-        with only this data set), "environment", "checks" and "metrics".
+        with only this data set), "environment", "code" (a hash of AutoRec's code), "checks",
+        "metrics", "intervals" of the test losses, "plan" (how and why it was trained) and "winner"
+        (its settings).
 
     Raises:
         DataError: dvc.lock has no evaluated model, or the result of a data check is missing.
@@ -40,8 +45,12 @@ def lineage(params: Params, places: Places) -> dict[str, Any]:
         "dvc_lock": locked_stages(places),
         "params": only(params, places.dataset),
         "environment": environment(places.root),
+        "code": running_code(),
         "checks": {name: _read(places.checks / f"{name}.json") for name in ("raw", "splits")},
         "metrics": test_figures(places)["model"],
+        "intervals": _read(places.evaluation / "intervals.json"),
+        "plan": _read(plan) if (plan := places.plan / "plan.json").exists() else None,
+        "winner": _read(places.search / "winner" / "result.json"),
     }
 
 
@@ -54,6 +63,7 @@ def lineage_tags(document: Mapping[str, Any]) -> dict[str, str]:
         **{f"git.{key}": str(value) for key, value in document["git"].items()},
         "seed": str(document["params"]["seed"]),
         "params.sha256": _digest(document["params"]),
+        "code.sha256": document["code"],
         "environment.sha256": _digest(document["environment"]),
         "python": document["environment"]["python"],
         "data_checks": f"{met} of {asked} passed",
@@ -86,7 +96,8 @@ def only(params: Params, dataset: str) -> dict[str, Any]:
     """Returns the content of params.yaml with only one data set."""
     content = params.model_dump(mode="json")
     content["datasets"] = {dataset: content["datasets"][dataset]}
-    content["pipeline"] = {**content["pipeline"], "datasets": [dataset]}
+    own = {"datasets": [dataset], "retrain_datasets": own_modes(content, dataset)}
+    content["pipeline"] = {**content["pipeline"], **own}
     return content
 
 
@@ -124,6 +135,12 @@ def git_state(root: Path) -> dict[str, Any]:
     return {"commit": commit, "dirty": bool(changed or new) or not in_commit(root)}
 
 
+@cache  # the running code stays the same, even if its files change
+def running_code() -> str:
+    """Returns a hash of AutoRec's code that runs here."""
+    return fingerprint(Path(autorec_core.__file__).parent)
+
+
 def environment(root: Path) -> dict[str, Any]:
     """Returns Python version, platform, versions of installed packages and the lock's hash."""
     lock = root / "requirements.lock"
@@ -144,7 +161,7 @@ def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} is not a result of a data check: {error}.") from error
+        raise DataError(f"{path} is not a result of the pipeline: {error}.") from error
 
 
 def _digest(content: Any) -> str:

@@ -12,23 +12,23 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-import autorec_core
 from autorec_core.data import values
 from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.data.encoding.unknown_ids import UnknownIds
 from autorec_core.data.preparing.learned_rows import LearnedRows
+from autorec_core.data.side_table import SideTable
 from autorec_core.errors import DataError
 from autorec_core.scorer import MANIFEST, Scorer
 from flows.processes import model_process
 from flows.registry.clean_process import CleanProcess, EndedError, clean_process, fingerprint_of
-from flows.registry.register import LEARNED
+from flows.registry.lineage import running_code
+from flows.registry.register import LEARNED, LINEAGE
 from flows.registry.versions import RegistryError, Version, client, model_uri
 
 
@@ -178,6 +178,17 @@ def load_preprocessor(version: Version, root: Path = Path()) -> Preprocessor:
             ) from error
 
 
+def load_tables(version: Version, root: Path = Path()) -> Mapping[str, SideTable]:
+    """Loads the side tables that a version carries, by name; none for versions without tables.
+
+    `SideTable.joins` says which column a table describes, `SideTable.titles_of` has its titles.
+
+    Raises:
+        RegistryError: They cannot be read, or are not what was registered.
+    """
+    return load_preprocessor(version, root).tables
+
+
 def learned_rows(version: Version, root: Path = Path()) -> LearnedRows | None:
     """Loads the record of the rows that a version learned from. None if it has no readable one.
 
@@ -189,6 +200,19 @@ def learned_rows(version: Version, root: Path = Path()) -> LearnedRows | None:
             return LearnedRows.load(folder / "artifacts" / LEARNED)
         except DataError:
             return None
+
+
+def lineage_of(version: Version, root: Path = Path()) -> dict[str, Any]:
+    """Reads the full lineage of a version.
+
+    Raises:
+        RegistryError: Its files cannot be loaded, or are not those registered.
+    """
+    with fetched(version, root) as folder:
+        content: dict[str, Any] = json.loads(
+            (folder / "artifacts" / LINEAGE).read_text(encoding="utf-8")
+        )
+        return content
 
 
 def export_version(version: Version, target: Path, root: Path = Path()) -> None:
@@ -214,12 +238,7 @@ def export_version(version: Version, target: Path, root: Path = Path()) -> None:
 
 def made_by_this_code(folder: Path) -> bool:
     """Returns whether the code registered with a version equals the code that runs here."""
-    return model_process.fingerprint(folder.joinpath(*model_process.CODE)) == _running_code()
-
-
-@cache  # the running code stays the same, even if its files change
-def _running_code() -> str:
-    return model_process.fingerprint(Path(autorec_core.__file__).parent)
+    return model_process.fingerprint(folder.joinpath(*model_process.CODE)) == running_code()
 
 
 def _loaded(version: Version, folder: Path) -> Scorer:

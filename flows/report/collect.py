@@ -21,6 +21,7 @@ from flows.report.facts import (
     CurvePoint,
     Expectation,
     Figures,
+    JoinedTable,
     Registered,
     Run,
     Split,
@@ -28,6 +29,7 @@ from flows.report.facts import (
     Winner,
 )
 from flows.results import chosen_settings, run_warnings, test_figures, title_of
+from flows.retraining.plan import Plan
 from flows.tracking import mlflow_runs
 from flows.workspace import Places
 
@@ -49,6 +51,7 @@ def collect(params: Params, places: Places) -> Run:
         profile = _json(places.prepared / "profile.json")
         schema = load_schema(places.prepared)
         intervals = _json(places.evaluation / "intervals.json")
+        plan = Plan.load(places.plan)
         versions, version, tags = _registered(places, origin["dvc.model"])
         return Run(
             dataset=places.dataset,
@@ -78,6 +81,14 @@ def collect(params: Params, places: Places) -> Run:
             lineage={key: tags.get(key, value) for key, value in origin.items()},
             params=params.flat(places.dataset),
             warnings=tuple(run_warnings(places)),
+            mode="search" if plan is None else plan.mode,
+            reason="" if plan is None else plan.reason,
+            tables=tuple(
+                JoinedTable(one.name, one.joins, profile["tables"][one.name], one.columns)
+                for one in schema.tables
+            ),
+            raw_columns=tuple(schema.columns),
+            time_features=tuple(feature for feature, _ in schema.time_features),
         )
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(

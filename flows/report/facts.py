@@ -130,6 +130,23 @@ class Split:
 
 
 @dataclass(frozen=True)
+class JoinedTable:
+    """One side table, which the model carries.
+
+    Args:
+        name: Its name.
+        joins: The column of the rows that holds its keys.
+        rows: Number of rows.
+        columns: The columns that the model reads from it.
+    """
+
+    name: str
+    joins: str
+    rows: int
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Expectation:
     """One data check and its result."""
 
@@ -184,6 +201,11 @@ class Run:
         lineage: Commit, hashes and seed of the version.
         params: Every parameter of the workspace by its dotted path.
         warnings: Warnings that readers need to judge the figures, as sentences.
+        mode: "search", or "settings" if known settings were trained without a search.
+        reason: Why this mode, as a sentence; "" if the run has no record of it.
+        tables: The side tables. Raw rows do not have their columns.
+        raw_columns: The columns that raw rows must have.
+        time_features: What the time of a row yields.
     """
 
     dataset: str
@@ -212,6 +234,11 @@ class Run:
     lineage: Mapping[str, str]
     params: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
+    mode: str = "search"
+    reason: str = ""
+    tables: tuple[JoinedTable, ...] = ()
+    raw_columns: tuple[str, ...] = ()
+    time_features: tuple[str, ...] = ()
 
     @property
     def model(self) -> Figures:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flows.report import words
 from flows.report.facts import Run
 from flows.report.templating import environment
@@ -22,9 +24,6 @@ def model_card(run: Run) -> str:
 
 def _card(run: Run, kept: int) -> str:
     values = list(run.winner.hyperparameters.items())
-    columns = [*run.columns, *run.splits[0].missing]
-    named = ", ".join(f"`{name}`" for name in columns[:MOST_NAMES])
-    others = len(columns) - MOST_NAMES
     return (
         environment(html=False)
         .get_template("model_card.md.j2")
@@ -35,11 +34,19 @@ def _card(run: Run, kept: int) -> str:
             data_checks=words.data_checks(run),
             made=words.made(run),
             gain=words.gain(run),
+            trained=words.trained(run.mode, run.reason),
             limits=words.limits(run),
             level=f"{run.level:.0%}",
             metrics=list(run.model.metrics),
-            columns=f"{named} and {others} more" if others > 0 else named,
+            columns=_named(run.raw_columns),
+            tables=[(table, _named(table.columns)) for table in run.tables],
             hyperparameters=values[:kept],
             more=len(values) - kept,
         )
     )
+
+
+def _named(columns: Sequence[str]) -> str:
+    named = ", ".join(f"`{name}`" for name in columns[:MOST_NAMES])
+    others = len(columns) - MOST_NAMES
+    return f"{named} and {others} more" if others > 0 else named

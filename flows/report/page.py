@@ -34,6 +34,7 @@ def render(run: Run, *, seed: int, digest: str, built: datetime) -> str:
     return template.render(
         run=run,
         headline=words.headline(run),
+        trained=words.trained(run.mode, run.reason),
         standing=words.standing(run),
         data_checks=words.data_checks(run),
         made=words.made(run),
@@ -152,7 +153,9 @@ def _tables(run: Run) -> dict[str, Table]:
 
 def _columns(run: Run) -> Table:
     train, _, test = run.splits
-    roles = {run.user: "user", run.item: "item"}
+    roles: dict[str | None, str] = {None: ""}
+    roles |= {name: f"from {table.name}" for table in run.tables for name in table.columns}
+    roles |= {run.user: "user", run.item: "item"}
     categorical = [
         (
             name,
@@ -165,7 +168,14 @@ def _columns(run: Run) -> Table:
         for name in run.columns
     ]
     numeric = [
-        (name, "number", "–", "–", f"{train.missing[name]:.2%}", _range(train.quantiles[name]))
+        (
+            name,
+            roles.get(name, "number"),
+            "–",
+            "–",
+            f"{train.missing[name]:.2%}",
+            _range(train.quantiles[name]),
+        )
         for name in train.missing
     ]
     head = (

@@ -30,7 +30,9 @@ TEMPLATE = """<!doctype html>
 <h1>Profile of {{ name }}</h1>
 <p>Split {{ profile.split.strategy }}, seed {{ profile.split.seed }}.
 {% if profile.bad_rows %}{{ "{:,}".format(profile.bad_rows) }} bad rows were left out.{% endif %}
-Categories appear as hashes.</p>
+{% for table, rows in profile.tables.items() %}The side table {{ table }} has \
+{{ "{:,}".format(rows) }} rows.
+{% endfor %}Categories appear as hashes.</p>
 <table><tr><th></th><th>rows</th><th>label mean</th></tr>
 {% for part, of in profile.splits.items() %}<tr><th>{{ part }}</th>
 <td>{{ "{:,}".format(of.rows) }}</td><td>{{ "%.4f" % of.label_mean }}</td></tr>

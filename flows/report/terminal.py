@@ -7,7 +7,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows.registry.decision import COLUMNS, FIGURES, Decision
+from flows.report.words import trained
 from flows.results import MODEL, full_title, run_warnings, test_figures
+from flows.retraining.plan import Plan
 from flows.workspace import Places
 
 
@@ -32,6 +34,8 @@ def show_result(places: Places, *, decision: str, trials: str | None) -> None:
     console.print(table)
     for warning in run_warnings(places):
         console.print(f"Warning: {escape(warning)}", style="yellow", soft_wrap=True)
+    if (plan := Plan.load(places.plan)) is not None:
+        console.print(trained(plan.mode, plan.reason), markup=False)
     show_decision(places, console)
     console.print(decision, markup=False)
     name = places.dataset

@@ -55,7 +55,7 @@ def made(run: Run) -> str:
 def gain(run: Run) -> str:
     """Returns what the search has added to its first candidate, the default; or "" if it failed."""
     first = next((trial for trial in run.trials if trial.number == 0), None)
-    if first is None or not first.score:
+    if first is None or not first.score or run.mode == "settings":
         return ""
     if run.winner.trial == 0:
         return (
@@ -67,6 +67,18 @@ def gain(run: Run) -> str:
         f"The first trial, the default candidate, had {first.score:.5f}: the search improved it by "
         f"{share:.2%} on valid. The best of many trials is a little better by chance alone."
     )
+
+
+TRAINED = {
+    "search": "by a search",
+    "settings": "with the champion's settings, without a search",
+}
+"""How a model was trained, by the mode of its run."""
+
+
+def trained(mode: str, reason: str) -> str:
+    """Returns a sentence on the mode of a training, and the reason for it; "" without a reason."""
+    return f"Trained {TRAINED[mode]}. {reason}" if reason else ""
 
 
 def standing(run: Run) -> str:

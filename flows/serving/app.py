@@ -19,11 +19,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from autorec_core.errors import DataError
 from flows.config import ServeParams
 from flows.registry.versions import RegistryError, model_name
-from flows.serving import recommend_routes
+from flows.serving import feedback_route, recommend_routes
+from flows.serving.access import Guarded, Keys, describe_access
 from flows.serving.live_model import Champion, Live
 from flows.serving.prometheus import Measured, Measures
 from flows.serving.recommend_requests import Recommendations
 from flows.serving.request_body import parse_rows, read_body
+from flows.serving.unexpected_errors import WithoutIds
+from flows.watching.recorder import Recorder, Scored
 
 PATHS = (
     "/score",
@@ -33,6 +36,7 @@ PATHS = (
     "/docs",
     "/openapi.json",
     *recommend_routes.PATHS,
+    *feedback_route.PATHS,
 )
 
 
@@ -41,6 +45,9 @@ def make_app(
     settings: ServeParams,
     measures: Measures,
     recommendations: Recommendations,
+    keys: Keys | None = None,
+    recorder: Recorder | None = None,
+    make_judge: feedback_route.MakeJudge | None = None,
 ) -> FastAPI:
     """Creates the web application for one champion.
 
@@ -49,19 +56,29 @@ def make_app(
         settings: Limits of a request.
         measures: Counts requests.
         recommendations: Recommends with the model.
+        keys: The API keys; None to answer everyone.
+        recorder: Profiles what is scored; None to profile nothing.
+        make_judge: Makes what takes labels that come later; None for no POST /feedback.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         champion.start()
+        if recorder is not None:
+            recorder.start()
         yield
         await anyio.to_thread.run_sync(champion.stop)
+        if recorder is not None:
+            await anyio.to_thread.run_sync(recorder.stop)
 
     # TensorFlow uses every core for one call, so more parallel calls only slow each other down.
     limiter = anyio.CapacityLimiter(os.cpu_count() or 1)
     title = model_name(champion.live.version.dataset)
     app = FastAPI(title=title, lifespan=lifespan, redoc_url=None)
 
+    app.add_middleware(WithoutIds)
+    if keys is not None:
+        app.add_middleware(Guarded, keys=keys)
     app.add_middleware(Measured, measures=measures, paths=PATHS)
 
     @app.post("/score", summary="Score raw rows")
@@ -69,7 +86,7 @@ def make_app(
         live = champion.live  # the same version for the whole request, even if the alias moves
         body = await read_body(request, settings.max_body_bytes)
         scores, unknown = await anyio.to_thread.run_sync(
-            _answer, live, body, settings.max_rows, limiter=limiter
+            _answer, live, body, settings.max_rows, recorder, limiter=limiter
         )
         measures.scored(len(scores))
         content = {"version": live.version.number, "scores": scores}
@@ -109,19 +126,24 @@ def make_app(
         return Response(generate_latest(measures.registry), media_type=CONTENT_TYPE_LATEST)
 
     recommend_routes.add_recommend(app, champion, recommendations, settings, limiter)
-    app.openapi = lambda: _openapi(app, champion.live)  # type: ignore[method-assign]
+    if make_judge is not None:
+        feedback_route.add_feedback(app, champion, make_judge, settings, limiter)
+    app.openapi = lambda: _openapi(app, champion.live, keys)  # type: ignore[method-assign]
     return app
 
 
-def _answer(live: Live, body: bytes, most: int) -> tuple[np.ndarray, dict[str, float]]:
+def _answer(
+    live: Live, body: bytes, most: int, recorder: Recorder | None
+) -> tuple[np.ndarray, dict[str, float]]:
     """Scores the rows of a request. Runs in a thread, so that it does not block other requests.
 
     Returns:
         The scores, and the share of unknown ids by column for columns with unusually many.
     """
-    unknown = live.scorer.unknown_ids()
+    unknown, began = live.scorer.unknown_ids(), time.perf_counter()
     try:
-        scores = live.score(parse_rows(body, live.requests, most), unknown)
+        columns = live.columns_of(parse_rows(body, live.requests, most))
+        scores = live.scorer.score_lists(columns, unknown)
     except DataError as error:
         raise HTTPException(422, [{"loc": ["body", "rows"], "msg": str(error)}]) from error
     except RegistryError as error:
@@ -129,10 +151,13 @@ def _answer(live: Live, body: bytes, most: int) -> tuple[np.ndarray, dict[str, f
     if not (finite := np.isfinite(scores)).all():
         place = ["body", "rows", int(finite.argmin())]
         raise HTTPException(422, [{"loc": place, "msg": "Its numbers are too large to score"}])
+    if recorder is not None:
+        seconds, missing = time.perf_counter() - began, tuple(live.scorer.missing)
+        recorder.add(Scored(live.version, columns, scores, unknown.counts, missing, seconds))
     return scores, unknown.unusual
 
 
-def _openapi(app: FastAPI, live: Live) -> dict[str, Any]:
+def _openapi(app: FastAPI, live: Live, keys: Keys | None) -> dict[str, Any]:
     """Returns the OpenAPI description, with the columns of the live model."""
     document = get_openapi(title=app.title, version=str(live.version.number), routes=app.routes)
     template = "#/components/schemas/{model}"
@@ -168,4 +193,6 @@ def _openapi(app: FastAPI, live: Live) -> dict[str, Any]:
         "422": {"description": "Invalid rows: what is wrong, and where"},
         "503": {"description": "The model does not answer"},
     }
+    if keys is not None:
+        describe_access(document)
     return document

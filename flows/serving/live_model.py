@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
-from autorec_core.data.encoding.unknown_ids import UnknownIds
 from autorec_core.errors import AutoRecError
 from flows.registry.loading import RowScorer
 from flows.registry.versions import Version
@@ -48,12 +46,10 @@ class Live:
         scorer = self.scorer
         return TypeAdapter(request_model(scorer.columns, scorer.numeric, scorer.missing))
 
-    def score(self, rows: list[Any], unknown: UnknownIds) -> np.ndarray:
-        """Scores validated rows and counts unknown ids. Returns float32, shape (rows,)."""
+    def columns_of(self, rows: list[Any]) -> dict[str, list[Any]]:
+        """Returns validated rows as one list of values per column."""
         fields = [(name, f"column_{at}") for at, name in enumerate(self.scorer.columns)]
-        return self.scorer.score_lists(
-            {name: [getattr(row, field) for row in rows] for name, field in fields}, unknown
-        )
+        return {name: [getattr(row, field) for row in rows] for name, field in fields}
 
     def warm_up(self) -> None:
         """Scores once, so that TensorFlow builds its graph before the first request."""

@@ -41,8 +41,8 @@ class History:
         if lacking:
             named = " and no ".join(f"`{role}`" for role in lacking)
             raise DataError(
-                f"The entry of {self.places.dataset} in params.yaml names no {named} column, so "
-                "there is nobody to recommend to or nothing to recommend."
+                f"The entry of {self.places.dataset} in params.yaml has no {named} column. "
+                "Recommending needs both, user and item."
             )
         object.__setattr__(self, "user", self.entry.user)
         object.__setattr__(self, "item", self.entry.item)
@@ -97,7 +97,9 @@ def ranker_of(version: Version, scorer: RowScorer, history: History) -> Ranker:
     pairs: Pairs[Any]
     if isinstance(scorer, Scorer):
         preprocessor: Preprocessor = scorer.preprocessor
-        pairs = EncodedPairs(scorer)
+        # A time feature of an item depends on the time, which comes with the user.
+        timed = preprocessor.times is not None
+        pairs = TablePairs(scorer) if timed else EncodedPairs(scorer)
     else:
         preprocessor = load_preprocessor(version, history.places.root)
         pairs = TablePairs(scorer)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from autorec_core.config import DatasetParams, DelimitedFormat, NetflixFormat
+from autorec_core.config import DatasetParams
 from autorec_core.data.reading.bad_rows import BadRows
 from autorec_core.data.reading.delimited import Layout, separator_line
-from autorec_core.data.reading.lines import read_blocks
+from autorec_core.data.reading.lines import UTF_8, read_blocks
 from autorec_core.data.reading.raw import pieces
 from autorec_core.errors import DataError
+from autorec_core.raw_config import DelimitedFormat, NetflixFormat
 
 FIRST_BYTES = 1 << 16
 
@@ -31,7 +32,7 @@ def description(entry: DatasetParams, path: Path, separator: str | None) -> str 
     Returns:
         A few words about the layout, or None if the file does not have the entry's format.
     """
-    first = _first_line(path)
+    first = _first_line(path, getattr(entry.format, "encoding", UTF_8))
     known = {entry.label, *entry.features, *entry.ignored}
     if first is None or (separator is not None and known & set(_fields(first, separator))):
         return None
@@ -72,10 +73,10 @@ def _fields(line: str, separator: str, *, quoted: bool = True) -> list[str]:
     return Layout(Path(), (), separator, quoted).fields(line)
 
 
-def _first_line(path: Path) -> str | None:
+def _first_line(path: Path, encoding: str) -> str | None:
     """Returns the first line of text, or the second after a line such as `sep=;`; else None."""
     try:
-        block = next(iter(read_blocks(path, FIRST_BYTES)))
+        block = next(iter(read_blocks(path, FIRST_BYTES, encoding)))
         lines = bytes(block.content).split(b"\n", 2)
         return lines[separator_line(block.content) is not None].decode("utf-8")
     except (DataError, StopIteration, IndexError, UnicodeDecodeError):

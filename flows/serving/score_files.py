@@ -72,15 +72,15 @@ def score_file(
         RegistryError: The model cannot be loaded, or its files are not those registered.
     """
     entry = Params.load(root / "params.yaml").dataset(dataset)
-    by_entry = _by_entry(entry, source)
+    layout = by_entry(entry, source)
     for path in (source, target):
-        if path.suffix not in KINDS and not (path == source and by_entry):
+        if path.suffix not in KINDS and not (path == source and layout):
             raise DataError(
                 f"{path}: files of kind {path.suffix or 'unknown'} are not supported. Supported: "
                 f".csv, .tsv, .parquet{_also(entry) if path == source else ''}."
             )
     bad = bad_rows_of(entry)
-    with opened(source, entry if by_entry else None, bad) as chunks:
+    with opened(source, entry if layout else None, bad) as chunks:
         version = aliased(dataset, alias, root)
         scorer = load_scorer(version, root)
         unknown = scorer.unknown_ids()
@@ -97,8 +97,8 @@ def score_file(
         warn(f"{source}: {told(bad)}")
     if warning := unknown.warning():
         warn(f"{source}: {warning}")
-    if by_entry:
-        Console().print(f"{source} was read in the format of {dataset} in params.yaml: {by_entry}.")
+    if layout:
+        Console().print(f"{source} was read in the format of {dataset} in params.yaml: {layout}.")
     Console().print(
         f"{rows:,} rows scored by version {version.number} of {model_name(dataset)}: {target}",
         markup=False,
@@ -106,7 +106,7 @@ def score_file(
     return version
 
 
-def _by_entry(entry: DatasetParams, source: Path) -> str | None:
+def by_entry(entry: DatasetParams, source: Path) -> str | None:
     """Describes the layout of the source if it has the entry's format; else returns None."""
     if source.suffix == ".parquet" or not source.is_file():
         return None

@@ -14,7 +14,7 @@ from flows.environment import prepare_environment
 from flows.stages.messages import ERROR_MARK, UNREACHABLE_CODE
 from flows.workspace import Places
 
-STAGES = ("fetch", "check_raw", "prepare", "check_splits", "search", "evaluate")
+STAGES = ("fetch", "check_raw", "prepare", "check_splits", "plan", "search", "evaluate")
 """The stages, in order. Each is the function `run` of the module with its name."""
 
 

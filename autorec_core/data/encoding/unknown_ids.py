@@ -27,6 +27,11 @@ class UnknownIds:
         self._counts[column] = (before + unknown, all_before + total)
 
     @property
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """The number of unknown ids and of all ids in each column."""
+        return dict(self._counts)
+
+    @property
     def shares(self) -> dict[str, float]:
         """The share of unknown ids in each column that has ids."""
         return {name: unknown / total for name, (unknown, total) in self._counts.items() if total}

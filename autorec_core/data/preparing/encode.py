@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from autorec_core.config import DatasetParams
 from autorec_core.data.encoding.column_numbers import numbers_of
+from autorec_core.data.encoding.lists import list_ids
 from autorec_core.data.encoding.numeric import NumericTransform
-from autorec_core.data.encoding.preprocessor import Preprocessor, list_ids
+from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.data.preparing.identity import OCCURRENCE
 from autorec_core.data.preparing.profile import PartProfile
 from autorec_core.data.preparing.scratch import Scratch, Words
@@ -49,6 +50,8 @@ def write_split(
     Returns:
         The profile of the encoded rows; empty for raw rows.
     """
+    if encoded:
+        entry = entry.extended
     kept = [*entry.categorical, *(entry.multi_valued if encoded else ())]
     words = {name: scratch.words(name) for name in kept}
     if encoded:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,29 @@ from autorec_core.config import DatasetParams, PreprocessParams, SplitParams
 from autorec_core.data.compute import LOCAL, Compute
 from autorec_core.data.encoding.learned_schema import NumberStatistics, make_schema
 from autorec_core.data.encoding.numeric import NumericTransform
-from autorec_core.data.encoding.preprocessor import UNKNOWN_RATE, save_schema
+from autorec_core.data.encoding.preprocessor import (
+    TIMES,
+    UNKNOWN_RATE,
+    save_schema,
+    save_tables,
+    table_file,
+)
 from autorec_core.data.labels import upper_ends
 from autorec_core.data.preparing import store
 from autorec_core.data.preparing.encode import write_split
 from autorec_core.data.preparing.identity import RowHashes
 from autorec_core.data.preparing.learn import Learned, learn
+from autorec_core.data.preparing.row_times import add_time_features
 from autorec_core.data.preparing.scratch import Scratch, write_partition
 from autorec_core.data.preparing.split import PARTS, hash_sample, stratified_sample
 from autorec_core.data.preparing.survey import ChunkSurvey, Survey, survey, survey_chunk
 from autorec_core.data.reading.bad_rows import BadRows
 from autorec_core.data.reading.raw import RawRows, bad_rows_of, map_chunks
 from autorec_core.data.reading.raw_files import raw_files
+from autorec_core.data.reading.side_tables import read_side_tables
 from autorec_core.data.reading.typed_columns import used_columns
 from autorec_core.data.schema import Schema
+from autorec_core.data.side_table import SideTable, join_all
 from autorec_core.files import whole_folder, write_json
 
 GROUPS = 32
@@ -51,7 +61,8 @@ def prepare(
     The first pass reads the raw file in chunks, checks the rows and stores them as typed columns in
     a scratch folder. The second learns each column from the rows of train. The third writes the
     files of each split. Chunks, columns and files are processed in parallel. Only one or two bytes
-    for each row stay in memory.
+    for each row stay in memory. Side tables are read from `tables/NAME` next to the raw file and
+    joined to the chunks.
 
     Args:
         entry: The data set's entry in params.yaml.
@@ -82,7 +93,11 @@ def prepare(
             )
             compute = LOCAL
         bad = bad_rows_of(entry)
-        found, scratch = _store_rows(entry, split, seed, raw, aside, bad, compute)
+        tables = read_side_tables(entry, raw.parent)
+        save_tables(folder, tables)
+        found, scratch = _store_rows(entry, split, seed, raw, folder, aside, bad, compute)
+        if entry.time_features:
+            add_time_features(entry, scratch, compute).save(folder / TIMES)
         schema, numeric = _learn(entry, preprocess, folder, scratch, compute)
         profile: dict[str, Any] = {
             "split": {
@@ -94,6 +109,7 @@ def prepare(
                 else [],
             },
             "bad_rows": len(bad.rows),
+            "tables": {name: len(table) for name, table in tables.items()},
             "splits": _write(entry, schema, numeric, folder, scratch, compute),
         }
         write_json(folder / UNKNOWN_RATE, profile["splits"]["test"]["unknown_rate"])
@@ -108,6 +124,7 @@ def _store_rows(
     split: SplitParams,
     seed: int,
     raw: Path,
+    folder: Path,
     aside: Path,
     bad: BadRows,
     compute: Compute,
@@ -121,13 +138,13 @@ def _store_rows(
         counts: list[int] = []
 
         def settings(place: int) -> tuple[Any, ...]:
-            return entry, split, raw, aside, place, masks.get(place)
+            return entry, split, raw, folder, aside, place, masks.get(place)
 
         chunks = map_chunks(
             function, entry, raw, bad=bad, coded=True, compute=compute, settings=settings
         )
         with closing(chunks):
-            found = survey(entry, split, _count_rows(chunks, counts), raw)
+            found = survey(entry.joined, split, _count_rows(chunks, counts), raw)
         return found, tuple((place, rows) for place, rows in enumerate(counts) if rows)
 
     found, chunks = pass_over(
@@ -145,7 +162,7 @@ def _store_rows(
             chosen = stratified_sample(found.strata, entry.sample, seed)
         found, chunks = pass_over(store_chunk, bad, hashes.divided(chosen))
         occurrences = occurrences[chosen]
-    scratch = Scratch(aside, chunks, store.CHUNK_ROWS, tuple(used_columns(entry)))
+    scratch = Scratch(aside, chunks, store.CHUNK_ROWS, tuple(used_columns(entry.extended)))
     parts = found.parts(split, seed, lambda: hashes.identities(apart, chosen))
     scratch.save_rows(parts, occurrences)
     return found, scratch
@@ -164,6 +181,7 @@ def survey_only(
     entry: DatasetParams,
     split: SplitParams,
     place: Path,
+    folder: Path,
     aside: Path,
     number: int,
     _: None,
@@ -171,13 +189,14 @@ def survey_only(
 ) -> ChunkSurvey:
     """Surveys one chunk of rows without storing it. It can run in any process."""
     RowHashes.save(aside, number, entry, rows.table)
-    return survey_chunk(entry, split, place, rows.table)
+    return survey_chunk(entry.joined, split, place, _joined(entry, folder, rows.table))
 
 
 def store_chunk(
     entry: DatasetParams,
     split: SplitParams,
     place: Path,
+    folder: Path,
     aside: Path,
     number: int,
     chosen: np.ndarray | None,
@@ -189,8 +208,19 @@ def store_chunk(
         RowHashes.save(aside, number, entry, rows.table)
     else:
         table = table.filter(pa.array(chosen))
+    table = _joined(entry, folder, table)
     write_partition(aside, number, table)
-    return survey_chunk(entry, split, place, table)
+    return survey_chunk(entry.joined, split, place, table)
+
+
+def _joined(entry: DatasetParams, folder: Path, rows: pa.Table) -> pa.Table:
+    """Joins the side tables to rows. Row hashes are made before: rows are known by their ids."""
+    return join_all(_tables(folder, tuple(entry.tables)), rows) if entry.tables else rows
+
+
+@lru_cache(maxsize=1)  # a process reads the tables once, not for each chunk
+def _tables(folder: Path, names: tuple[str, ...]) -> tuple[SideTable, ...]:
+    return tuple(SideTable.load(table_file(folder, name)) for name in names)
 
 
 def _learn(
@@ -201,6 +231,7 @@ def _learn(
     compute: Compute,
 ) -> tuple[Schema, NumericTransform]:
     """Learns vocabularies and statistics from train, and writes them."""
+    time_columns, entry = entry.time_columns, entry.extended
     (folder / "vocabulary").mkdir()
     groups = [(), *_column_groups(entry, scratch)]
     calls = ((entry, preprocess, folder, scratch, names) for names in groups)
@@ -213,6 +244,7 @@ def _learn(
         {name: one.size for name, one in of_column.items()},
         [name for name in (*entry.categorical, *entry.multi_valued) if of_column[name].is_empty],
         numbers,
+        time_columns,
     )
     save_schema(folder, schema, numeric)
     return schema, numeric

@@ -6,7 +6,7 @@ Categories are dictionaries, with different codes in each partition.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -65,7 +65,21 @@ class Scratch:
 
     def table(self, number: int) -> pa.Table:
         """Returns the rows of one partition, memory-mapped."""
-        return _read(self.folder / f"{number}.arrow")
+        table = _read(self.folder / f"{number}.arrow")
+        more = self.folder / f"{number}_more.arrow"
+        if more.exists():
+            added = _read(more)
+            for name in added.column_names:
+                table = table.append_column(name, added[name])
+        return table
+
+    def add_columns(self, number: int, columns: Mapping[str, pa.Array]) -> None:
+        """Writes more columns of the rows of one partition; text becomes a dictionary."""
+        coded = {
+            name: column.dictionary_encode() if pa.types.is_string(column.type) else column
+            for name, column in columns.items()
+        }
+        _write(self.folder / f"{number}_more.arrow", pa.table(coded))
 
     def save_words(self, name: str, counter: VocabularyCounter, vocabulary: Vocabulary) -> None:
         """Writes the categories of a column, which `words` reads."""

@@ -175,6 +175,12 @@ def survey(
             times.append(chunk.times)
         if chunk.users is not None:
             users.add(*chunk.users)
+    for name, table in entry.tables.items():
+        if table.features and not filled & set(table.features):
+            raise DataError(
+                f"{place}: no {table.joins} of the rows is a key of the side table {name}. Check "
+                "that both files write them in the same way."
+            )
     if empty := [name for name in entry.features if name not in filled]:
         raise DataError(
             f"{place}: the column {empty[0]} is empty in every row; list it as `ignored`."

@@ -159,6 +159,19 @@ def count(entry: DatasetParams, edges: Mapping[str, Sequence[float]], table: pa.
     return Counted(table.num_rows, float(labels.sum()), missing, counts, keys)
 
 
+def column_counts(column: pa.Array, edges: Sequence[float] | None) -> np.ndarray:
+    """Counts the values of one column in the bins of a tally. Missing values are in no bin.
+
+    Args:
+        column: Canonical text, or numbers if there are edges.
+        edges: The edges between the bins of numbers; None for categories.
+    """
+    known = column.drop_null()
+    if edges is not None:
+        return _binned(known.to_numpy(zero_copy_only=False), edges)
+    return np.bincount((_hashed(known) >> TOP).view(np.int64), minlength=BUCKETS)
+
+
 def _tallied(entry: DatasetParams) -> list[str]:
     return list(dict.fromkeys([entry.label, *entry.features, *entry.facts.unique]))
 

@@ -215,6 +215,7 @@ def _entry(
         "numeric": roles.of("numeric"),
         "ignored": roles.of("ignored"),
         **{role: roles.named.get(role) for role in ("user", "item", "time")},
+        "tables": {},
         "missing": list(missing),
         "positive": _one_or_more(label.positive),
         "negative": _one_or_more(label.negative),

@@ -17,6 +17,7 @@ from autorec_core.errors import DataError
 
 BLOCK_BYTES = 16 << 20
 LONGEST_LINE = 64 << 20
+UTF_8 = "utf-8"
 MARK = b"\xef\xbb\xbf"
 """The byte order mark that some programs write before UTF-8 text."""
 
@@ -81,12 +82,15 @@ _COMPRESSIONS: dict[bytes, tuple[str, Callable[[Any], Any]]] = {
 }
 
 
-def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+def read_blocks(
+    path: Path, block_bytes: int = BLOCK_BYTES, encoding: str = UTF_8
+) -> Iterator[Block]:
     """Reads the lines of a text file, about `block_bytes` at a time. CR LF becomes LF.
 
     Args:
         path: The file; gzip, bzip2, xz and zstandard are recognised by their first bytes.
         block_bytes: The number of bytes to read at once. Results must not depend on it.
+        encoding: The encoding of the text: UTF-8, or one that has one byte for each character.
 
     Raises:
         DataError: The file cannot be read, is empty or damaged, or a line is longer than
@@ -111,8 +115,9 @@ def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
                 if not end:
                     continue
                 del content[end:]
-                span = Span(path.absolute(), at, at + end) if kind == "file" else None
-                block = _block(content, line, span)
+                in_place = kind == "file" and encoding == UTF_8
+                span = Span(path.absolute(), at, at + end) if in_place else None
+                block = _block(_utf_8(content, encoding), line, span)
                 at += end
                 line += block.lines
                 yield block
@@ -125,7 +130,7 @@ def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
             raise DataError(f"{path}: the {kind} is damaged ({error}).") from error
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
     if rest:
-        yield _block(rest + b"\n", line, None)
+        yield _block(_utf_8(rest + b"\n", encoding), line, None)
     elif not at:
         raise DataError(f"{path} is empty.")
 
@@ -144,6 +149,10 @@ def _block(content: bytearray, first_line: int, span: Span | None) -> Block:
     if first_line == 1 and content.startswith(MARK):
         content, span = content.removeprefix(MARK), None
     return Block(_plain_ends(content), first_line, content.count(b"\n"), span)
+
+
+def _utf_8(content: bytearray, encoding: str) -> bytearray:
+    return content if encoding == UTF_8 else bytearray(content.decode(encoding), UTF_8)
 
 
 def _plain_ends(content: bytearray) -> bytearray:

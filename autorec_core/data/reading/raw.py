@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from autorec_core.config import DatasetParams, DelimitedFormat, NetflixFormat, ParquetFormat
+from autorec_core.config import DatasetParams
 from autorec_core.data.compute import LOCAL, Compute
 from autorec_core.data.reading.bad_rows import BadRows
 from autorec_core.data.reading.delimited import Piece, TextRows, read_delimited
@@ -25,6 +25,7 @@ from autorec_core.data.reading.parquet import (
 from autorec_core.data.reading.raw_files import raw_files
 from autorec_core.data.reading.typed_columns import typed_columns, used_columns
 from autorec_core.errors import DataError
+from autorec_core.raw_config import DelimitedFormat, NetflixFormat, ParquetFormat, TableParams
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def read_chunks(
 
 def map_chunks(
     function: Callable[..., Any],
-    entry: DatasetParams,
+    entry: DatasetParams | TableParams,
     path: Path,
     *,
     bad: BadRows,
@@ -170,7 +171,7 @@ class Reading:
         coded: See `read_chunks`.
     """
 
-    entry: DatasetParams
+    entry: DatasetParams | TableParams
     file: Path
     base: int
     limit: int
@@ -181,9 +182,9 @@ class Reading:
         """Returns the rows of a piece with typed columns, and the bad rows."""
         bad = BadRows(self.limit)
         entry = self.entry
-        columns = [] if entry.decimal else [entry.label, *entry.numeric]
-        if entry.positive and columns:
-            columns.remove(entry.label)
+        columns = [] if entry.decimal else [*entry.numeric]
+        if entry.label is not None and not (entry.decimal or entry.positive):
+            columns.append(entry.label)
         elsewhere = {*entry.categorical, entry.time}
         at_once = [name for name in columns if name not in elsewhere]
         typed = self._typed(piece.rows(bad, at_once), None)
@@ -235,16 +236,16 @@ def _same(rows: RawRows) -> RawRows:
     return rows
 
 
-def _has_header(entry: DatasetParams) -> bool:
+def _has_header(entry: DatasetParams | TableParams) -> bool:
     return isinstance(entry.format, DelimitedFormat) and entry.format.header
 
 
-def _unit(entry: DatasetParams) -> str:
+def _unit(entry: DatasetParams | TableParams) -> str:
     return "row" if isinstance(entry.format, ParquetFormat) else "line"
 
 
 def pieces(
-    entry: DatasetParams, file: Path, block_bytes: int, *, by_place: bool
+    entry: DatasetParams | TableParams, file: Path, block_bytes: int, *, by_place: bool
 ) -> Iterator[Piece] | Iterator[MoviePiece] | Iterator[TablePiece]:
     """Divides a raw file into pieces, by the format of its entry.
 
@@ -258,7 +259,7 @@ def pieces(
         case DelimitedFormat() as form:
             return read_delimited(
                 file,
-                read_blocks(file, block_bytes),
+                read_blocks(file, block_bytes, form.encoding),
                 names=form.columns,
                 separator=form.separator,
                 header=form.header,

@@ -69,3 +69,8 @@ def folder_files(folder: Path) -> list[Path]:
             f"such as '{folder}/*.csv'."
         )
     return files
+
+
+def table_folder(raw: Path, name: str) -> Path:
+    """Returns the folder of a side table's file in a data set's folder of raw files."""
+    return raw / "tables" / name

@@ -13,16 +13,17 @@ from autorec_core.config import DatasetParams
 from autorec_core.data import spelled, times, values
 from autorec_core.data.reading.parquet import check_columns
 from autorec_core.errors import DataError, listed
+from autorec_core.raw_config import TableParams
 
 
-def used_columns(entry: DatasetParams) -> list[str]:
+def used_columns(entry: DatasetParams | TableParams) -> list[str]:
     """Returns the columns that are read: label, features, time and keys."""
-    time = [] if entry.time is None else [entry.time]
-    return list(dict.fromkeys([entry.label, *entry.features, *time, *entry.key_only]))
+    names = [entry.label, *entry.features, entry.time, *entry.key_only]
+    return list(dict.fromkeys(name for name in names if name is not None))
 
 
 def typed_columns(
-    entry: DatasetParams,
+    entry: DatasetParams | TableParams,
     file: Path,
     table: pa.Table,
     *,
@@ -33,7 +34,7 @@ def typed_columns(
     """Converts columns to their types, and finds the rows that break a rule.
 
     Args:
-        entry: The data set's entry in params.yaml.
+        entry: The entry of the data set, or of a side table, in params.yaml.
         file: The file, for messages.
         table: The rows as they are in the file.
         check_labels: Whether a label is wrong if it is not allowed by the entry's facts.
@@ -66,7 +67,7 @@ def typed_columns(
             limit = f"at most {values.LONGEST_CATEGORY:,} characters per category are allowed"
             faults.append((_too_long_inside(columns[name], separator), name, limit))
             required = False
-        elif name == entry.label and entry.positive:
+        elif isinstance(entry, DatasetParams) and name == entry.label and entry.positive:
             found = spelled.label_numbers(raw, entry.positive, entry.negative)
             columns[name], wrong = found
             shown = listed([*entry.positive, *entry.negative])
@@ -85,7 +86,7 @@ def typed_columns(
         if required and columns[name].null_count:
             empty = columns[name].is_null().to_numpy(zero_copy_only=False)
             faults.append((empty & ~faults[-1][0], name, "a value is expected"))
-    if check_labels and (allowed := allowed_labels(entry)):
+    if check_labels and isinstance(entry, DatasetParams) and (allowed := allowed_labels(entry)):
         known = columns[entry.label].is_valid().to_numpy(zero_copy_only=False)
         wrong = values.outside(columns[entry.label], allowed) & known
         shown = ", ".join(f"{value:g}" for value in allowed)
@@ -93,7 +94,7 @@ def typed_columns(
     return columns, faults
 
 
-def _number(entry: DatasetParams) -> str:
+def _number(entry: DatasetParams | TableParams) -> str:
     return (
         f"a number with the decimal sign {entry.decimal!r}" if entry.decimal else "a finite number"
     )

@@ -1,14 +1,14 @@
-"""The search algorithms, each in a file of its own; they propose trials and hear of the results.
+"""The search algorithms, each in a file of its own. They propose trials and are told the results.
 
-They are oracles of KerasTuner, but keep nothing on disk and print nothing: the runner records each
-trial, and asks a new oracle the same questions when it resumes. So each is a function of its seed
-and of what it has been told.
+They are oracles of KerasTuner, but they write no file and print nothing. The runner records each
+trial. When it resumes a search, it asks a new oracle in the same order. So the proposals of an
+oracle depend only on its seed and on the results that it was told.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras_tuner
@@ -16,6 +16,7 @@ import keras_tuner
 from autorec_core.errors import ConfigError, listed
 from autorec_core.search.oracles.base import Identity, RecordedOracle
 from autorec_core.search.oracles.bayesian import BayesianOracle
+from autorec_core.search.oracles.given import GivenOracle
 from autorec_core.search.oracles.greedy import GreedyOracle
 from autorec_core.search.oracles.halving import HalvingOracle, rungs
 from autorec_core.search.oracles.hyperband import HyperbandOracle
@@ -24,6 +25,7 @@ from autorec_core.search.oracles.staged import StagedOracle
 
 __all__ = [
     "BayesianOracle",
+    "GivenOracle",
     "GreedyOracle",
     "HalvingOracle",
     "HyperbandOracle",
@@ -48,20 +50,22 @@ def make_oracle(
     epochs: int,
     evaluations: int | None = None,
     identity: Identity | None = None,
+    first: Sequence[Mapping[str, Any]] = (),
 ) -> RecordedOracle:
-    """The oracle of an algorithm.
+    """Makes the oracle of an algorithm.
 
     Args:
-        tuner: "random", "greedy", "bayesian", "hyperband", "halving" or "staged".
+        tuner: "random", "greedy", "bayesian", "hyperband", "halving", "staged" or "given".
         space: The whole search space.
-        objective: What is best, such as `val_mse`.
+        objective: The name of what is optimised, such as `val_mse`.
         direction: "min" or "max".
-        seed: Decides, with what it is told, all that it proposes.
-        epochs: The most a trial may train; Hyperband gives most of them fewer.
-        evaluations: The most evaluations of a trial, by which halving and staged count; None: one
-            an epoch.
-        identity: Names what a trial of these values trains. Values whose trials cannot differ have
-            the same name, and only one of them is proposed. None: all values differ.
+        seed: The seed of all proposals.
+        epochs: The largest number of epochs of a trial; Hyperband gives most trials fewer.
+        evaluations: The largest number of evaluations of a trial, by which halving and staged count;
+            None for one per epoch.
+        identity: Names what a trial with given values trains. If two trials cannot differ, they
+            have the same name, and only one of them is proposed. None if all values differ.
+        first: Values to try right after the defaults; "given" tries these alone.
 
     Raises:
         ConfigError: There is no such algorithm.
@@ -69,9 +73,10 @@ def make_oracle(
     settings: dict[str, Any] = {
         "objective": keras_tuner.Objective(objective, direction),
         "hyperparameters": space.copy(),
-        "seed": seed + 1,  # KerasTuner takes 0 for none
+        "seed": seed + 1,  # for KerasTuner 0 means no seed
         "max_consecutive_failed_trials": _UNLIMITED,  # the runner counts
         "identity": identity,
+        "first": first,
     }
     makers: dict[str, Callable[[], RecordedOracle]] = {
         "random": lambda: RandomOracle(**settings),
@@ -80,6 +85,7 @@ def make_oracle(
         "hyperband": lambda: HyperbandOracle(max_epochs=epochs, **settings),
         "halving": lambda: HalvingOracle(rungs=rungs(evaluations or epochs), **settings),
         "staged": lambda: StagedOracle(rungs=rungs(evaluations or epochs), **settings),
+        "given": lambda: GivenOracle(**settings),
     }
     if tuner not in makers:
         raise ConfigError(f"Unknown tuner {tuner!r}. Known tuners: {listed(makers)}.")
@@ -89,7 +95,7 @@ def make_oracle(
 
 
 def ask(oracle: RecordedOracle, number: int) -> keras_tuner.engine.trial.Trial:
-    """The oracle's next trial; its status says whether there is one."""
+    """Asks the oracle for its next trial. The status of the answer says whether there is one."""
     with _quiet():
         return oracle.create_trial(f"trial-{number}")
 
@@ -104,16 +110,17 @@ def tell(
     stopped_early: bool = False,
     curve: Sequence[float] = (),
 ) -> None:
-    """Says what became of a trial.
+    """Tells the oracle the result of a trial.
 
     Args:
-        oracle: The oracle that has proposed it.
-        trial: The trial, as `ask` gave it.
-        score: Its objective; None where it has failed.
-        step: The evaluation that the score is of.
-        reason: Why it has failed.
-        stopped_early: Whether it has ended before its epochs, so that more would change nothing.
-        curve: The score after each of its evaluations.
+        oracle: The oracle that proposed the trial.
+        trial: The trial, as `ask` returned it.
+        score: The objective; None if the trial failed.
+        step: The number of the evaluation with this score.
+        reason: Why the trial failed.
+        stopped_early: Whether training stopped before the last epoch, so that a longer training
+            would change nothing.
+        curve: The score after each evaluation.
     """
     with _quiet():
         if score is not None:
@@ -127,7 +134,7 @@ def tell(
 
 
 class _quiet(warnings.catch_warnings):  # noqa: N801 - a context manager by its use
-    """Keeps quiet that KerasTuner asks threads for their names in an outdated way."""
+    """Hides the warning that KerasTuner uses an outdated way to get the names of threads."""
 
     def __enter__(self) -> Any:
         entered = super().__enter__()

@@ -1,8 +1,8 @@
-"""What all search algorithms share: nothing on disk, the defaults first, and no trial twice."""
+"""The base of all search algorithms: no files, the defaults first, and no trial twice."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import keras_tuner
@@ -12,33 +12,40 @@ from keras_tuner.engine.trial import Trial
 from autorec_core.search.oracles.points import Points, Values
 
 Identity = Callable[[Mapping[str, Any]], Hashable]
-"""Names what a trial trains; trials of the same name cannot differ."""
+"""Names what a trial trains. Trials with the same name cannot differ."""
 
-_DRAWS = 100  # points drawn before the space is gone through one by one
+_DRAWS = 100  # random points to try before all points of the space are tried one by one
 
 
 class RecordedOracle(keras_tuner.Oracle):
     """An oracle whose trials are recorded by the runner.
 
     Args:
-        identity: Names what a trial of given values trains; None: all values differ.
-        **settings: As of every oracle of KerasTuner.
+        identity: Names what a trial with given values trains; None if all values differ.
+        first: Points to try right after the defaults, such as winners of earlier searches.
+        **settings: The arguments of `keras_tuner.Oracle`.
     """
 
     informed = True
-    """Whether what it proposes depends on the results it has been told."""
+    """Whether the proposals depend on the results of earlier trials."""
     goes_on = False
-    """Whether it pauses trials and proposes to go on with them."""
+    """Whether it pauses trials and proposes later to continue them."""
 
-    def __init__(self, identity: Identity | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        identity: Identity | None = None,
+        first: Sequence[Mapping[str, Any]] = (),
+        **settings: Any,
+    ) -> None:
         super().__init__(**settings)
         self.stopped_early: set[str] = set()
-        """The ids of trials that have ended before their epochs."""
+        """The ids of the trials that stopped before their last epoch."""
         self.curves: dict[str, tuple[float, ...]] = {}
-        """The score after each evaluation, by the trial's id."""
+        """The score after each evaluation, by the id of the trial."""
         self.may_begin = True
-        """Whether the search takes further trials, or only goes on with those that it has."""
+        """Whether new trials may start; if not, only paused trials may continue."""
         self._points = Points(self.hyperparameters)
+        self._first = [self._points.fitted(values) for values in first]
         self._identity = identity or _all_values
         self._identities: dict[Hashable, Hashable] = {}
         self._tried: set[Hashable] = set()
@@ -47,7 +54,7 @@ class RecordedOracle(keras_tuner.Oracle):
         """Nothing: the runner keeps the records."""
 
     def update_space(self, hyperparameters: keras_tuner.HyperParameters) -> None:
-        """Nothing: the whole space is known before the first trial."""
+        """Does nothing: the whole space is known before the first trial."""
 
     def _save_trial(self, trial: Trial) -> None:
         """Nothing: the runner keeps the records."""
@@ -56,7 +63,7 @@ class RecordedOracle(keras_tuner.Oracle):
         self._tried.add(self._identity_of(trial.hyperparameters.values))
 
     def _is_tried(self, values: Mapping[str, Any]) -> bool:
-        """Whether a trial of these values would repeat an earlier one."""
+        """Returns whether a trial with these values would repeat an earlier one."""
         return self._identity_of(values) in self._tried
 
     def _identity_of(self, values: Mapping[str, Any]) -> Hashable:
@@ -66,13 +73,13 @@ class RecordedOracle(keras_tuner.Oracle):
         return self._identities[key]
 
     def _random(self) -> np.random.Generator:
-        """Where the next proposal's random numbers come from."""
+        """Returns the random number generator for the next proposal."""
         return np.random.default_rng([self.seed, len(self.trials)])
 
     def _new_point(self, random: np.random.Generator) -> Values | None:
-        """The defaults, then random points that have not been tried; None once all have been."""
-        first = self._points.defaults()
-        if not self._is_tried(first):
+        """Returns the first points, then random points not tried yet; None if all were tried."""
+        first = self._first_point()
+        if first is not None:
             return first
         for _ in range(_DRAWS):
             values = self._points.sample(random)
@@ -81,19 +88,24 @@ class RecordedOracle(keras_tuner.Oracle):
         untried = (values for values in self._points.every(random) if not self._is_tried(values))
         return next(untried, None)
 
+    def _first_point(self) -> Values | None:
+        """Returns the defaults, then the points to try first; None once all have been tried."""
+        points = (self._points.defaults(), *self._first)
+        return next((values for values in points if not self._is_tried(values)), None)
+
     @property
     def _sign(self) -> int:
-        """What makes a lower score a better one."""
+        """The factor that makes lower scores better."""
         return -1 if self.objective.direction == "max" else 1
 
 
 def answer(values: Values | None) -> dict[str, Any]:
-    """What KerasTuner takes for a proposal; None ends the search."""
+    """Returns a proposal in the form that KerasTuner needs; None ends the search."""
     return {"status": "STOPPED" if values is None else "RUNNING", "values": values}
 
 
 def searched(values: Mapping[str, Any]) -> Values:
-    """The values without what an oracle has noted among them."""
+    """Returns the values without the notes of the oracle."""
     return {name: value for name, value in values.items() if not name.startswith("tuner/")}
 
 

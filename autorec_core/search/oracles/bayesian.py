@@ -1,4 +1,4 @@
-"""Bayesian optimisation: a model of the score says which point is worth trying next."""
+"""Bayesian optimisation: a model of the score decides which point to try next."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from autorec_core.search.oracles.points import Values
 from autorec_core.search.oracles.surrogate import Encoding, Surrogate
 
 _CANDIDATES = 400
-_NEIGHBOURED = 10  # best trials around which half of the candidates lie
+_NEIGHBOURED = 10  # half of the candidates are neighbours of that many best trials
 _MOST_CHANGED = 3
-_MOST_KNOWN = 200  # trials that the process learns from: its cost grows with their number cubed
-_DIGITS = 9  # of the bound: what differs less is a tie, however a machine rounds
+_MOST_KNOWN = 200  # trials to learn from at most; the cost grows with the cube of their number
+_DIGITS = 9  # of the bound: smaller differences are ties, so rounding errors do not matter
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the process learns from: a trial.
+    """A trial that the Gaussian process learns from.
 
     Args:
-        values: Its values.
-        status: By KerasTuner.
-        score: Its score if it is "COMPLETED"; means nothing otherwise.
+        values: The values of the trial.
+        status: The status in KerasTuner.
+        score: The score; only used if the status is "COMPLETED".
     """
 
     values: Mapping[str, Any]
@@ -36,19 +36,21 @@ class Seen:
 
 
 class BayesianOracle(RecordedOracle):
-    """A Gaussian process of the score, whose lower confidence bound says what to try next.
+    """Models the score with a Gaussian process and tries the point with the lowest bound.
 
-    The process sees categories as categories, and an inactive setting as none of its values. It
-    learns from the ranks of the scores, so that one trial that diverged does not hide how much the
-    others differ; a failed trial ranks last. A running trial counts as if it had ended a little
-    worse than the process expects, so the next proposal lies elsewhere.
+    The process treats categories as categories, and an inactive setting as different from all its
+    values. It learns from the ranks of the scores. So one very bad trial does not hide how much the
+    others differ. A failed trial ranks last. A running trial counts as if its result were a little
+    worse than expected, so that the next proposal is somewhere else.
 
-    The bound is minimised over random points and neighbours of the best trials.
+    The bound is a lower confidence bound. It is minimised over random points and neighbours of the
+    best trials.
 
     Args:
-        initial: Completed trials before the process is asked; until then, points are random.
-        caution: How many deviations the bound lies below the mean.
-        **settings: As of every oracle of KerasTuner.
+        initial: How many trials must be completed before the process is used. Until then, points
+            are random.
+        caution: How many standard deviations the bound is below the mean.
+        **settings: The arguments of `keras_tuner.Oracle`.
 
     References:
         [Desautels et al., 2014](https://jmlr.org/papers/v15/desautels14a.html) on trials that run
@@ -62,7 +64,7 @@ class BayesianOracle(RecordedOracle):
         self._encoding = Encoding(self._points.settings)
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """The next trial's values."""
+        """Returns the values of the next trial."""
         seen = [
             Seen(t.hyperparameters.values, t.status, t.score if t.status == "COMPLETED" else 0.0)
             for t in self.trials.values()
@@ -70,10 +72,10 @@ class BayesianOracle(RecordedOracle):
         return answer(self._next(seen))
 
     def _next(self, trials: Sequence[Seen]) -> Values | None:
-        """The point worth trying next, given trials in the order they were proposed."""
+        """Returns the next point to try, given the trials in the order of their proposals."""
         random = self._random()
         completed = [trial for trial in trials if trial.status == "COMPLETED"]
-        if len(completed) < self._initial:
+        if len(completed) < self._initial or self._first_point() is not None:
             return self._new_point(random)
         known = self._worth_knowing([trial for trial in trials if trial.status != "RUNNING"])
         running = [trial for trial in trials if trial.status == "RUNNING"]
@@ -89,7 +91,7 @@ class BayesianOracle(RecordedOracle):
         return self._new_point(random)
 
     def _candidates(self, completed: Sequence[Seen], random: np.random.Generator) -> list[Values]:
-        """Random points, and neighbours of the best trials."""
+        """Returns random points and neighbours of the best trials."""
         ranked = sorted(completed, key=lambda trial: self._sign * trial.score)
         best = [trial.values for trial in ranked[:_NEIGHBOURED]]
         points = []
@@ -102,7 +104,7 @@ class BayesianOracle(RecordedOracle):
         return points
 
     def _worth_knowing(self, trials: list[Seen]) -> list[Seen]:
-        """All of the trials, or the best and the latest of many."""
+        """Returns all trials, or the best and the latest if there are too many."""
         if len(trials) <= _MOST_KNOWN:
             return trials
         half = _MOST_KNOWN // 2
@@ -116,7 +118,7 @@ class BayesianOracle(RecordedOracle):
         return self._encoding(trial.values for trial in trials)
 
     def _ranks(self, trials: Sequence[Seen]) -> np.ndarray:
-        """The trials' scores as quantiles of a normal distribution, the best the lowest."""
+        """Returns the scores as quantiles of a normal distribution; the best is the lowest."""
         worst = float("inf")
         scores = np.array(
             [worst if t.status == "FAILED" else self._sign * t.score for t in trials], np.float64

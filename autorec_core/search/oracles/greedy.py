@@ -14,16 +14,16 @@ _NEIGHBOURS = 1000
 
 
 class GreedyOracle(RecordedOracle):
-    """Changes one group of hyperparameters of the best trial so far, at a time.
+    """Changes one group of hyperparameters of the best trial so far at a time.
 
-    A group is what stands below one point of the hyperparameters' paths: a single one, one block's,
-    or one whole interaction's. Small groups are drawn more often: exploitation comes first. When
-    `patience` results in a row have not beaten the best of this climb, a new climb starts from a
-    random point.
+    A group is all hyperparameters whose paths have the same beginning: a single one, those of one
+    block, or those of a whole interaction. Small groups are drawn more often, so small changes are
+    tried first. If `patience` results in a row have not improved the score, the search starts again
+    from a random point.
 
     Args:
-        patience: Results without improvement that end a climb.
-        **settings: As of every oracle of KerasTuner.
+        patience: How many results without improvement make the search start again.
+        **settings: The arguments of `keras_tuner.Oracle`.
 
     References:
         The greedy tuner of [AutoKeras](https://jmlr.org/papers/v24/20-1355.html).
@@ -35,10 +35,11 @@ class GreedyOracle(RecordedOracle):
         self._climb = 0
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """The next trial's values."""
+        """Returns the values of the next trial."""
         random = self._random()
-        if not self.trials:
-            return answer(self._new_point(random))
+        first = self._first_point()
+        if first is not None:
+            return answer(first)
         told = [self.trials[name] for name in self.end_order]
         climb = [trial for trial in told if int(trial.trial_id) >= self._climb]
         completed = [trial for trial in climb if trial.status == "COMPLETED"]
@@ -66,7 +67,7 @@ class GreedyOracle(RecordedOracle):
 
 
 def _groups(names: list[str]) -> list[tuple[str, ...]]:
-    """The names below each point of the tree that their paths make, single names included."""
+    """Returns the groups of names whose paths have the same beginning, single names included."""
     below: dict[str, list[str]] = {}
     for name in names:
         parts = name.split("/")

@@ -1,4 +1,4 @@
-"""Asynchronous successive halving: all candidates for a short time, the best of them for longer."""
+"""Asynchronous successive halving: trains all candidates briefly and the best of them longer."""
 
 from __future__ import annotations
 
@@ -17,27 +17,29 @@ _TRIAL, _UNTIL = "tuner/trial", "tuner/until"
 
 
 def rungs(evaluations: int) -> tuple[int, ...]:
-    """The evaluations at which candidates are compared: a 27th, a ninth, a third, and all."""
+    """Returns the evaluations at which candidates are compared: a 27th, 9th and 3rd, and all."""
     parts = [math.ceil(evaluations / _FACTOR**level) for level in range(_RUNGS)]
     return tuple(sorted(set(parts)))
 
 
 class HalvingOracle(BayesianOracle):
-    """Trains candidates up to the next rung, and goes on with the best third of each rung.
+    """Trains candidates up to the next rung, and continues the best third of each rung.
 
-    Asynchronous: a candidate is promoted as soon as it belongs to the best third of those that have
-    reached its rung, whether or not others will come; while none does, a new candidate begins. The
-    first candidate, the default, trains to its end, and is compared at every rung by the score it
-    had there. So is one that has stopped before a rung, by the best score it had.
+    It is asynchronous: a candidate is promoted as soon as it belongs to the best third of those
+    that have reached its rung, even if others will reach it later. If no candidate can be promoted,
+    a new one starts. The first candidate, the default, is trained to the end. At every rung the
+    others are compared with its score there. A candidate that stopped before a rung counts there
+    with its best score.
 
-    When no new candidate may begin, the best one of all goes on until it has trained to its end.
+    When no new candidate may start, the best one of all is trained to the end.
 
-    New candidates are random at first, then what a Gaussian process finds worth trying. It learns
-    how candidates rank: those that the rungs hold for better first, and by score among equals.
+    New candidates are random at first. Later a Gaussian process proposes them. It learns from the
+    ranks of the candidates: first by the highest rung at which they were among the best, then by
+    score.
 
     Args:
-        rungs: The evaluations at which candidates are compared; the last one is the end.
-        **settings: As of every oracle of KerasTuner.
+        rungs: The evaluations at which candidates are compared; the last is the end of training.
+        **settings: The arguments of `keras_tuner.Oracle`.
 
     References:
         [Li et al., 2020](https://arxiv.org/abs/1810.05934)
@@ -49,10 +51,10 @@ class HalvingOracle(BayesianOracle):
         super().__init__(**settings)
         self._rungs = tuple(rungs)
         self._parts: list[list[str]] = []
-        """The ids of each candidate's parts."""
+        """The ids of the parts of each candidate."""
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """The next part of a candidate; among its values, which candidate, and until when."""
+        """Returns the values of the next part, with the number of the candidate and its end."""
         promoted = self._promoted()
         if promoted is not None:
             return self._going_on(promoted, trial_id)
@@ -67,7 +69,7 @@ class HalvingOracle(BayesianOracle):
         return answer(None) if leader is None else self._going_on(leader, trial_id)
 
     def _going_on(self, candidate: int, trial_id: str) -> dict[str, Any]:
-        """The part from the rung that a candidate has reached to the next one."""
+        """Returns the part from the current rung of a candidate to the next one."""
         last = self._last_part(candidate)
         self._parts[candidate].append(trial_id)
         values = dict(last.hyperparameters.values)
@@ -75,7 +77,7 @@ class HalvingOracle(BayesianOracle):
         return answer({**values, _UNTIL: following})
 
     def _promoted(self) -> int | None:
-        """A paused candidate in the best third of its rung, of the highest such rung."""
+        """Returns a paused candidate in the best third of its rung, from the highest such rung."""
         for rung in reversed(range(len(self._rungs) - 1)):
             for candidate in self._best_third(rung):
                 if self._is_paused(candidate, rung):
@@ -83,7 +85,7 @@ class HalvingOracle(BayesianOracle):
         return None
 
     def _leader(self) -> int | None:
-        """The best candidate of all, if it has not been trained to its end."""
+        """Returns the best candidate of all if it has not been trained to the end."""
         completed = [
             candidate
             for candidate in range(len(self._parts))
@@ -95,7 +97,7 @@ class HalvingOracle(BayesianOracle):
         return best if any(self._is_paused(best, n) for n in range(len(self._rungs) - 1)) else None
 
     def _is_paused(self, candidate: int, rung: int) -> bool:
-        """Whether a candidate waits at a rung for its promotion."""
+        """Returns whether a candidate is paused at a rung."""
         last = self._last_part(candidate)
         return (
             last.status == "COMPLETED"
@@ -104,7 +106,7 @@ class HalvingOracle(BayesianOracle):
         )
 
     def _best_third(self, rung: int) -> list[int]:
-        """The best third of the candidates that have reached a rung, best first."""
+        """Returns the best third of the candidates that have reached a rung, best first."""
         scores = {
             candidate: score
             for candidate in range(len(self._parts))
@@ -114,7 +116,7 @@ class HalvingOracle(BayesianOracle):
         return best_first[: len(scores) // _FACTOR]
 
     def _score(self, candidate: int, rung: int) -> float | None:
-        """The best score that a candidate had at a rung; None if it has not come so far."""
+        """Returns the best score of a candidate up to a rung; None if it has not reached it."""
         told = [self.trials[name] for name in self._parts[candidate]]
         ended = [part for part in told if part.status == "COMPLETED"]
         if not ended:
@@ -130,7 +132,7 @@ class HalvingOracle(BayesianOracle):
         return self.trials[self._parts[candidate][-1]]
 
     def _seen(self) -> list[Seen]:
-        """The candidates as the Gaussian process learns from them, ranked by place."""
+        """Returns the candidates for the Gaussian process, with their ranks as scores."""
         placed = sorted(
             (self._standing(candidate), candidate)
             for candidate in range(len(self._parts))
@@ -150,9 +152,9 @@ class HalvingOracle(BayesianOracle):
         return seen
 
     def _standing(self, candidate: int) -> tuple[int, float]:
-        """The rung up to which a candidate is among the best, and its score there; less is better.
+        """Returns the highest rung with a candidate among the best, and its score there.
 
-        A candidate that was trained further without being among the best stands where it belongs.
+        Both have a sign such that less is better. Training beyond that rung does not count.
         """
         rung = 0
         while (

@@ -1,4 +1,4 @@
-"""Hyperband: many candidates with few epochs, the best of them again with more."""
+"""Hyperband: trains many candidates for few epochs, and the best of them again for more."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ROUNDING = 1e-9
 
 
 class _Bracket:
-    """Rounds of trials, each round with fewer of them and more epochs than the one before.
+    """Rounds of trials. Each round has fewer trials and more epochs than the one before.
 
     Args:
         level: How many rounds follow the first one.
@@ -24,27 +24,27 @@ class _Bracket:
     def __init__(self, level: int) -> None:
         self.level = level
         self.rounds: list[list[str]] = [[] for _ in range(level + 1)]
-        """The ids of each round's trials."""
+        """The ids of the trials of each round."""
         self.moved_up: list[set[str]] = [set() for _ in range(level + 1)]
-        """Those of them that the next round has taken."""
+        """The ids of the trials of each round that have moved up to the next."""
         self.full = False
         """Whether the first round gets no more trials."""
 
     def size(self, number: int) -> int:
-        """How many trials a round has when it is complete; the first one must be full."""
+        """Returns the number of trials of a complete round; the first round must be full."""
         return len(self.rounds[0]) if number == 0 else math.ceil(self.size(number - 1) / _FACTOR)
 
 
 class HyperbandOracle(RecordedOracle):
-    """Many candidates with few epochs; the best of them again, from the start, with more.
+    """Trains many candidates for few epochs, and the best of them again from the start for more.
 
-    It begins with a bracket that fits into a dozen trials, and has none that gives a candidate less
-    than a ninth of the epochs. A candidate that has stopped before its epochs would train the same
-    way again: it moves into the next round with the score that it has, and no trial is spent on it.
+    The first bracket needs about a dozen trials. Every candidate trains for at least a ninth of the
+    epochs. A candidate that stopped before its last epoch would train in the same way again. So it
+    moves into the next round with the score that it has, without another trial.
 
     Args:
-        max_epochs: The most a trial may train.
-        **settings: As of every oracle of KerasTuner.
+        max_epochs: The largest number of epochs of a trial.
+        **settings: The arguments of `keras_tuner.Oracle`.
 
     References:
         [Li et al., 2018](https://jmlr.org/papers/v18/16-558.html)
@@ -59,7 +59,7 @@ class HyperbandOracle(RecordedOracle):
         self._exhausted = False
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """The next trial's values; among them, as `tuner/epochs`, how long it is to train."""
+        """Returns the values of the next trial, with its number of epochs as `tuner/epochs`."""
         while True:
             for bracket in self._brackets:
                 values = self._in_first_round(bracket, trial_id) or self._promoted(
@@ -73,7 +73,7 @@ class HyperbandOracle(RecordedOracle):
             self._next_level = (self._next_level - 1) % self._levels
 
     def _in_first_round(self, bracket: _Bracket, trial_id: str) -> dict[str, Any] | None:
-        """A candidate that has not been tried, while the first round wants one and there is one."""
+        """Returns a new candidate if the first round needs one and there is one."""
         if bracket.full:
             return None
         values = None if self._exhausted else self._new_point(self._random())
@@ -85,7 +85,7 @@ class HyperbandOracle(RecordedOracle):
         return {**values, "tuner/epochs": self._epochs(bracket.level, 0)}
 
     def _promoted(self, bracket: _Bracket, trial_id: str) -> dict[str, Any] | None:
-        """A candidate that is sure to be among the best of a round, to be trained for longer."""
+        """Returns a candidate that is certainly among the best of its round, to train longer."""
         if not bracket.full:
             return None
         for number in range(bracket.level):
@@ -100,7 +100,7 @@ class HyperbandOracle(RecordedOracle):
         return None
 
     def _next_best(self, bracket: _Bracket, number: int) -> Trial | None:
-        """The best trial of a round that has not moved up yet, if it is sure to do so."""
+        """Returns the best trial of a round that has not moved up, if it certainly will."""
         waiting = self._waiting(bracket, number)
         taken = len(bracket.rounds[number + 1])
         if not waiting or taken + self._unknown(bracket, number) >= bracket.size(number + 1):
@@ -108,13 +108,13 @@ class HyperbandOracle(RecordedOracle):
         return min(waiting, key=lambda trial: self._sign * trial.score)
 
     def _waiting(self, bracket: _Bracket, number: int) -> list[Trial]:
-        """The completed trials of a round that have not moved up."""
+        """Returns the completed trials of a round that have not moved up."""
         trials = [self.trials[name] for name in bracket.rounds[number]]
         moved = bracket.moved_up[number]
         return [t for t in trials if t.status == "COMPLETED" and t.trial_id not in moved]
 
     def _unknown(self, bracket: _Bracket, number: int) -> int:
-        """How many results of a round are still to come."""
+        """Returns how many results of a round are not known yet."""
         names = bracket.rounds[number]
         running: int = sum(self.trials[name].status == "RUNNING" for name in names)
         if number == 0:
@@ -123,7 +123,7 @@ class HyperbandOracle(RecordedOracle):
         return running + min(bracket.size(number) - len(names), before)
 
     def _first_size(self, level: int) -> int:
-        """So many trials that every bracket trains about as many epochs in all."""
+        """Returns the size of a first round that makes all brackets train about equally long."""
         last = math.ceil(1 + math.log(self._max_epochs, _FACTOR) - _ROUNDING) / (level + 1)
         size: int = math.ceil(last * _FACTOR**level)
         return size

@@ -59,7 +59,8 @@ class Moves:
     def of_structure(self, point: Mapping[str, Any]) -> Iterator[Values]:
         """Points with one structural setting changed; what depends on it takes its defaults.
 
-        Where a branch is added, there is a point for each type that it can have.
+        Where a branch is added, there is a point for each type that it can have. No point gets two
+        branches of one type.
         """
         for setting in self._settings(point):
             if setting.name not in self._structural:
@@ -67,7 +68,9 @@ class Moves:
             for value in setting.values:
                 if _is_near(setting, point[setting.name], value):
                     changed = self._completed({**point, setting.name: value})
-                    yield from self._with_each_new_type(point, changed)
+                    for made in self._with_each_new_type(point, changed):
+                        if not self._has_a_type_twice(made):
+                            yield made
 
     def of_recipe(self, point: Mapping[str, Any]) -> Iterator[Values]:
         """Points with one other setting changed; a number moves to the next smaller or larger."""
@@ -104,6 +107,10 @@ class Moves:
         setting = next(s for s in self._points.settings if s.name == new)
         for value in setting.values:
             yield self._completed({**point, new: value})
+
+    def _has_a_type_twice(self, point: Mapping[str, Any]) -> bool:
+        types = [(m["hyper"], point[n]) for n, m in self._branches.items() if n in point]
+        return len(set(types)) < len(types)
 
     def _completed(self, wanted: Mapping[str, Any]) -> Values:
         """The point that has wanted values where they apply, and the defaults elsewhere."""

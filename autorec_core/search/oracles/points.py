@@ -1,7 +1,8 @@
-"""A search space as plain values: its settings, when each is active, and the points they make.
+"""A search space as plain values: its settings, their conditions, and its points.
 
-KerasTuner's `HyperParameters` checks all conditions again for each setting it adds, which takes a
-tenth of a second a point in a large space. Searchers draw a thousand points for one proposal.
+KerasTuner's `HyperParameters` checks all conditions again for each setting that it adds. In a large
+space this takes a tenth of a second for each point, and a searcher draws a thousand points for one
+proposal.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ class Setting:
     """One hyperparameter.
 
     Args:
-        name: Its path.
-        values: What it can be.
-        default: What a search tries first.
-        ordered: Whether its values are numbers, so that some lie nearer to each other than others.
-        conditions: Names of other settings and the values that they must have for this one to be
-            active.
+        name: The path of the hyperparameter.
+        values: The possible values.
+        default: The value that a search tries first.
+        ordered: Whether the values are numbers, so that some are closer together than others.
+        conditions: The other settings on which this one depends, each with the values for which
+            this one is active.
     """
 
     name: str
@@ -42,15 +43,23 @@ class Setting:
     conditions: tuple[tuple[str, tuple[Any, ...]], ...]
 
     def is_active(self, point: Mapping[str, Any]) -> bool:
-        """Whether a point has this setting."""
+        """Returns whether this setting is active at a point."""
         return all(name in point and point[name] in among for name, among in self.conditions)
+
+    def nearest(self, value: Any) -> Any:
+        """Returns a value that it can have: this one, the nearest number, or the default."""
+        if value in self.values:
+            return value
+        if not self.ordered or not isinstance(value, int | float):
+            return self.default
+        return min(self.values, key=lambda one: abs(one - value))
 
 
 class Points:
     """All points of a search space.
 
     Args:
-        space: Every hyperparameter, each behind those that its conditions name.
+        space: All hyperparameters, each after those that its conditions name.
     """
 
     def __init__(self, space: keras_tuner.HyperParameters) -> None:
@@ -66,11 +75,26 @@ class Points:
         )
 
     def defaults(self) -> Values:
-        """The point that has every default."""
+        """Returns the point at which every setting has its default."""
         point: Values = {}
         for setting in self.settings:
             if setting.is_active(point):
                 point[setting.name] = setting.default
+        return point
+
+    def fitted(self, values: Mapping[str, Any]) -> Values:
+        """Returns the point of this space that is nearest to values of another space.
+
+        A setting keeps its value if this space has it. A number that this space lacks becomes the
+        nearest one, any other value the default.
+
+        Args:
+            values: Values by name, such as the winner's of an earlier search.
+        """
+        point: Values = {}
+        for setting in self.settings:
+            if setting.is_active(point):
+                point[setting.name] = setting.nearest(values.get(setting.name, setting.default))
         return point
 
     def sample(
@@ -79,12 +103,12 @@ class Points:
         near: Mapping[str, Any] | None = None,
         redrawn: Collection[str] = (),
     ) -> Values:
-        """A random point.
+        """Draws a random point.
 
         Args:
-            random: Decides what is drawn.
-            near: A point whose values are kept, where they apply.
-            redrawn: Names of settings whose values are drawn anew all the same.
+            random: The random number generator.
+            near: A point whose values are kept if they are possible.
+            redrawn: Names of the settings of `near` whose values are drawn again.
         """
         kept = {} if near is None else {n: v for n, v in near.items() if n not in redrawn}
         drawn = random.random(len(self.settings)).tolist()
@@ -101,7 +125,7 @@ class Points:
         return point
 
     def every(self, random: np.random.Generator) -> Iterator[Values]:
-        """Every point of the space once, in an order that `random` decides."""
+        """Yields every point of the space once, in random order."""
         yield from self._from(0, {}, random)
 
     def _from(self, place: int, point: Values, random: np.random.Generator) -> Iterator[Values]:

@@ -8,10 +8,10 @@ from autorec_core.search.oracles.base import RecordedOracle, answer
 
 
 class RandomOracle(RecordedOracle):
-    """Random points of the space."""
+    """Proposes random points of the space."""
 
     informed = False
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """The next trial's values."""
+        """Returns the values of the next trial."""
         return answer(self._new_point(self._random()))

@@ -1,4 +1,4 @@
-"""Staged search: known structures, then structures near the best, then its recipe."""
+"""Staged search: known structures first, then small changes of the best candidates."""
 
 from __future__ import annotations
 
@@ -20,28 +20,24 @@ KNOWN: tuple[tuple[str, ...], ...] = (
     ("MLPInteraction",),
     ("FMInteraction", "MLPInteraction"),
     ("CrossNetV2Interaction",),
-    ("PairwiseDotInteraction",),
-    ("SelfAttentionInteraction",),
 )
-"""Branches of ready models: the linear part alone, Wide & Deep (NeuMF for ratings), DeepFM, the
-cross network of DCN-V2, the dot products of DLRM, AutoInt."""
-_STRUCTURES = 12
-_TURNS = 3
+"""Branches of ready models: the linear part alone, Wide & Deep (NeuMF for ratings), DeepFM, and the
+cross network of DCN-V2."""
 _BEST = 3
+_FEWEST = 2  # trials that a Gaussian process learns from
 
 
 class StagedOracle(HalvingOracle):
-    """Changes the structure on the default recipe first, and then the recipe of what is best.
+    """Changes one thing of a good candidate at a time, by turns its structure and its recipe.
 
     A random candidate changes both at once, so a good structure with a bad learning rate looks like
-    a bad structure. Here each candidate differs from a good one in one thing:
+    a bad structure. Here the stages are:
 
     1. The default candidate, trained to its end.
-    2. Structures of ready models, with the default recipe (`KNOWN`).
-    3. Up to `_STRUCTURES` candidates: the best structure with one branch added, removed or
-       exchanged.
-    4. Then the recipe: one setting of one of the best candidates, which a Gaussian process chooses.
-       Every third candidate still changes the structure.
+    2. Candidates to try first, such as winners of earlier searches; structures of ready models, with the default recipe (`KNOWN`).
+    3. By turns: one setting of the recipe of one of the best candidates, which a Gaussian process
+       chooses; and the best structure with one branch added, removed or exchanged, or without one
+       of its optional parts.
 
     Candidates that only differ in the order of their branches are the same. When no change is left,
     candidates are random. Candidates are trained by successive halving, as in `HalvingOracle`.
@@ -58,16 +54,16 @@ class StagedOracle(HalvingOracle):
     def _next(self, trials: Sequence[Seen]) -> Values | None:
         random = self._random()
         number = len(trials)
-        if not number:
-            return self._new_point(random)
+        first = self._first_point()
+        if first is not None:
+            return first
         for types in KNOWN:
             known = self._moves.with_branches(types)
             if known is not None and not self._is_tried(known):
                 return known
         best = self._best(trials)
-        structure_first = number < _STRUCTURES or number % _TURNS == 0
-        stages = [self._structure, self._recipe]
-        for stage in stages if structure_first else reversed(stages):
+        stages = [self._recipe, self._structure]
+        for stage in reversed(stages) if number % 2 else stages:
             values = stage(trials, best, random)
             if values is not None:
                 return values
@@ -91,6 +87,8 @@ class StagedOracle(HalvingOracle):
         if not found:
             return None
         known = self._worth_knowing([trial for trial in trials if trial.status != "RUNNING"])
+        if len(known) < _FEWEST:
+            return found[random.integers(len(found))]
         running = [trial for trial in trials if trial.status == "RUNNING"]
         process = Surrogate.fitted(self._vectors(known), self._ranks(known))
         mean, deviation = process.expecting(self._vectors(running)).predict(self._encoding(found))

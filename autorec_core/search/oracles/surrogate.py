@@ -1,4 +1,4 @@
-"""A model of the score over the search space: a Gaussian process that says how sure it is."""
+"""A model of the score over the search space: a Gaussian process with its uncertainty."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import numpy as np
 
 from autorec_core.search.oracles.points import Setting
 
-_LENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # as a share of the mean squared distance between points
-_NOISES = (1e-3, 0.03, 0.1, 0.3)  # as a share of the scores' variance
+_LENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # as shares of the mean squared distance between points
+_NOISES = (1e-3, 0.03, 0.1, 0.3)  # as shares of the variance of the scores
 _LEAST = 1e-9
 
 
 class Encoding:
-    """Points of a space as vectors.
+    """Turns points of a space into vectors.
 
-    A category is one-hot, a number is coded by its rank, and a setting that is not active is zero,
-    which is as far from each of its values. The squared distance of two vectors counts, setting by
-    setting, how much they differ: 1 for two categories or for the ends of a range.
+    A category is one-hot, a number is encoded by its rank, and an inactive setting is zero, which
+    has the same distance from each of the values. The squared distance of two vectors is the sum of
+    the differences of all settings: 1 for two categories or for the two ends of a range.
 
     Args:
-        settings: The space.
+        settings: The settings of the space.
     """
 
     def __init__(self, settings: Sequence[Setting]) -> None:
@@ -33,7 +33,7 @@ class Encoding:
         self._codes = [_codes(setting) for setting in settings]
 
     def __call__(self, points: Iterable[Mapping[str, Any]]) -> np.ndarray:
-        """The vectors of some points, one a row."""
+        """Returns the vectors of points, one in each row."""
         points = list(points)
         columns = []
         for setting, codes in zip(self._settings, self._codes, strict=True):
@@ -46,10 +46,10 @@ class Encoding:
 
 
 def _codes(setting: Setting) -> np.ndarray:
-    """The vector of each value of a setting, and last that of its absence."""
+    """Returns the vectors of the values of a setting; the last one is for "inactive"."""
     number = len(setting.values)
     if setting.ordered and number > 1:
-        steps = np.tri(number, number - 1, -1) - 0.5  # one step more for each rank
+        steps = np.tri(number, number - 1, -1) - 0.5  # each rank has one more step
         codes = steps / np.sqrt(number - 1)
     else:
         codes = np.eye(number) * np.sqrt(0.5)
@@ -61,9 +61,9 @@ class Surrogate:
     """A Gaussian process with known points and scores; the scores have mean 0 and deviation 1.
 
     Args:
-        points: Vectors, one a row.
-        scores: The score of each.
-        length: The squared distance over which scores become unlike each other.
+        points: Vectors, one in each row.
+        scores: The score of each point.
+        length: The squared distance over which scores become independent of each other.
         noise: The variance of a score around its mean.
     """
 
@@ -74,7 +74,7 @@ class Surrogate:
 
     @classmethod
     def fitted(cls, points: np.ndarray, scores: np.ndarray) -> Surrogate:
-        """The process under which these scores are most likely."""
+        """Returns the process under which these scores are most likely."""
         typical = max(float(_distances(points, points).mean()), _LEAST)
         processes = [
             cls(points, scores, length * typical, noise)
@@ -89,7 +89,7 @@ class Surrogate:
         return float(-0.5 * self.scores @ weights - np.log(np.diag(factor)).sum())
 
     def predict(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The mean and the deviation of the score at other points."""
+        """Returns the mean and the standard deviation of the score at other points."""
         factor, weights = self._solved
         shared = self._kernel(points, self.points)
         explained = np.linalg.solve(factor, shared.T)
@@ -97,9 +97,10 @@ class Surrogate:
         return shared @ weights, np.sqrt(np.maximum(variance, _LEAST))
 
     def expecting(self, points: np.ndarray) -> Surrogate:
-        """This process as if more points had been tried, and were a deviation worse than expected.
+        """Returns the process as if more points had been tried, each with a bad result.
 
-        It is then surer of what lies near them, and thinks less of it.
+        The result is one standard deviation worse than expected. The process is then more certain
+        about the neighbourhood of these points and expects less of it.
         """
         if not len(points):
             return self
@@ -112,7 +113,7 @@ class Surrogate:
 
     @cached_property
     def _solved(self) -> tuple[np.ndarray, np.ndarray]:
-        """The Cholesky factor of the covariance, and the covariance's inverse times the scores."""
+        """The Cholesky factor of the covariance, and the inverse covariance times the scores."""
         covariance = self._kernel(self.points, self.points)
         factor = np.linalg.cholesky(covariance + self.noise * np.eye(len(self.points)))
         return factor, np.linalg.solve(factor.T, np.linalg.solve(factor, self.scores))

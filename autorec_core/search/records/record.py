@@ -1,4 +1,4 @@
-"""What a search knows of its trials, as listeners see it and as it lies on disk."""
+"""The record of a trial, as listeners get it and as it is stored on disk."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from autorec_core.training import Outcome, Schedule, Stopped
 Status = Literal["running", "completed", "failed"]
 
 Key = tuple[int, int | None]
-"""A trial's number, and the evaluation at which this part of it ends; None: it has one part."""
+"""The number of a trial, and the evaluation at which this part ends; None if it has one part."""
 
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One trial, after one of the parts that it is trained in.
+    """One trial after one part of its training.
 
-    Most algorithms train a trial in one go. Successive halving pauses it at a rung, and a promoted
-    trial goes on: that is the next part, with a record of its own. Each record says all that is
-    known of the trial by then.
+    Most algorithms train a trial without a pause. Successive halving pauses it at a rung. If it is
+    promoted, its training continues: this is the next part, with a record of its own. Each record
+    holds everything that is known about the trial at that time.
 
     Args:
-        number: Its place in the search, counted from 0.
-        hyperparameters: The searched values by path; those that are live in this candidate.
-        known: Results that the oracle had been told of when it proposed this part.
-        epochs: The most it may train.
-        question: Which of the oracle's proposals this part is, counted from 0; None where another
-            part has taken its place.
-        until: The evaluation at which this part ends at the latest; None for no such end.
-        status: Where it stands.
-        score: The objective of its best evaluation.
-        best_step: That evaluation, counted from 1.
-        metrics: All metrics at that evaluation.
-        curve: One row an evaluation: step, epoch, loss, learning_rate, seconds and the metrics.
-        schedule: How to train as long on other rows.
-        seconds: How long it has trained, in all its parts.
-        before: How long its earlier parts took.
-        spent: Epochs that it has trained, in all its parts.
-        reason: Why it failed.
-        passing: Whether it failed for want of something another time may have.
-        stopped: Why it stopped; None while it runs, and where it failed.
-        began: When this part started, in seconds of the search's runs.
+        number: The number of the trial, counted from 0.
+        hyperparameters: The searched values by path, only those that this candidate has.
+        known: How many results the oracle knew when it proposed this part.
+        epochs: The largest number of epochs.
+        question: The number of the proposal for this part, counted from 0; None if another part
+            has taken its place.
+        until: The evaluation at which this part ends at the latest; None for the end of training.
+        status: Running, completed or failed.
+        score: The objective at the best evaluation.
+        best_step: The number of the best evaluation, counted from 1.
+        metrics: All metrics at the best evaluation.
+        curve: One row for each evaluation: step, epoch, loss, learning_rate, seconds, metrics.
+        schedule: How to train equally long on other rows.
+        seconds: The training time of all parts.
+        before: The training time of the earlier parts, in seconds.
+        spent: How many epochs all parts have trained.
+        reason: Why the trial failed.
+        passing: Whether the trial failed for a reason that may pass, such as too little memory.
+        stopped: Why the training stopped; None while it runs or if it failed.
+        began: When this part started, in seconds since the search began, over all its runs.
     """
 
     number: int
@@ -69,16 +69,16 @@ class TrialRecord:
 
     @property
     def key(self) -> Key:
-        """What tells the parts of trials apart."""
+        """The key by which the parts of trials are told apart."""
         return self.number, self.until
 
     @property
     def over(self) -> float:
-        """When this part was over, in seconds of the search."""
+        """When this part ended, in seconds since the search began."""
         return self.began + self.seconds - self.before
 
     def ended(self, outcome: Outcome) -> TrialRecord:
-        """This trial with what became of it."""
+        """Returns the record with the outcome of the trial."""
         return replace(
             self,
             status="completed" if outcome.reason is None else "failed",
@@ -95,7 +95,7 @@ class TrialRecord:
         )
 
     def running(self) -> TrialRecord:
-        """This trial as it was before it ended."""
+        """Returns the record as it was before the trial ended."""
         return TrialRecord(
             self.number,
             self.hyperparameters,
@@ -109,16 +109,16 @@ class TrialRecord:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON-serialisable data."""
+        """Returns the record as JSON-serialisable data."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> TrialRecord:
-        """The record that `to_json` described.
+        """Makes a record from what `to_json` returned.
 
         Raises:
-            TypeError: It is not a record.
-            ValueError: A value in it cannot be.
+            TypeError: The content is not a record.
+            ValueError: A value is not possible.
         """
         schedule = content["schedule"]
         record = cls(
@@ -138,27 +138,27 @@ class TrialRecord:
         whole = (self.number, self.known, self.epochs, self.best_step, question, until)
         if not all(isinstance(value, int) for value in whole):
             raise TypeError(
-                "its number, `known`, `epochs`, `best_step`, `question` and `until` are whole "
+                "its number, `known`, `epochs`, `best_step`, `question` and `until` must be whole "
                 "numbers"
             )
         if not (0 <= self.known <= question and 0 <= self.number <= question):
-            raise ValueError("its number and `known` lie between 0 and `question`")
+            raise ValueError("its number and `known` must be between 0 and `question`")
         if self.epochs < 1 or until < 1:
-            raise ValueError("`epochs` and `until` lie above 0")
+            raise ValueError("`epochs` and `until` must be above 0")
         if self.status not in get_args(Status) or not isinstance(self.hyperparameters, dict):
-            raise ValueError(f"its status is one of {', '.join(get_args(Status))}")
+            raise ValueError(f"its status must be one of {', '.join(get_args(Status))}")
         if (self.status == "completed") != (self.score is not None):
-            raise ValueError("a trial has a score when it has completed, and only then")
+            raise ValueError("only a completed trial has a score")
         if self.score is not None and not math.isfinite(self.score):
             raise ValueError("its score is not finite")
         if self.status == "completed" and (self.schedule is None or not self.curve):
-            raise ValueError("a completed trial has a schedule and a curve")
+            raise ValueError("a completed trial must have a schedule and a curve")
         if (self.status == "completed") != (self.stopped in get_args(Stopped)):
-            raise ValueError("a completed trial has a reason why it stopped, and only such a one")
+            raise ValueError("only a completed trial has a reason why it stopped")
 
 
 def ranked(records: Iterable[TrialRecord], metric: Metric) -> list[TrialRecord]:
-    """Completed trials, best first, the earlier of equals first; then the others by number."""
+    """Returns the completed trials, best first, then the others. Equal scores: by number."""
     completed = [record for record in records if record.status == "completed"]
     others = [record for record in records if record.status != "completed"]
     sign = 1 if metric.direction == "min" else -1

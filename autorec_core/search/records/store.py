@@ -1,7 +1,7 @@
-"""Where a search keeps what it has found: whole files, in a folder named by all that decides them.
+"""The folder of a search, named by a hash of everything that decides its result.
 
-A trial's record is written when it starts and when it ends. A search that was killed finds the
-records again, and only the trials without an end are run anew.
+The record of a trial is written when it starts and when it ends. A search that was killed reads the
+records again and runs only the trials that have not ended.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from autorec_core.training import Rows
 
 MARK = "autorec-search.json"
 CHECKPOINT_BYTES = 8 * 2**30
-"""What the checkpoints of paused trials may take on disk, all together."""
+"""How many bytes the checkpoints of all paused trials may take on disk together."""
 _KEY_LENGTH = 12
 _CODE = (
     "block.py",
@@ -46,12 +46,12 @@ _log = logging.getLogger(__name__)
 
 
 class Store:
-    """One search's folder.
+    """The folder of one search.
 
     Args:
-        root: The folder that holds the folders of searches.
-        decides: Everything that decides the search's result, as JSON-serialisable data.
-        metric: The objective's metric.
+        root: The folder that contains the folders of searches.
+        decides: Everything that decides the result of the search, as JSON-serialisable data.
+        metric: The metric of the objective.
     """
 
     def __init__(self, root: Path, decides: Mapping[str, Any], metric: Metric) -> None:
@@ -61,21 +61,22 @@ class Store:
         self.folder = Path(root) / hashlib.sha256(text.encode()).hexdigest()[:_KEY_LENGTH]
 
     def open(self, *, overwrite: bool = False) -> dict[Key, TrialRecord]:
-        """Makes the folder, or finds what an earlier run of the same search has left.
+        """Makes the folder, or reads what an earlier run of the same search has left.
 
         Args:
-            overwrite: Whether to forget the earlier run.
+            overwrite: Whether to delete the earlier run.
 
         Returns:
-            The trials' records, each under its key.
+            The records of the trials, by their key.
 
         Raises:
-            SearchError: A folder of this name exists that is no search's, or cannot be written.
+            SearchError: A folder with this name exists but was not made by a search.
         """
         mark = self.folder / MARK
         if self.folder.exists() and any(self.folder.iterdir()) and not mark.exists():
             raise SearchError(
-                f"{self.folder} holds files but no {MARK}, so no search has made it: move it away."
+                f"{self.folder} contains files but no {MARK}, so it is not the folder of a search. "
+                "Move it away."
             )
         if overwrite and mark.exists():
             shutil.rmtree(self.folder)
@@ -89,17 +90,17 @@ class Store:
         return records
 
     def write(self, record: TrialRecord) -> None:
-        """Keeps a trial's record."""
+        """Writes the record of a trial."""
         write_json(self._trial_path(record), record.to_json())
 
     def forget(self, record: TrialRecord, reason: str) -> None:
-        """Sets a trial's record aside, with a warning that says why."""
+        """Moves the record of a trial out of the way, with a warning that says why."""
         self._set_aside(self._trial_path(record), reason)
 
     def write_model(
         self, record: TrialRecord, model: bytes, predicted: np.ndarray | None = None
     ) -> None:
-        """Keeps a trial's model; before its record, so that a record never lacks it.
+        """Writes the model of a trial. Call it before `write`: a record needs its model.
 
         Args:
             record: The trial.
@@ -113,7 +114,7 @@ class Store:
             path.write_bytes(model)
 
     def drop_models(self, keep: Collection[TrialRecord]) -> None:
-        """Removes the models of all trials but some."""
+        """Removes all models except those of the given trials."""
         kept = [self.model_path(record) for record in keep]
         for path in self.folder.glob("model-*.keras"):
             if path not in kept:
@@ -132,27 +133,28 @@ class Store:
         return found
 
     def model_path(self, record: TrialRecord) -> Path:
-        """Where the model of a trial lies while it is the best."""
+        """Returns the file of the model of a trial; it exists while the trial is the best."""
         return self.folder / f"model-{_name(record)}.keras"
 
     def has_model(self, record: TrialRecord) -> bool:
-        """Whether the model of a trial is there and undamaged."""
+        """Returns whether the model of a trial exists and is undamaged."""
         return _is_undamaged(self.model_path(record))
 
     def write_checkpoint(self, record: TrialRecord, checkpoint: bytes) -> None:
-        """Keeps a paused trial's checkpoint; before its record, as a model."""
+        """Writes the checkpoint of a paused trial. Call it before `write`, as for a model."""
         with whole_file(self._checkpoint_path(record)) as path:
             path.write_bytes(checkpoint)
 
     def read_checkpoint(self, record: TrialRecord) -> bytes | None:
-        """A paused trial's checkpoint; None if it is lost or damaged."""
+        """Returns the checkpoint of a paused trial; None if it is lost or damaged."""
         path = self._checkpoint_path(record)
         return path.read_bytes() if _is_undamaged(path) else None
 
     def drop_checkpoints(self, keep: Iterable[TrialRecord]) -> None:
-        """Removes checkpoints but those of some trials, first come first kept while there is room.
+        """Removes all checkpoints except those of the given trials, as far as there is room.
 
-        A trial whose checkpoint was dropped is trained from the begin if it is promoted.
+        The first trials keep theirs. A trial without a checkpoint is trained from the start if it
+        is promoted.
         """
         room = CHECKPOINT_BYTES
         kept = set()
@@ -168,11 +170,11 @@ class Store:
 
     @property
     def data(self) -> Path:
-        """Where rows lie for worker processes while the search runs."""
+        """The folder from which worker processes read the rows while the search runs."""
         return self.folder / "data"
 
     def drop_data(self) -> None:
-        """Removes the workers' rows."""
+        """Removes the rows that were stored for the workers."""
         shutil.rmtree(self.data, ignore_errors=True)
 
     def write_tables(self, records: Iterable[TrialRecord]) -> None:
@@ -183,9 +185,9 @@ class Store:
         try:
             record = TrialRecord.from_json(json.loads(path.read_text(encoding="utf-8")))
             if path != self._trial_path(record):
-                raise ValueError("its number is not its name")
+                raise ValueError("its file has the name of another trial")
         except (OSError, UnicodeDecodeError, ValueError, TypeError, KeyError, AttributeError) as e:
-            self._set_aside(path, f"it is not a trial's record ({e})")
+            self._set_aside(path, f"it is not the record of a trial ({e})")
             return None
         return record
 
@@ -205,13 +207,13 @@ class Store:
 
 
 def _name(record: TrialRecord) -> str:
-    """What the files of a trial, or of a part of it, are called."""
+    """Returns the name of the files of a trial or of a part of it."""
     end = "" if record.until is None else f"-{record.until:05d}"
     return f"{record.number:04d}{end}"
 
 
 def _is_undamaged(path: Path) -> bool:
-    """Whether a ZIP file is there and whole."""
+    """Returns whether a ZIP file exists and is undamaged."""
     try:
         with zipfile.ZipFile(path) as content:
             return content.testzip() is None
@@ -220,7 +222,7 @@ def _is_undamaged(path: Path) -> bool:
 
 
 def data_hash(*splits: Rows) -> str:
-    """A hash of the content, types and names of all arrays."""
+    """Returns a hash of the content, types and names of all arrays."""
     digest = hashlib.blake2b(digest_size=16)
     for rows in splits:
         for name in sorted(rows.inputs):
@@ -236,7 +238,7 @@ def _add(digest: Any, name: str, array: np.ndarray) -> None:
 
 
 def code_hash() -> str:
-    """A hash of the code that trains and searches: new code never takes over old results."""
+    """Returns a hash of the code that trains and searches. New code never uses old results."""
     package = Path(autorec_core.__file__).parent
     digest = hashlib.blake2b(digest_size=16)
     for part in _CODE:

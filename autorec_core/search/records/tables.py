@@ -1,4 +1,4 @@
-"""A search's trials and learning curves as CSV, for people and plots."""
+"""The trials of a search and their learning curves as CSV, for people and plots."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ LEADERBOARD, CURVES = "leaderboard.csv", "curves.csv"
 
 
 def write_tables(folder: Path, trials: Iterable[TrialRecord], metric: Metric) -> tuple[Path, Path]:
-    """Writes `leaderboard.csv` and `curves.csv` into a folder; gives their paths.
+    """Writes `leaderboard.csv` and `curves.csv` into a folder, and returns their paths.
 
     Args:
-        folder: Where to.
-        trials: The search's trials.
-        metric: The objective's metric.
+        folder: The folder.
+        trials: The trials of the search.
+        metric: The metric of the objective.
     """
     trials = list(trials)
     write_text(folder / LEADERBOARD, _leaderboard(trials, metric))
@@ -31,7 +31,7 @@ def write_tables(folder: Path, trials: Iterable[TrialRecord], metric: Metric) ->
 
 
 def _leaderboard(trials: Iterable[TrialRecord], metric: Metric) -> str:
-    """One row a trial, best first; the hyperparameters as JSON."""
+    """Returns one row for each trial, best first, with the hyperparameters as JSON."""
     header = [
         "rank",
         "trial",
@@ -62,7 +62,7 @@ def _leaderboard(trials: Iterable[TrialRecord], metric: Metric) -> str:
 
 
 def _curves(trials: Iterable[TrialRecord], metric: Metric) -> str:
-    """One row an evaluation; `objective` is what counts."""
+    """Returns one row for each evaluation; the column `objective` is what the search optimises."""
     rows = (
         [
             trial.number,

@@ -1,4 +1,4 @@
-"""Where trials run: in this process, in local worker processes, on a cluster, on any executor."""
+"""Where trials run: this process, local worker processes, a Dask cluster, or any executor."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ _log = logging.getLogger(__name__)
 
 
 class Workers(Protocol):
-    """What a search needs of the place where its trials run."""
+    """What a search needs from the place where its trials run."""
 
     size: int
     deaths: tuple[type[BaseException], ...]
-    """What a trial's future holds when the trial's worker has died of it."""
+    """The exceptions that the future of a trial raises if its worker died."""
 
     def share(self, rows: Rows, folder: Path) -> Any:
-        """Brings rows to the workers, once; gives what a task is to carry in their place."""
+        """Sends rows to the workers once. Returns what a task contains in place of the rows."""
 
     def submit(self, task: Task) -> Future[Outcome]:
-        """Runs a trial; called only while fewer than `size` are running."""
+        """Starts a trial. It is only called while fewer than `size` trials run."""
 
     def rows(self) -> Iterator[tuple[int, Row]]:
-        """Rows of running trials' curves that have come in, each with its trial's number."""
+        """Yields the new rows of the learning curves of running trials, with the trial number."""
 
     def close(self, *, kill: bool) -> None:
-        """Ends the workers, in the middle of their trials if `kill`."""
+        """Stops the workers; with `kill` in the middle of their trials."""
 
 
 class InlineWorkers:
     """Runs trials one by one in this process, for debugging and for small data.
 
     Args:
-        report: Called with a trial's number and each row of its curve.
+        report: Called with the number of a trial and each row of its learning curve.
     """
 
     size = 1
@@ -51,31 +51,31 @@ class InlineWorkers:
         self._models = CompiledModels()
 
     def share(self, rows: Rows, folder: Path) -> Rows:
-        """The rows themselves."""
+        """Returns the rows themselves."""
         return rows
 
     def submit(self, task: Task) -> Future[Outcome]:
-        """Runs the trial before it returns; a bug in it is raised here."""
+        """Runs the trial before it returns. An error caused by a bug is raised here."""
         future: Future[Outcome] = Future()
         outcome = run_trial(task, lambda row: self._report(task.number, row), self._models)
         future.set_result(outcome)
         return future
 
     def rows(self) -> Iterator[tuple[int, Row]]:
-        """None: they have been reported already."""
+        """Yields nothing: the rows have already been reported."""
         return iter(())
 
     def close(self, *, kill: bool) -> None:
-        """Nothing to end."""
+        """Does nothing: there is no worker to stop."""
 
 
 class ExecutorWorkers:
-    """Runs trials on an executor that somebody else has made, a cluster's for instance.
+    """Runs trials on an executor of the caller, for example that of a cluster.
 
     Args:
         executor: Any `concurrent.futures.Executor` whose workers can import this package and read
-            the search's folder.
-        size: Trials at a time.
+            the folder of the search.
+        size: How many trials run at the same time.
     """
 
     deaths: tuple[type[BaseException], ...] = (BrokenExecutor,)
@@ -93,11 +93,11 @@ class ExecutorWorkers:
         return self._executor.submit(run_trial, task)
 
     def rows(self) -> Iterator[tuple[int, Row]]:
-        """None: a curve comes with its trial's outcome."""
+        """Yields nothing: the learning curve comes with the outcome of the trial."""
         return iter(())
 
     def close(self, *, kill: bool) -> None:
-        """Nothing: whoever made the executor ends it."""
+        """Does nothing: the caller stops the executor."""
 
 
 def make_workers(
@@ -109,15 +109,17 @@ def make_workers(
     modules: Sequence[str],
     report: Callable[[int, Row], None],
 ) -> Workers:
-    """The workers that a search's settings ask for.
+    """Makes the workers for the settings of a search.
 
     Args:
-        size: Trials at a time; 0 for this process, None for one a processor or cluster worker.
-        most: Trials that there will be at most.
-        executor: Where trials run, if somebody else says so.
-        address: The address of a Dask scheduler, if trials run on its cluster.
-        modules: The modules beyond this package that define blocks.
-        report: Called with a trial's number and each row of its curve by workers in this process.
+        size: How many trials run at the same time; 0 to run them in this process, None for one for
+            each processor or cluster worker.
+        most: The largest number of trials.
+        executor: Runs the trials, if the caller has one.
+        address: The address of a Dask scheduler, if the trials run on its cluster.
+        modules: The modules outside this package that define blocks.
+        report: Called by workers in this process with the number of a trial and each row of its
+            learning curve.
 
     Raises:
         UnreachableError: No Dask cluster answers at `address`.
@@ -128,8 +130,8 @@ def make_workers(
         return InlineWorkers(report)
     if "__main__" in modules:
         _log.warning(
-            "A block is defined in the program itself, so worker processes cannot import "
-            "it: trials run in this process. Put the block into a module of its own."
+            "A block is defined in the main program, so worker processes cannot import it. "
+            "Trials run in this process. Put the block into a module of its own."
         )
         return InlineWorkers(report)
     if address is not None:
@@ -142,5 +144,5 @@ def make_workers(
 
 
 def processors() -> int:
-    """How many processors this process may use."""
+    """Returns how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

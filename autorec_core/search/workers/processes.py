@@ -1,4 +1,4 @@
-"""Worker processes on this machine."""
+"""Runs trials in worker processes on this machine."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ _MODELS_A_PROCESS = 20  # a process grows by 10 MB for each model, so it is repl
 class ProcessWorkers:
     """Runs trials in processes of this machine, each with one thread.
 
-    One thread, because sums over several threads round differently: a score must not depend on how
-    many processors or workers there are. Two such processes also train more than one with two.
+    Sums over several threads are rounded differently. With one thread a score does not depend on
+    the number of processors or workers. Two such processes are also faster than one process with
+    two threads.
 
-    Each process is a pool of its own, so that when one dies, of what it had grown into perhaps, it
-    is known which trial it took along, and the others go on.
+    Each process is a pool of its own. If a process dies, for example because it used too much
+    memory, it is clear which trial it was running, and the other processes continue.
 
     Args:
         size: Number of processes.
@@ -55,18 +56,18 @@ class ProcessWorkers:
         return slot.submit(task)
 
     def rows(self) -> Iterator[tuple[int, Row]]:
-        """Rows that the processes have sent."""
+        """Yields the rows that the processes have sent."""
         for slot in self._slots:
             yield from slot.rows()
 
     def close(self, *, kill: bool) -> None:
-        """Ends the processes."""
+        """Stops the processes."""
         for slot in self._slots:
             slot.close(kill=kill)
 
 
 class _Slot:
-    """One worker process, renewed when it has died or has built enough models."""
+    """One worker process; a new one replaces it when it has died or has built enough models."""
 
     def __init__(self) -> None:
         self._running: Future[Outcome] | None = None
@@ -113,20 +114,20 @@ class _Slot:
             initargs=(self._writer,),
         )
         with _without_main_module():
-            self._pool.submit(make_ready)  # while the search prepares
+            self._pool.submit(make_ready)  # while the search still prepares its first trial
 
     def _has_died(self) -> bool:
         return isinstance(self._error(), BrokenProcessPool)
 
     def _has_built(self) -> bool:
-        """Whether its last trial has built a model."""
+        """Returns whether the last trial of the process has built a model."""
         running = self._running
         if running is None or running.cancelled() or self._error() is not None:
             return False
         return not running.result().reused
 
     def _error(self) -> BaseException | None:
-        """What its last trial has ended in, if not in an outcome."""
+        """Returns the exception of the last trial of the process, if there was one."""
         running = self._running
         if running is None or running.cancelled() or not running.done():
             return None
@@ -138,14 +139,14 @@ _models = CompiledModels()
 
 
 def _start_worker(progress: Any) -> None:
-    """Lets a new process end with its parent and send it rows."""
+    """Makes a new process end with its parent, and send rows to it."""
     global _progress
     _progress = progress
     end_with_parent()
 
 
 def end_with_parent() -> None:
-    """Has this process end as soon as the one that has started it has."""
+    """Makes this process end as soon as its parent process has ended."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
@@ -155,7 +156,7 @@ _ready = threading.Lock()
 
 
 def make_ready() -> None:
-    """Imports what a trial needs in a worker process and keeps TensorFlow to one thread there."""
+    """Imports what a trial needs in a worker process, and limits TensorFlow to one thread."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     with _ready:
         from autorec_core.registration import register_layers
@@ -163,14 +164,14 @@ def make_ready() -> None:
         register_layers()
         import tensorflow as tf
 
-        # Where TensorFlow is at work already (workers that share a process), it stays as it is.
+        # If TensorFlow already runs (workers in the same process), its threads cannot be changed.
         with suppress(RuntimeError):
             tf.config.threading.set_intra_op_parallelism_threads(1)
             tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def _end_with(sentinel: int) -> None:
-    """Ends this process when its parent has ended, however it did."""
+    """Ends this process when its parent process has ended, for any reason."""
     multiprocessing.connection.wait([sentinel])
     os._exit(1)
 
@@ -189,7 +190,7 @@ def _run_reporting(task: Task) -> Outcome:
 def _without_main_module() -> Iterator[None]:
     """Keeps new processes from importing the program that searches.
 
-    They need nothing of it, and a program without the `__main__` guard would search again in each.
+    They do not need it, and a program without a `__main__` guard would search again in each one.
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")

@@ -41,6 +41,19 @@ def init_dataset(
         list[str] | None,
         typer.Option(help="A column that the model does not use. Repeat the option for more."),
     ] = None,
+    users: Annotated[
+        Path | None, typer.Option(help="A file with facts about users: a side table.")
+    ] = None,
+    items: Annotated[
+        Path | None, typer.Option(help="A file with facts about items: a side table.")
+    ] = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=FILE",
+            help="A side table for the values of another column. Repeat the option for more.",
+        ),
+    ] = None,
     header: Annotated[
         bool | None,
         typer.Option(
@@ -65,7 +78,13 @@ def init_dataset(
         ignored=ignore or (),
         header=header,
     )
-    propose_entry(file, name, label, write=write, chosen=chosen)
+    tables = {role: path for role, path in (("user", users), ("item", items)) if path is not None}
+    for text in table or ():
+        column, mark, path = text.rpartition("=")
+        if not (column and mark and path):
+            raise typer.BadParameter(f"{text!r} is not COLUMN=FILE.", param_hint="--table")
+        tables[column] = Path(path)
+    propose_entry(file, name, label, write=write, chosen=chosen, tables=tables)
 
 
 @app.command()

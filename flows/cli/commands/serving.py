@@ -1,4 +1,4 @@
-"""The commands that use the live model: `score`, `recommend`, `serve`."""
+"""The commands that use the live model: `score`, `recommend`, `serve`, `feedback`, `watch`."""
 
 from __future__ import annotations
 
@@ -82,3 +82,28 @@ def serve(
     from flows.serving.server import serve as serve_champion
 
     serve_champion(dataset, host=host, port=port)
+
+
+@app.command()
+def feedback(
+    dataset: Dataset,
+    file: Annotated[Path, typer.Argument(help="Rows with the columns of the model and the label.")],
+) -> None:
+    """Compare labels that came later with the live model's scores; prints the live loss."""
+    from flows.serving.feedback_files import take_file
+
+    take_file(dataset, file, say=typer.echo)
+
+
+@app.command()
+def watch(dataset: Dataset) -> None:
+    """Compare what the live model scores with its training; writes a page."""
+    from flows.config import Params
+    from flows.report.watch_page import watch as examine
+    from flows.workspace import Places
+
+    params, places = Params.load(), Places(dataset)
+    params.dataset(dataset)
+    examined = examine(params, places)
+    typer.echo(examined.reason or f"Version {examined.version}: nothing differs from training.")
+    typer.echo(f"Page: {places.watch_page}")

@@ -98,6 +98,33 @@ def test_errors_on_a_cluster_are_the_same_as_in_threads(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_cluster_that_loses_its_workers_or_its_scheduler_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr("autorec_core.cluster.WORKER_SECONDS", 1)
+    monkeypatch.setattr("autorec_core.cluster.ANSWER_SECONDS", 1)
+
+    def sums(compute, after):
+        found = compute.map(sum, ([[number] * 10] for number in range(50)))
+        assert next(found) == 0
+        after()
+        return list(found)
+
+    for lost in ("workers", "scheduler"):
+        with LocalCluster(
+            n_workers=1,
+            threads_per_worker=1,
+            processes=False,
+            protocol="tcp",
+            host="127.0.0.1",
+            dashboard_address=None,
+        ) as cluster:
+            ends = (lambda: cluster.scale(0)) if lost == "workers" else cluster.close
+            with (
+                compute_at(cluster.scheduler_address) as compute,
+                pytest.raises(UnreachableError, match="has lost its scheduler or all of its"),
+            ):
+                sums(compute, ends)
+
+
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
     monkeypatch.setattr("autorec_core.cluster.ANSWER_SECONDS", 0.5)
     with (

@@ -261,3 +261,20 @@ class TestLinear:
         numbers = np.array([[1, 2], [0, -1]], "float32")
         found = model_of(ar.LinearMapper(start=0.5), numbers)([numbers])
         np.testing.assert_array_equal(found, [[1.5], [-0.5]])
+
+
+class TestDayBias:
+    def test_it_is_the_bias_of_the_users_day_and_nothing_on_other_days(self):
+        block = ar.DayBiasMapper(feat_column_id=1, id_num=3, l2=0.0)
+        model = draw_weights(model_of(block, IDS))
+        (biases,) = model.get_weights()
+        by_hand = [0.0 if day == 0 else biases[day, 0] for day in IDS[:, 1]]
+        np.testing.assert_allclose(np.asarray(model([IDS]))[:, 0], by_hand, rtol=1e-6)
+        assert abs(biases[0, 0]) > 0
+
+    def test_the_l2_of_all_days_is_equal(self):
+        block = ar.DayBiasMapper(feat_column_id=1, id_num=3, l2=3.0)
+        model = adapted(model_of(block, IDS), IDS)
+        next(w for w in model.weights if "embedding" in w.path).assign([[0], [2], [1]])
+        model([IDS])
+        assert float(sum(model.losses)) == pytest.approx(3 * (2**2 + 1**2) / 4)

@@ -10,10 +10,11 @@ import pytest
 from entries import ratings_entry
 
 from autorec_core import zoo
-from autorec_core.config import MultiValued, PreprocessParams, SplitParams
+from autorec_core.config import PreprocessParams, SplitParams
 from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.data.preparing.prepare import prepare
 from autorec_core.errors import DataError
+from autorec_core.raw_config import MultiValued
 from autorec_core.recommending.catalogue import Catalogue
 from autorec_core.recommending.columns import own_columns
 from autorec_core.recommending.interactions import Excluded
@@ -116,12 +117,12 @@ def test_columns_of_the_candidates_come_before_those_of_the_data(ranker, scorer)
 
 def test_columns_that_nobody_gives_are_named(ranker):
     users = ranker.users(pa.table({"user": ["5"]}))
-    with pytest.raises(DataError, match="The model also reads hour, which the data do not have"):
+    with pytest.raises(DataError, match="The model also reads hour, whose values differ"):
         ranker.rank(users, ranker.candidates(), Excluded.nothing(1), 1)
 
     both = ranker.users(pa.table({"user": ["5"], "hour": ["1"]}))
     candidates = ranker.candidates(pa.table({"item": ["3"], "hour": ["1"]}))
-    with pytest.raises(DataError, match="Both the users and the candidates have the columns hour"):
+    with pytest.raises(DataError, match="The users and the candidates both have the columns hour"):
         ranker.rank(both, candidates, Excluded.nothing(1), 1)
 
 

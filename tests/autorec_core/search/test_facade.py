@@ -52,10 +52,10 @@ def test_arrays_may_come_by_input_name_and_labels_as_a_column(tmp_path):
     ("params", "message"),
     [
         ({"max_trails": 3}, r"Unknown key 'max_trails'.*max_trials"),
-        ({"max_trials": 0}, r"`max_trials` is a whole number of at least 1. Received: 0"),
-        ({"workers": -1}, r"`workers` is a whole number of at least 0"),
-        ({"seconds": 0}, r"`seconds` is a number above 0"),
-        ({"seed": "x"}, r"`seed` is a whole number"),
+        ({"max_trials": 0}, r"`max_trials` must be a whole number of at least 1. Received: 0"),
+        ({"workers": -1}, r"`workers` must be a whole number of at least 0"),
+        ({"seconds": 0}, r"`seconds` must be above 0"),
+        ({"seed": "x"}, r"`seed` must be a whole number"),
     ],
 )
 def test_wrong_tuner_params_are_named(params, message):

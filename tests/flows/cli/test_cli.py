@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,12 @@ def test_help_names_every_command_and_imports_nothing_heavy(tmp_path):
     )
     for command in (*names, "promote", "rollback", "reproduce", "export", "serve"):
         assert f" {command} " in answer.stdout
+
+
+def test_the_version_is_that_of_the_installed_package(tmp_path):
+    done = autorec("--version", cwd=tmp_path)
+
+    assert (done.stdout, done.returncode) == (f"autorec {metadata.version('autorec')}\n", 0)
 
 
 @pytest.fixture

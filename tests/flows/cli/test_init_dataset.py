@@ -92,3 +92,53 @@ def test_the_options_name_columns_and_the_command_to_add_it_repeats_them(folder)
     command = shlex.split(shown.output.splitlines()[-1].split("with: ")[1])
     assert CliRunner().invoke(app, command[1:]).exit_code == 0
     assert Params.load(folder / "params.yaml").dataset("my-ids").positive == ["buy"]
+
+
+USERS = "user,town,age,rating\n" + "".join(
+    f"{n},{'EGD'[n % 3]},{20 + 7 * n % 31},1\n" for n in range(60)
+)
+KINDS = ("red|blue", "blue", "green|red|blue", "red|green", "red", "green")
+ITEMS = "id,title,kinds,user\n" + "".join(f"{n},Thing {n},{KINDS[n % 6]},4\n" for n in range(60))
+
+
+def test_side_tables_are_proposed_with_their_keys_titles_and_roles(folder):
+    (folder / "Users.csv").write_text(USERS, encoding="utf-8")
+    (folder / "items.csv").write_text(ITEMS, encoding="utf-8")
+    tables = {"user": Path("Users.csv"), "item": Path("items.csv")}
+    init_dataset(Path("My Table.csv"), "mine", None, write=True, tables=tables)
+    entry = Params.load(folder / "params.yaml").dataset("mine")
+
+    users, items = entry.tables["users"], entry.tables["items"]
+    assert (users.joins, users.key, users.categorical, users.numeric) == (
+        "user",
+        "user",
+        ["town"],
+        ["age"],
+    )
+    assert users.ignored == ["rating"]  # a side table must not have the label
+    assert (items.joins, items.key, items.title) == ("item", "id", "title")
+    assert items.multi_valued["kinds"].separator == "|"
+    assert items.ignored == ["user"]
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (["--table", "shop=Users.csv"], "cannot be joined to shop, which is not a categorical"),
+        (["--users", "My Table.csv"], "user cannot be the key of a side table; every row needs"),
+        (["--users", "none.csv"], "none.csv cannot be read: no such file"),
+        (["--table", "Users.csv"], "is not COLUMN=FILE"),
+    ],
+)
+def test_a_side_table_that_cannot_be_joined_is_one_sentence(folder, option, said):
+    (folder / "Users.csv").write_text(USERS, encoding="utf-8")
+    result = CliRunner().invoke(app, ["init-dataset", "My Table.csv", *option])
+    shown = " ".join((result.output + str(result.exception or "")).split())
+    assert said in shown
+    assert result.exit_code != 0
+
+
+def test_the_shown_command_names_the_side_tables(folder, capsys):
+    (folder / "Users.csv").write_text(USERS, encoding="utf-8")
+    init_dataset(Path("My Table.csv"), None, None, write=False, tables={"user": Path("Users.csv")})
+    assert "--users Users.csv --write" in capsys.readouterr().out

@@ -121,10 +121,10 @@ def test_the_first_chunk_and_those_that_fail_have_a_page(gate, tmp_path):
 def test_a_column_of_another_type_is_counted_with_all_its_rows(gate, monkeypatch):
     whole = checks._counted
 
-    def count_as_text(entry, columns, edges, rows):
+    def count_as_text(entry, tables, columns, edges, rows):
         place = rows.table.column_names.index("age")
         text = rows.table.set_column(place, "age", rows.table["age"].cast(pa.string()))
-        return whole(entry, columns, edges, RawRows(text, rows.numbers))
+        return whole(entry, tables, columns, edges, RawRows(text, rows.numbers))
 
     monkeypatch.setattr(checks, "_counted", count_as_text)
 

@@ -133,6 +133,7 @@ def rating_run() -> Run:
             split("test", 10, {"1": 2, "5": 8}),
         ),
         bad_rows=0,
+        raw_columns=("user_id", "item_id"),
         expectations=(
             Expectation("raw rows", "table columns to match set", "", "", "error", True, 100, 0),
             Expectation("train", "values to be between", "user_id", "min 0", "error", True, 80, 0),

@@ -25,6 +25,7 @@ def part(rows, unknown):
 PROFILE = {
     "split": {"strategy": "stratified", "ratios": [0.8, 0.1, 0.1], "seed": 3},
     "bad_rows": 2,
+    "tables": {"users": 40},
     "splits": {"train": part(800, 0.0), "valid": part(100, 0.125), "test": part(100, 0.5)},
 }
 
@@ -32,6 +33,7 @@ PROFILE = {
 def test_the_page_shows_figures_and_plots_and_needs_nothing_from_elsewhere(tmp_path):
     write_profile_page("mine", PROFILE, tmp_path / "index.html")
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "The side table users has 40 rows." in text
 
     assert text.count("<svg") == 3
     assert "<td>800</td>" in text

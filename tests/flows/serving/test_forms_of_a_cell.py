@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from fastapi.testclient import TestClient
+from serve_settings import serve_settings
 
 from autorec_core.data import canonical
 from autorec_core.data.encoding.preprocessor import Preprocessor
@@ -22,7 +23,7 @@ from autorec_core.data.preparing.identity import row_hashes
 from autorec_core.data.reading.raw import read_raw
 from autorec_core.errors import DataError
 from autorec_core.scorer import Scorer
-from flows.config import Params, ServeParams
+from flows.config import Params
 from flows.registry.versions import Version
 from flows.serving import score_files
 from flows.serving.app import make_app
@@ -227,9 +228,7 @@ def test_arrow_times_of_each_unit_have_the_ids(scorer, id_of, unit):
 
 @pytest.fixture
 def served(scorer):
-    settings = ServeParams(
-        host="127.0.0.1", port=0, max_rows=1000, max_body_bytes=100_000, refresh_seconds=60
-    )
+    settings = serve_settings(max_rows=1000, max_body_bytes=100_000, refresh_seconds=60)
     version = Version("small", 1, ("champion",), {}, 0)
     champion = Champion(lambda: version, lambda _: scorer, 60)
     with TestClient(make_app(champion, settings, Measures(), Recommendations("small"))) as client:

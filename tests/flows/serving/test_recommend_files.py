@@ -112,9 +112,9 @@ def test_an_earlier_model_recommends_on_its_own_code(recommend, live, earlier):
         ({"users": {"name": ["u1"]}}, "users.csv: The column user_id is missing"),
         ({"users": {"user_id": ["u1", "u2", "u1"]}}, "more than once: 'u1'"),
         ({"users": {"user_id": ["u1", None, "u2"]}}, "users.csv: Row 2 has no user_id"),
-        ({"top": 0}, "allowed are 1 to 25"),
-        ({"top": 26}, "26 items a user are not possible"),
-        ({"candidates": {"item_id": ["1", "x"]}}, "1 of 2 candidates are not items .*: 'x'"),
+        ({"top": 0}, "Allowed are 1 to 25"),
+        ({"top": 26}, "26 items for each user are not possible"),
+        ({"candidates": {"item_id": ["1", "x"]}}, "not trained on 1 of the 2 candidates: 'x'"),
         ({"candidates": {"item_id": ["1"]}, "exclude": {"item_id": [1]}}, "Nothing is left"),
         (
             {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from fastapi.testclient import TestClient
+from serve_settings import serve_settings
 
-from flows.config import ServeParams
 from flows.registry.versions import Version
 from flows.serving.app import make_app
 from flows.serving.live_model import Champion
@@ -14,9 +14,7 @@ from flows.serving.recommend_requests import Recommendations
 
 pytestmark = pytest.mark.slow
 
-SETTINGS = ServeParams(
-    host="127.0.0.1", port=0, max_rows=50, max_body_bytes=20_000, refresh_seconds=60.0
-)
+SETTINGS = serve_settings(max_rows=50, max_body_bytes=20_000, refresh_seconds=60.0)
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 from pydantic import TypeAdapter, ValidationError
+from serve_settings import serve_settings
 
 from autorec_core.scorer import Scorer
-from flows.config import ServeParams
 from flows.registry.versions import RegistryError, Version
 from flows.serving.app import make_app
 from flows.serving.live_model import Champion, request_model
@@ -21,9 +21,7 @@ from flows.serving.recommend_requests import Recommendations
 
 pytestmark = pytest.mark.slow
 
-SETTINGS = ServeParams(
-    host="127.0.0.1", port=0, max_rows=50, max_body_bytes=20_000, refresh_seconds=0.05
-)
+SETTINGS = serve_settings(max_rows=50, max_body_bytes=20_000, refresh_seconds=0.05)
 
 
 class Alias:

@@ -18,6 +18,7 @@ NO_PART_IN_A_RESULT = {
     "autorec_core/errors.py": "a message",
     "autorec_core/files.py": "how files are written",
     "autorec_core/quiet.py": "output only",
+    "autorec_core/raw_config.py": "DVC compares the values of params.yaml themselves",
     "flows/config.py": "DVC compares the values of params.yaml themselves",
     "flows/environment.py": "output, and URLs of servers",
     "flows/processes": "servers and locks",

@@ -10,11 +10,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pandas as pd
 import pytest
+import side_tables as shop
 from entries import ratings_entry
 
 from autorec_core.data.reading.raw import read_raw
+from autorec_core.data.reading.side_tables import read_side_tables
 from autorec_core.errors import DataError, UnreachableError
-from flows.orchestration.source_changes import own_file_changed
+from flows.orchestration.source_changes import own_file_changed, source_changed
 from flows.stages import unpack as unpack_module
 from flows.stages.download import download
 from flows.stages.fetch import fetch
@@ -241,3 +243,31 @@ def test_a_folder_without_a_table_is_reported(tmp_path):
 
     with pytest.raises(UnreachableError, match="a folder without Parquet files"):
         fetch("parts", entry, tmp_path / "raw", root=tmp_path)
+
+
+def test_side_tables_are_fetched_and_their_changes_are_seen(tmp_path):
+    shop.write_sources(tmp_path)
+    entry, places = ratings_entry(tables=shop.TABLES), Places("shop", tmp_path)
+
+    said = fetch("shop", entry, places.raw, root=tmp_path)
+
+    assert [line.partition(":")[0] for line in said.splitlines()] == [
+        "shop",
+        "shop, table users",
+        "shop, table items",
+    ]
+    assert len(read_side_tables(entry, places.raw)["users"]) == 40
+    assert not own_file_changed(entry, places)
+    shop.users().head(30).to_csv(tmp_path / "users.csv", index=False)
+    assert own_file_changed(entry, places)
+    assert source_changed(entry, places) is not None
+
+
+def test_a_table_without_a_source_names_its_file(tmp_path):
+    shop.write_sources(tmp_path)
+    (tmp_path / "users.csv").unlink()
+    entry = ratings_entry(tables=shop.TABLES)
+
+    with pytest.raises(UnreachableError, match=r"table users gave users.csv.*Put users.csv at"):
+        fetch("shop", entry, tmp_path / "raw", root=tmp_path)
+    assert not (tmp_path / "raw").exists()

@@ -23,7 +23,7 @@ def distance(values):
     return float(sum((value - 3) ** 2 for value in values.values()))
 
 
-def run(tuner, number, *, space=None, score=distance, seed=1, direction="min", epochs=9):
+def run(tuner, number, *, space=None, score=distance, seed=1, direction="min", epochs=9, first=()):
     """Asks and tells; gives the trials' values and scores."""
     oracle = make_oracle(
         tuner,
@@ -32,6 +32,7 @@ def run(tuner, number, *, space=None, score=distance, seed=1, direction="min", e
         direction=direction,
         seed=seed,
         epochs=epochs,
+        first=first,
     )
     trials = []
     for place in range(number):
@@ -49,6 +50,14 @@ def run(tuner, number, *, space=None, score=distance, seed=1, direction="min", e
 TUNERS = ["random", "greedy", "bayesian", "hyperband", "halving", "staged"]
 
 
+def test_given_candidates_are_tried_alone_and_none_twice():
+    first = [{"block_a/a": value, "block_b/b": 1} for value in (4, 5, 4)]
+
+    trials = run("given", 9, space=bowl(a=0, b=0), first=first)
+
+    assert [tuple(values.values()) for values, _ in trials] == [(4, 1), (5, 1)]
+
+
 @pytest.mark.parametrize("tuner", TUNERS)
 class TestEveryOracle:
     def test_begins_with_the_defaults(self, tuner):
@@ -56,6 +65,17 @@ class TestEveryOracle:
         assert {k: v for k, v in values.items() if not k.startswith("tuner/")} == {
             f"block_{name}/{name}": 9 for name in "abcd"
         }
+
+    def test_tries_what_it_was_given_right_after_the_defaults(self, tuner):
+        near = {f"block_{name}/{name}": 2 for name in "abcd"} | {"block_a/a": 47, "of/old": 1}
+        best = {f"block_{name}/{name}": 3 for name in "abcd"}
+        trials = run(tuner, 3, first=[near, best, near])
+        tried = [
+            tuple(value for name, value in values.items() if not name.startswith("tuner/"))
+            for values, _ in trials
+        ]
+        # 47 is not in the space: the nearest number is.
+        assert tried == [(9, 9, 9, 9), (9, 2, 2, 2), (3, 3, 3, 3)]
 
     def test_is_a_function_of_its_seed(self, tuner):
         assert run(tuner, 8) == run(tuner, 8) != run(tuner, 8, seed=2)

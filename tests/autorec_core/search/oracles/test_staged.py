@@ -97,8 +97,9 @@ class TestMoves:
     def test_one_branch_is_exchanged_or_added(self):
         point = {**self.POINT, "hyper/mlp_interaction_0/units": 64}
         found = [branches(one) for one in self.MOVES.of_structure(point)]
-        exchanged = [(name,) for name in TYPES if name != "MLPInteraction"]
-        added = [("MLPInteraction", name) for name in TYPES]
+        others = [name for name in TYPES if name != "MLPInteraction"]
+        exchanged = [(name,) for name in others]
+        added = [("MLPInteraction", name) for name in others]
         assert sorted(found) == sorted(exchanged + added)
         kept = [one for one in self.MOVES.of_structure(point) if len(branches(one)) == 2]
         assert all(one["hyper/mlp_interaction_0/units"] == 64 for one in kept)
@@ -135,10 +136,18 @@ class TestStages:
         known = [types for types in KNOWN if types and set(types) <= set(TYPES)]
         assert found == [("CrossNetInteraction",), *known]
 
-    def test_structure_comes_first_and_then_the_recipe_of_the_best(self):
-        found = run(20, loss)
-        assert all(values["learning_rate"] == 0.003 for values in found[:8])
-        best = min(found, key=loss)
+    def test_then_recipe_and_structure_change_by_turns(self):
+        found = run(12, loss)
+        known = sum(set(types) <= set(TYPES) and bool(types) for types in KNOWN)
+        assert all(values["learning_rate"] == 0.003 for values in found[: known + 1])
+        moves = Moves(Points(space()))
+        for number in range(known + 1, 12):
+            earlier = found[:number]
+            near = moves.of_structure if number % 2 else moves.of_recipe
+            assert any(found[number] in near(one) for one in earlier), number
+
+    def test_good_structure_and_good_recipe_come_together(self):
+        best = min(run(20, loss), key=loss)
         assert set(branches(best)) == {"FMInteraction", "CrossNetV2Interaction"}
         assert best["learning_rate"] == 0.001
 
@@ -154,6 +163,15 @@ class TestStages:
 
         found = run(30, loss, identity=kind)
         assert len(found) == len(set(map(kind, found))) == 4 + 10
+
+    def test_several_workers_begin_before_anything_is_known(self):
+        hp = keras_tuner.HyperParameters()
+        hp.Choice("rate", [1, 2, 3, 4, 5], default=3)
+        settings = {"objective": "val_mse", "direction": "min", "seed": 1, "epochs": 9}
+        oracle = make_oracle("staged", hp, **settings)
+        rates = [ask(oracle, number).hyperparameters.values["rate"] for number in range(5)]
+        assert rates[0] == 3
+        assert sorted(rates) == [1, 2, 3, 4, 5]
 
     def test_a_space_without_structure_is_searched_by_its_recipe(self):
         hp = keras_tuner.HyperParameters()

@@ -105,6 +105,17 @@ def test_rows_that_were_on_a_dead_worker_alone_are_sent_again(search, cluster):
     assert [trial.status for trial in result.leaderboard] == ["completed", "completed"]
 
 
+@pytest.mark.slow
+def test_a_search_whose_workers_are_all_gone_stops_and_can_be_resumed(search, cluster, monkeypatch):
+    monkeypatch.setattr("autorec_core.cluster.WORKER_SECONDS", 2)
+    cluster.grow()
+    with pytest.raises(UnreachableError, match=r"has lost its scheduler or all of its workers\."):
+        search(address=cluster.address, workers=1, max_trials=2, listener=Killing(cluster))
+
+    result = search(workers=0, max_trials=2)
+    assert [trial.status for trial in result.leaderboard] == ["completed", "completed"]
+
+
 def test_a_cluster_that_does_not_answer_is_named(search, monkeypatch):
     monkeypatch.setattr("autorec_core.cluster.ANSWER_SECONDS", 0.5)
     with pytest.raises(UnreachableError, match=r"answers at tcp://127\.0\.0\.1:9 "):

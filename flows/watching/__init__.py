@@ -1,0 +1,1 @@
+"""Watches what a live model is asked and what happened later, against its training."""
