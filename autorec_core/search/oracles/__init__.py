@@ -61,8 +61,8 @@ def make_oracle(
         direction: "min" or "max".
         seed: The seed of all proposals.
         epochs: The largest number of epochs of a trial; Hyperband gives most trials fewer.
-        evaluations: The largest number of evaluations of a trial, by which halving and staged count;
-            None for one per epoch.
+        evaluations: The largest number of evaluations of a trial, by which halving and staged
+            count; None for one per epoch.
         identity: Names what a trial with given values trains. If two trials cannot differ, they
             have the same name, and only one of them is proposed. None if all values differ.
         first: Values to try right after the defaults; "given" tries these alone.

@@ -34,7 +34,8 @@ class StagedOracle(HalvingOracle):
     a bad structure. Here the stages are:
 
     1. The default candidate, trained to its end.
-    2. Candidates to try first, such as winners of earlier searches; structures of ready models, with the default recipe (`KNOWN`).
+    2. Candidates to try first, such as winners of earlier searches; structures of ready models,
+       with the default recipe (`KNOWN`).
     3. By turns: one setting of the recipe of one of the best candidates, which a Gaussian process
        chooses; and the best structure with one branch added, removed or exchanged, or without one
        of its optional parts.
@@ -63,7 +64,9 @@ class StagedOracle(HalvingOracle):
                 return known
         best = self._best(trials)
         stages = [self._recipe, self._structure]
-        for stage in reversed(stages) if number % 2 else stages:
+        if number % 2:
+            stages.reverse()
+        for stage in stages:
             values = stage(trials, best, random)
             if values is not None:
                 return values
