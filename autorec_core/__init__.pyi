@@ -31,6 +31,7 @@ from autorec_core.mappers.latent_factor import LatentFactorMapper as LatentFacto
 from autorec_core.mappers.linear import LinearMapper as LinearMapper
 from autorec_core.mappers.pooled_feature import PooledFeatureMapper as PooledFeatureMapper
 from autorec_core.mappers.rate import RateMapper as RateMapper
+from autorec_core.mappers.rated_history import RatedHistoryMapper as RatedHistoryMapper
 from autorec_core.mappers.sparse_feature import ColumnsMapper as ColumnsMapper
 from autorec_core.mappers.sparse_feature import SparseFeatureMapper as SparseFeatureMapper
 from autorec_core.optimizers import CTRPredictionOptimizer as CTRPredictionOptimizer

@@ -263,9 +263,19 @@ def is_score(tensor: Any) -> bool:
 
     The Keras layer that made the tensor has a class attribute `is_score` for this. A dot product
     and a sum of biases are parts of the score. A column of numbers or the only unit of a perceptron
-    is not.
+    is not, and neither is the product of columns of numbers.
     """
-    return bool(getattr(tensor._keras_history.operation, "is_score", False))
+    operation = tensor._keras_history.operation
+    return bool(getattr(operation, "is_score", False)) and not is_raw(tensor)
+
+
+def is_raw(tensor: Any) -> bool:
+    """Returns whether numbers of an input come to a tensor without a layer that has weights."""
+    operation, node, _ = tensor._keras_history
+    if getattr(operation, "weights", ()):
+        return False
+    sources = operation._inbound_nodes[node].input_tensors
+    return any(map(is_raw, sources)) if sources else not holds_ids(tensor)
 
 
 def snake_case(name: str) -> str:

@@ -69,6 +69,7 @@ class TrainParams(Section):
     patience: PositiveInt
     refit: bool
     ensemble: PositiveInt | None
+    max_latency_ms: PositiveFloat | None
 
 
 class SearchParams(Section):

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
-from autorec_core.block import Block, bounded, holds_ids, is_score
+from autorec_core.block import Block, bounded, holds_ids, is_raw, is_score
 from autorec_core.errors import BlockError
 
 USUAL_WIDTHS = (0.5, 20.0)
@@ -163,10 +163,10 @@ class TaskOptimizer(Block):
 def _first_weights(tensor: Any, width: int) -> str:
     """Returns the initializer of the weights that turn a tensor of this width into one number.
 
-    Input columns start with weight 0, because their scale is unknown. A tower with one output
-    starts with weight 1, a tower with several outputs with random weights.
+    Input columns and their products start with weight 0, because their scale is unknown. A tower
+    with one output starts with weight 1, a tower with several outputs with random weights.
     """
-    if isinstance(tensor._keras_history.operation, keras.layers.InputLayer):
+    if is_raw(tensor):
         return "zeros"
     return "ones" if width == 1 else "glorot_uniform"
 

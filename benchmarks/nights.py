@@ -92,11 +92,11 @@ def trained(
 ) -> tuple[float, float, tuple[dict[str, Any], ...]]:
     """Trains as the search stage does; returns processor seconds, test MSE and the settings."""
     recommender = zoo.build(params.model.name, load_schema(folder / "prepared"), params.model.space)
-    settings = search_settings(params, plan, len(train))
+    settings = search_settings(params, plan)
     known, scored = (Rows(part.inputs(), part.label) for part in (train, valid))
     began = time.process_time()
     result = run_search(recommender, known, scored, settings, directory=folder / plan.mode)
-    members = best_of(result, len(known), members_of(params, plan, settings))
+    members = best_of(result, len(known), scored.labels, members_of(params, plan, settings))
     final = finish(
         result,
         members,

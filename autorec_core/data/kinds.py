@@ -34,6 +34,11 @@ def is_scalar(kind: pa.DataType) -> bool:
     return not (pa.types.is_nested(kind) or _is_bytes(kind) or pa.types.is_interval(kind))
 
 
+def is_moment(kind: pa.DataType) -> bool:
+    """Returns whether a cell of this type is a date, a time of day or both."""
+    return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind) or pa.types.is_time(kind))
+
+
 def is_list_of_scalars(kind: pa.DataType) -> bool:
     """Returns whether a cell of this type is a list of categories or numbers."""
     is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)

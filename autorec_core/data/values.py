@@ -182,6 +182,13 @@ def too_long(column: pa.Array) -> np.ndarray:
     return np.asarray(is_long.to_numpy(zero_copy_only=False))
 
 
+def too_large(column: pa.Array) -> np.ndarray:
+    """Returns which numbers a model cannot hold as float32, bool, shape (rows,)."""
+    with np.errstate(invalid="ignore"):
+        found: np.ndarray = np.abs(column.to_numpy(zero_copy_only=False)) > np.finfo(np.float32).max
+    return found
+
+
 def outside(column: pa.Array, allowed: Sequence[float]) -> np.ndarray:
     """Returns which numbers are not among those allowed, bool, shape (rows,)."""
     return ~np.isin(column.to_numpy(zero_copy_only=False), np.asarray(allowed, dtype=np.float64))

@@ -126,7 +126,7 @@ class History(keras.layers.Layer):
 
     @property
     def paired(self) -> bool:
-        """Whether the histories are a table of all pairs, with 1 if key and value have met."""
+        """Whether the histories are a table of all pairs, with a bit for each pair."""
         return self.key_num * self.value_num <= PAIRS
 
     def build(self, input_shape: Any) -> None:
@@ -138,7 +138,7 @@ class History(keras.layers.Layer):
         )
         self.histories = self.add_weight(
             name="histories",
-            shape=(self.key_num, self.value_num if self.paired else self.max_length),
+            shape=(self.key_num, -(-self.value_num // 8) if self.paired else self.max_length),
             dtype="uint8" if self.paired else "int32",
             initializer="zeros",
             trainable=False,
@@ -159,28 +159,46 @@ class History(keras.layers.Layer):
         keys, values = (table[:, at].astype("int64") for at in (self.key_column, self.value_column))
         if self.paired:
             histories = all_pairs(keys, values, self.key_num, self.value_num)
+            self.histories.assign(np.packbits(histories, axis=1, bitorder="little"))
         else:
             histories = padded_histories(keys, values, self.key_num, self.max_length)
-        self.histories.assign(histories)
+            self.histories.assign(histories)
         self.lengths.assign((histories > 0).sum(axis=1))
         self.penalty.assign(self.l2 / max(len(keys), 1))
 
-    def met(self) -> tuple[np.ndarray, np.ndarray]:
-        """The pairs of a key and a value that the histories hold, each once, ordered by key."""
+    def met(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns the pairs of a key and a value in the histories, each once, ordered by key.
+
+        Returns:
+            Keys, values, and the float32 weight of each value in the history of its key.
+        """
+        histories = self._table()
+        keys, places = np.nonzero(histories)
+        values = places if self.paired else histories[keys, places]
+        return keys, values, self._weights_at(keys, places)
+
+    def _table(self) -> np.ndarray:
+        """Returns the histories: 1 and 0 for all pairs, or a padded list of each key."""
         with tf.init_scope():  # works also while a graph is being built
             histories = self.histories.value.numpy()
-        keys, places = np.nonzero(histories)
-        return keys, places if self.paired else histories[keys, places]
+        if not self.paired:
+            return np.asarray(histories)
+        return np.unpackbits(histories, axis=1, count=self.value_num, bitorder="little")
+
+    def _weights_at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Returns the weights of cells of `histories` that hold a value."""
+        return np.ones(len(rows), np.float32)
 
     def call(self, inputs: Any) -> Any:
         """Maps (batch_size, columns) to (batch_size, dim)."""
         key, own = inputs[:, self.key_column], inputs[:, self.value_column]
         vectors = tf.convert_to_tensor(self.vectors)
-        mine = tf.cast(self._have_met(key, own), vectors.dtype)
+        met = tf.cast(self._have_met(key, own), vectors.dtype)
+        mine = self._own_weight(key, own, met)
         others = (self.pooling or self.pooled)(key, own, mine, vectors)
         if self.l2:
             self.add_loss(2 * self.penalty * tf.nn.l2_loss(vectors))
-        number = tf.gather(tf.convert_to_tensor(self.lengths), key) - mine
+        number = tf.gather(tf.convert_to_tensor(self.lengths), key) - met
         return others * tf.math.rsqrt(tf.maximum(number, 1))[:, None]
 
     def pooled(
@@ -191,7 +209,8 @@ class History(keras.layers.Layer):
         Args:
             key: The key of each row, shape (rows,).
             own: The value of each row, shape (rows,).
-            mine: 1 where the key has met the value, else 0, shape (rows,).
+            mine: The weight of the value in the history of the key, 0 if they have not met, shape
+                (rows,).
             vectors: The table, shape (value_num, dim).
 
         Returns:
@@ -212,18 +231,42 @@ class History(keras.layers.Layer):
 
     def _sums(self, keys: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
         """Sums the vectors of all values that each of the given keys has met, shape (keys, dim)."""
-        history = tf.gather(tf.convert_to_tensor(self.histories), keys)
         if self.paired:
-            return tf.matmul(tf.cast(history, vectors.dtype), vectors)
+            return tf.matmul(tf.cast(self._pair_weights(keys), vectors.dtype), vectors)
+        history = tf.gather(tf.convert_to_tensor(self.histories), keys)
         there = tf.where(history > 0)
-        looked_up = tf.gather(vectors, tf.gather_nd(history, there))
+        looked_up = self._weighted(tf.gather(vectors, tf.gather_nd(history, there)), keys, there)
         return tf.math.unsorted_segment_sum(looked_up, there[:, 0], tf.size(keys))
+
+    def _pair_weights(self, keys: tf.Tensor) -> tf.Tensor:
+        """The weight of every value in the histories of keys, shape (keys, value_num)."""
+        packed = tf.gather(tf.convert_to_tensor(self.histories), keys)
+        bits = tf.bitwise.right_shift(packed[:, :, None], np.arange(8, dtype=np.uint8)[None, None])
+        bits = tf.bitwise.bitwise_and(bits, tf.ones([], tf.uint8))
+        flat = tf.reshape(bits, [tf.size(keys), -1])
+        return flat[:, : self.value_num]
+
+    def _weighted(self, vectors: tf.Tensor, keys: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
+        """Multiplies vectors by their weights, where `histories` is a list for each key.
+
+        Args:
+            vectors: The vectors of the values, shape (values, dim).
+            keys: The keys, shape (keys,).
+            there: Which cell of the keys' lists each value is from, shape (values, 2).
+        """
+        return vectors
+
+    def _own_weight(self, key: tf.Tensor, own: tf.Tensor, met: tf.Tensor) -> tf.Tensor:
+        """The weight of each row's value in the history of its key, shape (rows,)."""
+        return met
 
     def _have_met(self, keys: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         """Returns whether the key of each row has met its value, as booleans or 1 and 0."""
         histories = tf.convert_to_tensor(self.histories)
         if self.paired:
-            return tf.gather_nd(histories, tf.stack([keys, values], axis=1))
+            packed = tf.gather_nd(histories, tf.stack([keys, values // 8], axis=1))
+            bit = tf.bitwise.right_shift(packed, tf.cast(values % 8, tf.uint8))
+            return tf.bitwise.bitwise_and(bit, tf.ones([], tf.uint8))
         same = tf.gather(histories, keys) == values[:, None]
         return tf.reduce_any(same & (values > 0)[:, None], 1)
 

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from autorec_core.block import choice
+from autorec_core.errors import BlockError
 from autorec_core.mappers.base import StackedIds, known_ids
 from autorec_core.mappers.sparse_feature import ColumnsMapper
 
@@ -39,6 +40,9 @@ class RateMapper(ColumnsMapper):
     A training row gets rates from the rows of the other folds, so that its own label is not in its
     features. Rows with the same ids are spread over the folds, so that the rates in training are
     like those in prediction.
+
+    AutoRec's own training (`train`, `Search`) tells each row's fold. Keras' `fit` cannot: it works
+    after `adapt`, and only if no two training rows have the same ids. Otherwise it is refused.
 
     Args:
         vocabulary_sizes: Number of ids of each mapped column, "unknown" (id 0) included.
@@ -71,8 +75,9 @@ class ClickRates(keras.layers.Layer):
 
     A row's fold is a hash of all its ids and of the number of earlier rows with the same ids.
     `adapt` returns the folds, and the training engine passes each batch's folds in `of_rows`. In
-    other training loops, only earlier rows of the same batch are counted. That gives the right fold
-    to rows whose ids occur once, and to a batch of all training rows in order.
+    other training loops, only earlier rows of the same batch can be counted. That gives the right
+    fold to rows whose ids occur once, and to a batch of all training rows in order. Any other batch
+    is refused.
 
     Args:
         input_name: The model input that the ids come from.
@@ -95,6 +100,8 @@ class ClickRates(keras.layers.Layer):
         self.vocabulary_sizes = list(vocabulary_sizes)
         self.prior = prior
         self.of_rows: Any = None
+        self._adapted_to = 0
+        self._ids_repeat = False
 
     def build(self, input_shape: Any) -> None:
         """Creates one table without each fold, and after them one of all rows."""
@@ -117,7 +124,9 @@ class ClickRates(keras.layers.Layer):
         """
         table = np.asarray(inputs[self.input_name], np.int32)
         sums = (table * self._factors).sum(axis=1, dtype=np.int32)
-        shifts = SHIFTS[occurrences(sums) % len(SHIFTS)]
+        earlier = occurrences(sums)
+        self._adapted_to, self._ids_repeat = len(sums), bool(earlier.any())
+        shifts = SHIFTS[earlier % len(SHIFTS)]
         folds: np.ndarray = np.mod(sums // LOW_BITS + shifts, FOLDS)
         clicks = np.asarray(labels, np.float64)
         mean = float(np.clip(clicks.mean(), 1e-6, 1 - 1e-6))
@@ -145,7 +154,22 @@ class ClickRates(keras.layers.Layer):
         return keras.ops.take(self.tables, ids + folds * self._rows, axis=0)
 
     def _folds_in(self, batch: Any) -> Any:
-        """Computes the folds of a batch's rows if `of_rows` does not give them."""
+        """Computes the folds of a batch's rows if `of_rows` does not give them.
+
+        Raises:
+            BlockError: They cannot be known.
+        """
+        if not self._adapted_to:
+            raise BlockError(
+                "RateMapper has no rates to train on. Train with `train` or `Search`, or call "
+                "`adapt` before Keras' `fit`."
+            )
+        if self._ids_repeat and batch.shape[0] != self._adapted_to:
+            raise BlockError(
+                "RateMapper cannot be trained by Keras' `fit` here, because training rows have the "
+                "same ids, and their own clicks would be in their rates. Train with `train` or "
+                "`Search`."
+            )
         sums = keras.ops.sum(batch * self._factors, axis=1)
         shifts = keras.ops.take(SHIFTS, occurrences_in_graph(sums) % len(SHIFTS), axis=0)
         return keras.ops.mod(keras.ops.floor_divide(sums, LOW_BITS) + shifts, FOLDS)

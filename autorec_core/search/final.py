@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import cycle, islice
+from typing import TYPE_CHECKING
 
-from autorec_core.recommender import Recommender
+import numpy as np
+
+from autorec_core.search.ensemble import averaged, one_row_ms, select
 from autorec_core.search.records.record import TrialRecord
 from autorec_core.search.result import SearchResult
 from autorec_core.training import Budget, Limits, Rows, refit, train
@@ -17,6 +21,10 @@ if TYPE_CHECKING:
 SMALL = 50_000
 """With fewer training rows than this, the valid rows cannot tell the best candidates apart."""
 MOST_MEMBERS = 5
+REFIT_SHARE = 0.5
+"""The epochs of all refits together, as a share of the epochs of the search."""
+SEED_STEP = 1_000_003
+"""The difference between the seeds of members that have the same settings."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,8 @@ class Final:
 
     Args:
         model: The compiled Keras model; with several members it predicts their mean.
-        members: The trials that the model consists of, best first.
+        members: The trials that the model consists of. A trial that occurs several times was
+            trained with several seeds.
         refitted: Whether the model was trained on the valid rows too.
     """
 
@@ -35,33 +44,55 @@ class Final:
 
 
 def best_of(
-    result: SearchResult, rows: int, ensemble: int | None = None
+    result: SearchResult, rows: int, labels: np.ndarray, ensemble: int | None = None
 ) -> tuple[TrialRecord, ...]:
-    """Returns the trials for the final model, best first. No two of them train the same model.
+    """Returns the trials that the final model is made of.
+
+    If there are few training rows, these are the better half of the trials that train different
+    models. Otherwise they are selected by the mean of their predictions of the valid rows. A trial
+    that occurs several times is a member for each of several seeds.
 
     Args:
         result: The result of the search.
         rows: Number of training rows.
-        ensemble: The largest number of trials. None means one trial if there are at least `SMALL`
-            rows, or else the better half of the different trials, at most `MOST_MEMBERS`.
+        labels: The labels of the valid rows, shape (valid rows,).
+        ensemble: The number of members; None for at most `MOST_MEMBERS`. The limit is then lower
+            if refits would need more than `REFIT_SHARE` of the epochs that the search has needed.
     """
     completed = _distinct(trial for trial in result.leaderboard if trial.status == "completed")
-    half = (len(completed) + 1) // 2
-    return tuple(completed[: ensemble_size(rows, half, ensemble)])
+    if rows < SMALL:
+        half = (len(completed) + 1) // 2
+        return tuple(completed[: ensemble or min(MOST_MEMBERS, half)])
+    pairs = [(trial, result.predictions(trial)) for trial in completed]
+    known = [(trial, predicted) for trial, predicted in pairs if predicted is not None]
+    if ensemble == 1 or not known or known[0][0] is not completed[0]:
+        return tuple(completed[:1])
+    able, predictions = zip(*known, strict=True)
+    chosen = select(result.metric, labels, predictions, ensemble or MOST_MEMBERS)
+    members = [able[place] for place in islice(cycle(chosen), ensemble or MOST_MEMBERS)]
+    return tuple(members if ensemble else _affordable(members, result.leaderboard))
 
 
-def ensemble_size(rows: int, most: int, ensemble: int | None = None) -> int:
-    """Returns the number of candidates that a model averages.
+def _affordable(members: Sequence[TrialRecord], trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Returns the first members whose refits need at most `REFIT_SHARE` of the search's epochs."""
+    left = REFIT_SHARE * sum(trial.spent for trial in trials)
+    kept: list[TrialRecord] = []
+    for trial in members:
+        left -= 0.0 if trial.schedule is None else trial.schedule.epochs
+        if kept and left < 0:
+            break
+        kept.append(trial)
+    return kept
+
+
+def ensemble_size(most: int, ensemble: int | None = None) -> int:
+    """Returns the number of settings whose models are averaged, if only these are trained.
 
     Args:
-        rows: Number of rows that candidates learn from.
         most: The most that are worth averaging, unless `ensemble` says otherwise.
-        ensemble: The wanted number; None for one if there are at least `SMALL` rows, or else `most`
-            but not more than `MOST_MEMBERS`.
+        ensemble: The wanted number; None for `most`, but not more than `MOST_MEMBERS`.
     """
-    if ensemble is not None:
-        return ensemble
-    return 1 if rows >= SMALL else min(MOST_MEMBERS, most)
+    return min(MOST_MEMBERS, most) if ensemble is None else ensemble
 
 
 def _distinct(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
@@ -96,6 +127,7 @@ def finish(
     budget: Budget,
     seed: int,
     refitting: bool = True,
+    max_latency_ms: float | None = None,
 ) -> Final:
     """Makes the final model from the best candidates of a search.
 
@@ -107,62 +139,40 @@ def finish(
         budget: How long a candidate was allowed to train.
         seed: The seed of the search.
         refitting: Whether each member is trained once more on `known` and `valid` together.
+        max_latency_ms: Members are left out, the last first, until the model scores one row in this
+            time, in milliseconds; None for no limit. The first member always stays.
 
     Raises:
         FailedTrial: As in `train`.
     """
-    models = []
+    models: list[keras.Model] = []
+    seen: Counter[int] = Counter()
     for trial in members:
+        own_seed = seed + SEED_STEP * seen[trial.number]
         candidate = result.candidate(trial)
         if refitting:
             assert trial.schedule is not None
-            made = refit(candidate, [known, valid], schedule=trial.schedule, seed=seed)
-        elif trial is result.best:
+            made = refit(candidate, [known, valid], schedule=trial.schedule, seed=own_seed)
+        elif trial is result.best and own_seed == seed:
             made = result.load_model()
-        else:  # the same settings give the same model as in the search
+        else:  # the same settings and seed give the same model as in the search
             made = train(
                 candidate,
                 known,
                 valid,
                 budget=Budget(epochs=trial.epochs, patience=budget.patience),
-                seed=seed,
+                seed=own_seed,
                 objective=result.objective,
-                limits=Limits(until=len(trial.curve)),
+                limits=Limits(until=len(trial.curve)) if own_seed == seed else None,
             ).model
+        seen[trial.number] += 1
         models.append(made)
-    return Final(averaged(models, result.winner), tuple(members), refitting)
+        if max_latency_ms is not None and _too_slow(models, result, max_latency_ms):
+            models.pop()
+            break
+    return Final(averaged(models, result.winner), tuple(members[: len(models)]), refitting)
 
 
-def averaged(models: Sequence[keras.Model], recommender: Recommender) -> keras.Model:
-    """Makes one compiled Keras model that predicts the mean of several models' predictions.
-
-    Args:
-        models: Models with inputs by name and one output of shape (batch_size, 1). They become
-            layers of the new model.
-        recommender: Its optimizer, loss and metrics compile the new model.
-    """
-    import keras
-
-    if len(models) == 1:
-        return models[0]
-    inputs: dict[str, Any] = {}
-    for place, model in enumerate(models):
-        model.name = f"candidate_{place}"
-        for tensor in model.inputs:
-            name, shape = tensor.name, tensor.shape[1:]
-            if name not in inputs:
-                inputs[name] = keras.Input(shape, name=name, dtype=tensor.dtype)
-    outputs = [
-        model({tensor.name: inputs[tensor.name] for tensor in model.inputs})
-        if len(model.inputs) > 1
-        else model(inputs[model.inputs[0].name])
-        for model in models
-    ]
-    mean = keras.layers.Average(name="mean_prediction")(outputs)
-    whole = keras.Model(inputs if len(inputs) > 1 else next(iter(inputs.values())), mean)
-    whole.compile(
-        optimizer=recommender.training.keras_optimizer(),
-        loss=recommender.optimizer.loss(),
-        metrics=recommender.optimizer.metrics(),
-    )
-    return whole
+def _too_slow(models: Sequence[keras.Model], result: SearchResult, most: float) -> bool:
+    """Returns whether the mean of several models takes longer than `most` ms for one row."""
+    return len(models) > 1 and one_row_ms(averaged(models, result.winner)) > most

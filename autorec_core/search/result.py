@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from autorec_core.metrics import Metric
 from autorec_core.recommender import Recommender
 from autorec_core.search.records.record import TrialRecord
+from autorec_core.search.records.store import predictions_path
 from autorec_core.search.space import resolved
 
 
@@ -57,6 +60,18 @@ class SearchResult:
     def candidate(self, trial: TrialRecord) -> Recommender:
         """Returns the recommender that a trial has trained, without open settings."""
         return resolved(self.recommender, trial.hyperparameters)
+
+    def predictions(self, trial: TrialRecord) -> np.ndarray | None:
+        """Returns what a trial's model predicted for the valid rows.
+
+        Returns:
+            float32, shape (valid rows,); None if its file is lost or damaged.
+        """
+        path = self.directory / predictions_path(trial)
+        try:
+            return np.asarray(np.load(path, allow_pickle=False), np.float32)
+        except (OSError, ValueError, EOFError):
+            return None
 
     def load_model(self) -> Any:
         """Loads the winner as an ordinary compiled Keras model."""

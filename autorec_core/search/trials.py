@@ -112,7 +112,9 @@ class Trials:
         best = _first_completed(ranked({**planned, **self.here}.values(), self._metric))
         compared = trial.number == 0 and outcome.predicted is not None
         if outcome.model is not None and (best is trial or compared):
-            self._store.write_model(trial, outcome.model, outcome.predicted)
+            self._store.write_model(trial, outcome.model)
+        if outcome.predicted is not None:
+            self._store.write_predictions(trial, outcome.predicted)
         if outcome.checkpoint is not None:
             self._store.write_checkpoint(trial, outcome.checkpoint)
         self._store.write(trial)
@@ -128,7 +130,7 @@ class Trials:
         """
         trial = self.here[number] = replace(self.here[number], before=0.0).ended(outcome)
         if outcome.model is not None:
-            self._store.write_model(trial, outcome.model, outcome.predicted)
+            self._store.write_model(trial, outcome.model)
             self._store.write(trial)
         return trial
 

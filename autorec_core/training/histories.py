@@ -50,9 +50,9 @@ class SparsePooling:
     """
 
     def __init__(self, layer: History) -> None:
-        keys, values = layer.met()
-        ones = np.ones(len(keys), np.float32)
-        self._met = csr_array((ones, (keys, values)), shape=(layer.key_num, layer.value_num))
+        keys, values, weights = layer.met()
+        shape = (layer.key_num, layer.value_num)
+        self._met = csr_array((weights, (keys, values)), shape=shape)
         self._last: _Batch | None = None
 
     def __call__(
@@ -142,7 +142,7 @@ class _Batch:
     Args:
         key: The keys of the rows, shape (rows,).
         keys: The rows grouped by key.
-        met: 1 if a key has met a value, shape (different keys, value_num).
+        met: The weight of each value in the history of a key, shape (different keys, value_num).
     """
 
     key: np.ndarray

@@ -89,6 +89,7 @@ def train(
     paused = training.checkpoint() if stopped == "paused" else None
     best = training.best
     compiled.end(best.weights)
+    predicted = compiled.predictor(valid.inputs)
     trained = Trained(
         model=compiled.model,
         objective=objective,
@@ -99,7 +100,7 @@ def train(
         schedule=Schedule(best.path, parts, learner.batch_size),
         constant_score=constant_score,
         stopped=stopped,
-        predicted=compiled.predictor(valid.inputs),
+        predicted=predicted,
         checkpoint=paused,
     )
     return best_untrained(trained, recommender, train, valid, training.untrained, seed)

@@ -67,9 +67,8 @@ class Outcome:
         curve: One row for each evaluation.
         schedule: How to train equally long on other rows.
         seconds: How long this part of the trial took.
+        predicted: The predictions on the valid rows, float32, shape (valid rows,).
         model: The .keras file of the model, if it was wanted.
-        predicted: The predictions of this model on the valid rows, float32, shape (rows,), if it
-            was wanted.
         reason: Why the trial failed.
         passing: Whether trying again later may help, for example if there was too little memory.
         stopped: Why training stopped; None if the trial failed.
@@ -84,11 +83,11 @@ class Outcome:
     schedule: Schedule | None = None
     seconds: float = 0.0
     model: bytes | None = None
-    predicted: np.ndarray | None = None
     reason: str | None = None
     passing: bool = False
     stopped: Stopped | None = None
     checkpoint: bytes | None = None
+    predicted: np.ndarray | None = field(default=None, compare=False)
     reused: bool = False
 
 
@@ -163,9 +162,9 @@ def _outcome(task: Task, trained: Trained, seconds: float, reused: bool) -> Outc
         schedule=trained.schedule,
         seconds=seconds,
         model=model_file(trained.model) if wanted else None,
-        predicted=trained.predicted if wanted else None,
         stopped=trained.stopped,
         checkpoint=None if paused is None else paused.to_bytes(),
+        predicted=np.asarray(trained.predicted, np.float32).reshape(-1),
         reused=reused,
     )
 

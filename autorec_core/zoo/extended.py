@@ -18,8 +18,10 @@ from autorec_core.interactors.inner_product import InnerProductInteraction
 from autorec_core.interactors.mlp import MLPInteraction
 from autorec_core.mappers.bias import BiasMapper
 from autorec_core.mappers.history import HistoryMapper
+from autorec_core.mappers.latent_factor import LatentFactorMapper
 from autorec_core.mappers.linear import LinearMapper
 from autorec_core.mappers.rate import RateMapper
+from autorec_core.mappers.rated_history import RatedHistoryMapper
 from autorec_core.optional import optional
 from autorec_core.recipe import Training
 from autorec_core.zoo.parts import Nodes, Parts, Role
@@ -27,6 +29,10 @@ from autorec_core.zoo.parts import Nodes, Parts, Role
 MIN_HISTORY, MAX_HISTORY = 20, 300
 HISTORY_CELLS = 50_000_000
 """Histories are shortened so that all of them together have at most this many places."""
+HISTORY_SCORE_L2 = choice(3.0, 10.0, 30.0, default=10.0, name="history_score_l2")
+RATED_DIM = choice(32, 64, default=32, name="rated_dim")
+DECODER_L2 = choice(0.03, 0.06, default=0.03, name="decoder_l2")
+PAIR: tuple[tuple[Role, Role], ...] = (("user", "item"), ("item", "user"))
 CLICK_BIAS_L2 = choice(10.0, 30.0, 100.0, default=30.0, name="bias_l2")
 """Stronger than for ratings, because the click rates of ids already explain most of a bias."""
 COLUMNS_L2 = choice(1.0, 3.0, 10.0, 30.0, default=3.0, name="sparse_l2")
@@ -64,23 +70,43 @@ class ExtendedParts(Parts):
     def pair(self) -> Nodes:
         """Makes the latent vectors of user and item, each with the vector of its history added."""
         add = ElementwiseInteraction(operation="sum")
-        return [
-            add([self.latent("user"), optional(self.history("user", "item"), "user_history")]),
-            add([self.latent("item"), optional(self.history("item", "user"), "item_history")]),
-        ]
+        nodes = []
+        for of, met in PAIR:
+            history = optional(self.history(of, met), f"{of}_history")
+            nodes.append(add([self.latent(of), history]))
+        return nodes
 
     def history(self, of: Role, met: Role) -> Node:
         """Makes a vector of the training history of the row's user or item (`of`)."""
-        (key, key_num), (value, value_num) = self.column(of), self.column(met)
-        mapper = HistoryMapper(
-            key_column=key,
-            value_column=value,
-            key_num=key_num,
-            value_num=value_num,
-            embedding_dim=self.embedding_dim,
-            max_length=max(MIN_HISTORY, min(MAX_HISTORY, HISTORY_CELLS // key_num)),
-        )
+        mapper = HistoryMapper(**self.met(of, met), embedding_dim=self.embedding_dim)
         return mapper(self.ids)
+
+    def history_scores(self) -> Nodes:
+        """Makes a number of the user's and one of the item's history, to add to the score."""
+        return [
+            HistoryMapper(**self.met(of, met), embedding_dim=1, l2=HISTORY_SCORE_L2)(self.ids)
+            for of, met in PAIR
+        ]
+
+    def autoencoder(self) -> Node:
+        """Makes the score of an autoencoder of the ratings that the row's item has got."""
+        ratings = RatedHistoryMapper(**self.met("item", "user"), embedding_dim=RATED_DIM)
+        user, users = self.column("user")
+        decoder = LatentFactorMapper(
+            feat_column_id=user, id_num=users, embedding_dim=RATED_DIM, l2=DECODER_L2
+        )
+        return InnerProductInteraction()([ratings(self.ids), decoder(self.ids)])
+
+    def met(self, of: Role, met: Role) -> dict[str, Any]:
+        """Returns the arguments of a mapper of the history of the row's user or item (`of`)."""
+        (key, key_num), (value, value_num) = self.column(of), self.column(met)
+        return {
+            "key_column": key,
+            "value_column": value,
+            "key_num": key_num,
+            "value_num": value_num,
+            "max_length": max(MIN_HISTORY, min(MAX_HISTORY, HISTORY_CELLS // key_num)),
+        }
 
     @property
     def columns_l2(self) -> dict[str, Any]:
@@ -102,7 +128,7 @@ class ExtendedParts(Parts):
         return [optional(biases, "biases"), optional(rates, "click_rates"), *numbers]
 
     def searched_ratings(self) -> Nodes:
-        """Makes matrix factorisation plus searched interactors.
+        """Makes matrix factorisation, an autoencoder, scores of histories and searched interactors.
 
         The product of the two vectors is there by default, because no interactor learns as much
         from few rows.
@@ -113,7 +139,10 @@ class ExtendedParts(Parts):
         searched = HyperInteraction(
             meta_interactor_num=choice(0, 1, 2, 3), interactor_type=choice(*types), interactors=own
         )
-        return [optional(InnerProductInteraction()(pair), "factors"), searched(nodes)]
+        factors = optional(InnerProductInteraction()(pair), "factors")
+        scores = [optional(node, "history_scores") for node in self.history_scores()]
+        autoencoder = optional(self.autoencoder(), "autoencoder")
+        return [factors, autoencoder, *scores, searched(nodes)]
 
     def searched(self, nodes: Nodes) -> Nodes:
         """Makes a search over the interactors that can learn from these nodes."""

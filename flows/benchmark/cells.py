@@ -22,7 +22,7 @@ from autorec_core.recommender import Recommender
 from autorec_core.search import SearchResult, SearchSettings, best_of, finish, run_search
 from autorec_core.training import Budget, Outcome, Rows, Task, predict
 from flows.benchmark import thesis
-from flows.benchmark.other_libraries import BASELINES, Splits
+from flows.benchmark.outside.libraries import BASELINES, Splits
 from flows.benchmark.plan import OUTSIDE, Group, Settings
 from flows.config import Params
 
@@ -164,7 +164,7 @@ def search_and_test(
         executor=executor,
     )
     searched = time.monotonic()
-    members = best_of(result, len(train), final["ensemble"])
+    members = best_of(result, len(train), valid.labels, final["ensemble"])
     candidates = [dict(trial.hyperparameters) for trial in members]
     name = json.dumps(candidates, sort_keys=True)
     if name not in tested:

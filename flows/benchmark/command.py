@@ -39,6 +39,9 @@ class Wanted:
         processes: Number of worker processes.
         outside: Whether to run baselines as well.
         alone: Trials of each interactor by itself on made-up data; 0 to skip that.
+        protocol: A protocol, instead of splits by the seeds.
+        folds: Folds of the protocol, counted from 1.
+        fold_files: A user's own folds, each as TRAIN:TEST, instead of a protocol.
     """
 
     datasets: Sequence[str] = ()
@@ -53,6 +56,9 @@ class Wanted:
     processes: int | None = None
     outside: bool = True
     alone: int | None = None
+    protocol: str | None = None
+    folds: Sequence[int] = ()
+    fold_files: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for name in ("rows", "trials", "epochs", "processes"):
@@ -61,6 +67,20 @@ class Wanted:
                 raise ConfigError(f"`--{name}` is {value}; it must be at least 1.")
         if self.alone is not None and self.alone < 0:
             raise ConfigError(f"`--alone` is {self.alone}; it must be at least 0.")
+        if self.folds and self.protocol is None:
+            raise ConfigError("`--fold` names a fold of a protocol: name that with `--protocol`.")
+        if self.rows is not None and self.has_folds:
+            raise ConfigError("`--rows` draws a sample, but the folds are of all rows.")
+        if self.fold_files and (self.protocol is not None or len(self.datasets) != 1):
+            raise ConfigError(
+                "`--fold-files` needs one `--dataset`, whose entry in params.yaml describes the "
+                "files, and no `--protocol`."
+            )
+
+    @property
+    def has_folds(self) -> bool:
+        """Whether the rows are divided by folds instead of seeds."""
+        return self.protocol is not None or bool(self.fold_files)
 
     @property
     def paths(self) -> dict[str, Path]:
@@ -95,7 +115,7 @@ def benchmark(wanted: Wanted, output: Path, *, known_truth: bool, only_tables: b
         if known_truth:
             _run_known_truth(wanted, output)
         else:
-            _run(wanted, output)
+            (_run_folds if wanted.has_folds else _run)(wanted, output)
     from flows.benchmark.pages import write_tables
 
     for path in write_tables(output):
@@ -103,7 +123,6 @@ def benchmark(wanted: Wanted, output: Path, *, known_truth: bool, only_tables: b
 
 
 def _run(wanted: Wanted, output: Path) -> None:
-    from flows.benchmark.other_libraries import NEEDS, available
     from flows.benchmark.plan import SPACES, Settings, find_data, groups
     from flows.benchmark.run import run_cells
 
@@ -116,9 +135,8 @@ def _run(wanted: Wanted, output: Path) -> None:
         raise DataError("\n".join(missing))
     for sentence in missing:
         console.print(sentence)
-    if wanted.outside and (absent := [name for name in NEEDS if not available(name)]):
-        skipped = ", ".join(absent)
-        console.print(f"Skipped, not installed: {skipped}. The extra `bench` installs them.")
+    if wanted.outside:
+        _say_what_is_missing(console)
     todo = groups(
         params,
         sources,
@@ -130,6 +148,52 @@ def _run(wanted: Wanted, output: Path) -> None:
     )
     settings = Settings(wanted.trials, wanted.epochs)
     run_cells(params, todo, settings, output, command=_typed(), processes=wanted.processes)
+
+
+def _run_folds(wanted: Wanted, output: Path) -> None:
+    """Runs folds: by default the search that `autorec run` makes, and all baselines."""
+    from flows.benchmark.outside.libraries import make_environments
+    from flows.benchmark.plan import Settings, find_data, groups, source_of_files
+    from flows.benchmark.protocols import PROTOCOLS, folds_of, own_folds
+    from flows.benchmark.run import run_cells
+
+    console = Console(highlight=False, markup=False)
+    params = Params.load()
+    if wanted.protocol is None:
+        name, folds = wanted.datasets[0], own_folds(wanted.fold_files)
+        sources = [source_of_files(params, name, [file for fold in folds for file in fold.files])]
+    else:
+        folds = folds_of(wanted.protocol, wanted.folds)
+        name = PROTOCOLS[wanted.protocol].dataset
+        if others := [one for one in (*wanted.datasets, *wanted.paths) if one != name]:
+            raise ConfigError(f"The protocol {wanted.protocol} is of {name}, not of {others[0]}.")
+        sources, missing = find_data(params, [name], wanted.paths, None)
+        if missing:
+            raise DataError(missing[0])
+    if wanted.outside:
+        for problem in make_environments([params.dataset(name).task]):
+            console.print(f"Skipped: {problem}")
+        _say_what_is_missing(console)
+    todo = groups(
+        params,
+        sources,
+        models=wanted.models or ("auto",),
+        tuners=wanted.tuners or (params.search.tuner,),
+        spaces=wanted.spaces or (params.model.space,),
+        seeds=wanted.seeds or (1,),
+        outside=wanted.outside,
+        folds=folds,
+    )
+    settings = Settings(wanted.trials, wanted.epochs)
+    run_cells(params, todo, settings, output, command=_typed(), processes=wanted.processes)
+
+
+def _say_what_is_missing(console: Console) -> None:
+    from flows.benchmark.outside.libraries import NEEDS, available
+
+    if absent := [name for name in NEEDS if not available(name)]:
+        skipped = ", ".join(absent)
+        console.print(f"Skipped, not installed: {skipped}. The extra `bench` installs them.")
 
 
 def _typed() -> str:

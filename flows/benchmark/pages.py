@@ -11,6 +11,7 @@ from pathlib import Path
 
 from autorec_core.errors import DataError
 from autorec_core.files import write_text
+from flows.benchmark.protocol_table import protocol_tables, published_table, without_protocols
 from flows.benchmark.result_lines import ALONE, CELLS, RUNS, TRUTH, TRUTH_RUNS, read_lines
 from flows.benchmark.tables import data_table, runs_said, sections, summary_table
 from flows.benchmark.truth_table import (
@@ -36,16 +37,19 @@ def tables(folder: Path) -> dict[str, str]:
     Raises:
         DataError: The folder has no results.
     """
-    cells, truth, single = (read_lines(folder / name) for name in (CELLS, TRUTH, ALONE))
-    if not cells and not truth and not single:
+    every, truth, single = (read_lines(folder / name) for name in (CELLS, TRUTH, ALONE))
+    if not every and not truth and not single:
         raise DataError(
             f"{folder} has no results. Run `autorec benchmark --output {folder}` first."
         )
-    found = {}
-    if cells:
+    found = {"published": published_table()}
+    if every:
+        found["runs"] = runs_said(read_lines(folder / RUNS), every)
+    if protocols := protocol_tables(every):
+        found["protocols"] = protocols
+    if cells := without_protocols(every):
         found["summary"] = summary_table(cells)
         found["tables"] = "\n\n".join(data_table(part) for part in sections(cells))
-        found["runs"] = runs_said(read_lines(folder / RUNS), cells)
     if truth:
         found["truth"] = truth_table(truth)
         found["winners"] = winners_table(truth)
@@ -86,8 +90,7 @@ def write_tables(folder: Path) -> list[Path]:
     written = [folder / "tables.md"]
     write_text(written[0], "\n\n".join(found.values()) + "\n")
     committed = folder.resolve() == COMMITTED.resolve()
-    cells = read_lines(folder / CELLS)
-    if cells:
+    if cells := without_protocols(read_lines(folder / CELLS)):
         from flows.benchmark.picture import draw
 
         written.append((PICTURES if committed else folder) / "benchmark.svg")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from autorec_core.data.reading.raw_files import raw_files
 from autorec_core.errors import ConfigError, DataError, listed
 from autorec_core.raw_config import FileSource
 from flows.benchmark import thesis
-from flows.benchmark.other_libraries import BASELINES, available
+from flows.benchmark.outside.libraries import BASELINES, available
+from flows.benchmark.protocols import Fold
 from flows.config import Params
 from flows.workspace import Places
 
@@ -94,6 +96,7 @@ class Group:
         space: One of `SPACES`, or `OUTSIDE`.
         seed: Seed of split, search and training.
         tuners: The searchers; empty for a baseline.
+        fold: The fold of a protocol; None for a split by `split` in params.yaml.
     """
 
     source: Source
@@ -101,11 +104,14 @@ class Group:
     space: Literal["thesis", "extended", "outside"]
     seed: int
     tuners: tuple[str, ...] = ()
+    fold: Fold | None = None
 
     def names(self) -> Iterator[dict[str, Any]]:
         """Yields the first fields of each cell's line, which identify the cell."""
+        fold = self.fold and {"protocol": self.fold.protocol, "fold": self.fold.number}
         for tuner in self.tuners or (None,):
             yield {
+                **(fold or {}),
                 "dataset": self.source.dataset,
                 "data": self.source.key,
                 "model": self.model,
@@ -151,6 +157,17 @@ def find_data(
     return found, missing
 
 
+def source_of_files(params: Params, dataset: str, files: Sequence[Path]) -> Source:
+    """Returns the source of a user's folds, whose files are all of one data set's form.
+
+    Raises:
+        ConfigError: There is no such data set.
+    """
+    params.dataset(dataset)
+    together = hashlib.sha256("".join(map(_sha256, files)).encode()).hexdigest()
+    return Source(dataset, files[0], together, None)
+
+
 def _here(name: str, entry: DatasetParams) -> Path | None:
     places = [Places(name).raw / entry.file]
     places += [Path(source.path) for source in entry.sources if isinstance(source, FileSource)]
@@ -181,6 +198,7 @@ def groups(
     spaces: Sequence[str],
     seeds: Sequence[int],
     outside: bool,
+    folds: Sequence[Fold] = (),
 ) -> list[Group]:
     """Lists the cells to run, data set by data set, with baselines first.
 
@@ -192,6 +210,7 @@ def groups(
         spaces: Some of `SPACES`.
         seeds: Seeds of splits, searches and training.
         outside: Whether to run baselines as well.
+        folds: The folds of a protocol; empty for splits by the seeds.
 
     Raises:
         ConfigError: A model, a searcher or a space is unknown.
@@ -203,12 +222,12 @@ def groups(
     for source in sources:
         task = params.dataset(source.dataset).task
         chosen = _models(task, models)
-        for seed in seeds:
+        for seed, fold in itertools.product(seeds, folds or (None,)):
             if outside:
                 names = [name for name in BASELINES[task] if available(name)]
-                found += [Group(source, name, OUTSIDE, seed) for name in names]
+                found += [Group(source, name, OUTSIDE, seed, fold=fold) for name in names]
             found += [
-                Group(source, model, space, seed, tuple(tuners))
+                Group(source, model, space, seed, tuple(tuners), fold)
                 for space in cast(Sequence[zoo.Space], spaces)
                 for model in chosen
             ]
@@ -229,12 +248,16 @@ def _known(names: Sequence[str], known: Sequence[str], what: str) -> None:
             raise ConfigError(f"Unknown {what} {name!r}. Known: {listed(known)}.")
 
 
-def split_name(params: Params, source: Source, seed: int) -> str:
+def split_name(params: Params, group: Group) -> str:
     """Returns the name of a split's folder, with a hash of everything the split depends on."""
+    source, fold = group.source, group.fold
     entry = params.dataset(source.dataset)
     decides = [entry.model_dump(), params.split.model_dump(), params.preprocess.model_dump()]
-    text = json.dumps([decides, source.sha256, source.most, seed], sort_keys=True, default=str)
-    return f"{source.dataset}-{seed}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    parts: list[Any] = [decides, source.sha256, source.most, group.seed]
+    if fold is not None:
+        parts += [fold.protocol, fold.number, [_sha256(file) for file in fold.files]]
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return f"{source.dataset}-{group.seed}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def is_whole(entry: DatasetParams, rows: int, source: Source) -> bool:

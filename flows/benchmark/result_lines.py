@@ -17,6 +17,8 @@ CELLS, RUNS = "cells.jsonl", "runs.jsonl"
 TRUTH, ALONE = "known_truth.jsonl", "known_truth_alone.jsonl"
 TRUTH_RUNS = "known_truth_runs.jsonl"
 NAMES = (
+    "protocol",
+    "fold",
     "dataset",
     "data",
     "model",
@@ -38,6 +40,7 @@ PACKAGES = (
     "scikit-learn",
     "lightgbm",
     "scikit-surprise",
+    "myfm",
 )
 
 Line = dict[str, Any]

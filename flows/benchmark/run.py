@@ -183,11 +183,18 @@ def _received(lines: Any) -> Iterator[Line]:
 
 def _split(params: Params, group: Group) -> Path:
     """Returns the folder of a group's split, and creates it if it does not exist."""
-    folder = SPLITS / split_name(params, group.source, group.seed)
-    if not folder.exists():
-        entry = params.dataset(group.source.dataset)
+    folder = SPLITS / split_name(params, group)
+    if folder.exists():
+        return folder
+    entry, seed = params.dataset(group.source.dataset), group.seed
+    if group.fold is None:
         sampled = entry.model_copy(update={"sample": group.source.most or entry.sample})
-        prepare(sampled, params.split, params.preprocess, group.seed, group.source.path, folder)
+        prepare(sampled, params.split, params.preprocess, seed, group.source.path, folder)
+        return folder
+    whole = entry.model_copy(update={"sample": None})
+    scratch = folder.with_name(f"{folder.name}-files")
+    with group.fold.opened(whole, group.source.path, scratch) as (path, test):
+        prepare(whole, params.split, params.preprocess, seed, path, folder, test=test)
     return folder
 
 
@@ -219,6 +226,8 @@ def _work(params: Params, group: Group, settings: Settings, folder: Path, lines:
 def _summary(line: Line) -> str:
     """Returns the result of a cell in one line of text."""
     metric = LOSSES[line["task"]]
-    words = (line["dataset"], line["model"], line["space"], line["tuner"], f"seed {line['seed']}")
+    fold = f"{line['protocol']} fold {line['fold']}" if "protocol" in line else None
+    words = [line["dataset"], fold, line["model"], line["space"], line["tuner"]]
+    words.append(f"seed {line['seed']}")
     named = " ".join(str(word) for word in words if word is not None)
     return f"{named}: test {metric.upper()} {line['test'][metric]:.4f}, {line['seconds']} s"

@@ -18,6 +18,8 @@ TITLES = {
     **{name: baseline.title for name, baseline in BASELINES.items()},
     "svd": "SVD (Surprise)",
     "svdpp": "SVD++ (Surprise)",
+    "knn": "item-kNN with baselines (Surprise)",
+    "myfm": "Bayesian factorisation machine (myFM)",
     "lightgbm": "LightGBM",
     "mf": "MF",
     "mlp": "MLP",
@@ -29,7 +31,7 @@ TITLES = {
     "autoint": "AutoInt",
     "autorec_ctr": "AutoRec-CTR",
 }
-OUTSIDE = (*BASELINES, "lightgbm", "svd", "svdpp")
+OUTSIDE = (*BASELINES, "lightgbm", "svd", "svdpp", "knn", "myfm")
 NONE = "–"
 
 

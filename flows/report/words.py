@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from autorec_core.evaluation.breakdown import ActivityRow
 from flows.report.facts import Figures, Run
 
@@ -47,8 +49,14 @@ def made(run: Run) -> str:
     again = "trained again on train and valid together"
     if len(winner.members) == 1:
         return f", {again}" if winner.refit else ""
-    *first, last = map(str, winner.members)
     again = f", each {again}" if winner.refit else ""
+    seeds = Counter(winner.members)
+    if len(seeds) == 1:
+        return f"; the model is the mean of {len(winner.members)} seeds of that trial{again}"
+    named = [
+        f"{trial} ({count} seeds)" if count > 1 else str(trial) for trial, count in seeds.items()
+    ]
+    *first, last = named
     return f"; the model is the mean of trials {', '.join(first)} and {last}{again}"
 
 

@@ -36,7 +36,7 @@ def run(params: Params, places: Places) -> None:
     recommender = zoo.build(params.model.name, load_schema(places.prepared), params.model.space)
     train, valid = (_rows(load_examples(places.prepared, part)) for part in ("train", "valid"))
     plan = Plan.load(places.plan) or Plan("search", "search", UNPLANNED)
-    settings = search_settings(params, plan, len(train))
+    settings = search_settings(params, plan)
     tags = {"dataset": places.dataset, "stage": "search"}
     tags |= {"retrain.mode": plan.mode, "retrain.reason": plan.reason}
     flat = params.flat(places.dataset)
@@ -49,9 +49,10 @@ def run(params: Params, places: Places) -> None:
             directory=places.search / "trials",
             listener=Listeners([Display(Console()), TrialLog(report)]),
         )
-        members = best_of(result, len(train), members_of(params, plan, settings))
+        size = members_of(params, plan, settings)
+        members = best_of(result, len(train), valid.labels, size)
         if params.train.refit:
-            models = "the winner" if len(members) == 1 else f"the {len(members)} best models"
+            models = "the winner" if len(members) == 1 else f"{len(members)} good models"
             print(f"Training {models} again on train and valid together ...")
         final = finish(
             result,
@@ -61,6 +62,7 @@ def run(params: Params, places: Places) -> None:
             budget=settings.budget,
             seed=settings.seed,
             refitting=params.train.refit,
+            max_latency_ms=params.train.max_latency_ms,
         )
         _write_winner(result, final, places)
         files = write_tables(places.search, result.leaderboard, result.metric)
@@ -68,13 +70,12 @@ def run(params: Params, places: Places) -> None:
         report.end("FINISHED", _figures(result), files, places.search / "winner")
 
 
-def search_settings(params: Params, plan: Plan, rows: int) -> SearchSettings:
+def search_settings(params: Params, plan: Plan) -> SearchSettings:
     """Returns the settings of a search from the sections of params.yaml and the plan.
 
     Args:
         params: The parameters.
         plan: Whether there is a search at all, and which candidates come first.
-        rows: Number of training rows.
     """
     settings = SearchSettings(
         **params.search.model_dump(),
@@ -85,7 +86,7 @@ def search_settings(params: Params, plan: Plan, rows: int) -> SearchSettings:
     )
     if plan.mode == "search":
         return settings
-    most = ensemble_size(rows, len(plan.candidates), params.train.ensemble)
+    most = ensemble_size(len(plan.candidates), params.train.ensemble)
     return settings.changed(
         tuner="given",
         first=plan.candidates[:most],

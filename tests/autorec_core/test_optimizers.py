@@ -48,6 +48,34 @@ def test_columns_of_numbers_begin_without_effect_however_many():
 @pytest.mark.parametrize(
     "block",
     [
+        ar.InnerProductInteraction(),
+        ar.FMInteraction(embedding_dim=0),
+        ar.FMInteraction(embedding_dim=1),
+        ar.TwoStreamInteraction(units=16, num_layers=1, dropout_rate=0.0, num_heads=1),
+        ar.CrossNetInteraction(num_layers=1),
+        ar.CrossNetV2Interaction(num_layers=1, rank=0),
+        ar.GatedCrossInteraction(num_layers=1),
+        ar.PairwiseDotInteraction(),
+        ar.ElementwiseInteraction(operation="multiply"),
+    ],
+    ids=lambda block: type(block).__name__,
+)
+def test_the_product_of_numbers_is_learned_with_any_slope(block):
+    """It was added to the score as it is: with a slope of -0.5 the loss stayed far too high."""
+    random = np.random.default_rng(0)
+    numbers = random.normal(size=(2, 500, 1)).astype("float32")
+    label = 1 - 0.5 * numbers[0] * numbers[1]
+    inputs = keras_inputs(numbers)
+    model = keras.Model(inputs, ar.RatingPredictionOptimizer().connect([block.connect(inputs)]))
+    model.get_layer("score").adapt({}, label)
+    model.compile(keras.optimizers.Adam(0.05), "mse")
+    model.fit(list(numbers), label, batch_size=100, epochs=40, verbose=0)
+    assert model.evaluate(list(numbers), label, verbose=0) < 0.3 * label.var()
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
         ar.MLPInteraction(units=1, num_layers=1, use_batch_norm=False, dropout_rate=0.0),
         ar.ConcatenateInteraction(),
         ar.ElementwiseInteraction(operation="sum"),

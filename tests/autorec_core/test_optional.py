@@ -76,7 +76,14 @@ def schema(task):
 
 
 PARTS = {
-    "rating": {"user_history", "item_history", "biases", "factors"},
+    "rating": {
+        "user_history",
+        "item_history",
+        "history_scores",
+        "autoencoder",
+        "biases",
+        "factors",
+    },
     "ctr": {"biases", "click_rates", "branches"},
 }
 

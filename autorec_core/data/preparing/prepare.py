@@ -27,7 +27,7 @@ from autorec_core.data.encoding.preprocessor import (
 from autorec_core.data.labels import upper_ends
 from autorec_core.data.preparing import store
 from autorec_core.data.preparing.encode import write_split
-from autorec_core.data.preparing.identity import RowHashes
+from autorec_core.data.preparing.identity import OCCURRENCE, RowHashes
 from autorec_core.data.preparing.learn import Learned, learn
 from autorec_core.data.preparing.row_times import add_time_features
 from autorec_core.data.preparing.scratch import Scratch, write_partition
@@ -40,6 +40,7 @@ from autorec_core.data.reading.side_tables import read_side_tables
 from autorec_core.data.reading.typed_columns import used_columns
 from autorec_core.data.schema import Schema
 from autorec_core.data.side_table import SideTable, join_all
+from autorec_core.errors import DataError, listed
 from autorec_core.files import whole_folder, write_json
 
 GROUPS = 32
@@ -55,6 +56,7 @@ def prepare(
     raw: Path,
     out: Path,
     compute: Compute = LOCAL,
+    test: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Writes encoded splits, raw rows of each split, schema, vocabularies and a profile.
 
@@ -74,6 +76,8 @@ def prepare(
             occurs.
         compute: Where the work runs. If not all workers can read the raw file and write to `out`,
             it runs in this process.
+        test: bool, shape (rows,): the rows of test, as a protocol names them; None if `split`
+            decides it.
 
     Returns:
         The profile, as written to `profile.json`.
@@ -81,6 +85,8 @@ def prepare(
     Raises:
         DataError: The raw file is not what the entry says, or `out` cannot be written.
     """
+    if taken := [name for name in (store.ROW_NUMBER, OCCURRENCE) if name in used_columns(entry)]:
+        raise DataError(f"{raw}: AutoRec itself uses columns named {listed(taken)}; rename them.")
     with whole_folder(out) as folder:
         aside = folder.absolute().parent / "scratch"
         aside.mkdir()
@@ -95,7 +101,7 @@ def prepare(
         bad = bad_rows_of(entry)
         tables = read_side_tables(entry, raw.parent)
         save_tables(folder, tables)
-        found, scratch = _store_rows(entry, split, seed, raw, folder, aside, bad, compute)
+        found, scratch = _store_rows(entry, split, seed, raw, folder, aside, bad, compute, test)
         if entry.time_features:
             add_time_features(entry, scratch, compute).save(folder / TIMES)
         schema, numeric = _learn(entry, preprocess, folder, scratch, compute)
@@ -128,6 +134,7 @@ def _store_rows(
     aside: Path,
     bad: BadRows,
     compute: Compute,
+    test: np.ndarray | None,
 ) -> tuple[Survey, Scratch]:
     """Reads the raw file, stores its rows or a sample of them, and assigns each to a part."""
     sampled = entry.sample is not None
@@ -163,7 +170,7 @@ def _store_rows(
         found, chunks = pass_over(store_chunk, bad, hashes.divided(chosen))
         occurrences = occurrences[chosen]
     scratch = Scratch(aside, chunks, store.CHUNK_ROWS, tuple(used_columns(entry.extended)))
-    parts = found.parts(split, seed, lambda: hashes.identities(apart, chosen))
+    parts = found.parts(split, seed, lambda: hashes.identities(apart, chosen), test)
     scratch.save_rows(parts, occurrences)
     return found, scratch
 

@@ -121,6 +121,37 @@ def user_split(users: np.ndarray, times: np.ndarray | None) -> np.ndarray:
     return parts
 
 
+def parts_around(
+    test: np.ndarray, strata: np.ndarray, ratios: Sequence[float], seed: int
+) -> np.ndarray:
+    """Assigns rows to train and valid, around the test rows that a protocol names.
+
+    Args:
+        test: bool, shape (rows,): the rows of test.
+        strata: The stratum of each row, shape (rows,).
+        ratios: The shares of train, valid and test; train and valid keep their proportion.
+        seed: The seed of the draw of valid rows, which has the strata's shares.
+
+    Returns:
+        int8 part numbers (0 train, 1 valid, 2 test), shape (rows,).
+
+    Raises:
+        DataError: `test` is about another number of rows, or one of the parts would be empty.
+    """
+    if len(test) != len(strata):
+        raise DataError(
+            f"The protocol's folds are of {len(test):,} rows, but the raw file has {len(strata):,}."
+        )
+    parts = np.where(test, 2, 0).astype(np.int8)
+    known = np.flatnonzero(~test)
+    size = round(len(known) * ratios[1] / (ratios[0] + ratios[1]))
+    parts[known[stratified_sample(strata[known], size, seed)]] = 1
+    counts = np.bincount(parts, minlength=len(PARTS))
+    if counts.min() == 0:
+        raise DataError(f"The fold leaves {PARTS[counts.argmin()]} without a row.")
+    return parts
+
+
 def stratified_sample(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
     """Draws a sample that keeps the labels' shares.
 

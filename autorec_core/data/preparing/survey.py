@@ -15,6 +15,7 @@ from autorec_core.data.labels import Labels, label_strata
 from autorec_core.data.preparing.split import (
     PARTS,
     hash_split,
+    parts_around,
     stratified_split,
     time_split,
     user_split,
@@ -60,7 +61,11 @@ class Survey:
         return np.asarray(self.strata_of_labels.astype(small)[self.labels])
 
     def parts(
-        self, split: SplitParams, seed: int, identities: Callable[[], Iterable[np.ndarray]]
+        self,
+        split: SplitParams,
+        seed: int,
+        identities: Callable[[], Iterable[np.ndarray]],
+        test: np.ndarray | None = None,
     ) -> np.ndarray:
         """Assigns each row to a part: int8, shape (rows,).
 
@@ -68,10 +73,13 @@ class Survey:
             split: How rows are divided.
             seed: The seed of the split.
             identities: Returns the uint64 hashes that identify the rows, chunk by chunk.
+            test: bool, shape (rows,): the rows of test; None if `split` decides it.
 
         Raises:
             DataError: The rows cannot be split in this way.
         """
+        if test is not None:
+            return parts_around(test, self.strata, split.ratios, seed)
         if split.strategy == "hash":
             chunks = [hash_split(names, split.ratios, seed) for names in identities()]
             return _none_empty(np.concatenate(chunks))

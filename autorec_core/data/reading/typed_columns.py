@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from autorec_core.config import DatasetParams
 from autorec_core.data import spelled, times, values
+from autorec_core.data.kinds import is_moment
 from autorec_core.data.reading.parquet import check_columns
 from autorec_core.errors import DataError, listed
 from autorec_core.raw_config import TableParams
@@ -74,6 +75,11 @@ def typed_columns(
             faults.append((wrong, name, f"one of {shown} is expected"))
             required = True
         else:
+            if name == entry.label and is_moment(table[name].type):
+                raise DataError(
+                    f"{file}: {name} cannot be the label; its type is {table[name].type}, and a "
+                    "number is expected."
+                )
             if name == entry.time:
                 read, rule = values.moments, times.EXPECTED
             else:
@@ -82,6 +88,8 @@ def typed_columns(
             numbers, wrong = _of_column(file, name, read, raw)
             columns[name] = spelled.without_missing(numbers, entry.missing)
             faults.append((wrong, name, rule))
+            if name == entry.label:
+                faults.append((values.too_large(numbers), name, "at most 3.4e38 is allowed"))
             required = name in (entry.label, entry.time)
         if required and columns[name].null_count:
             empty = columns[name].is_null().to_numpy(zero_copy_only=False)

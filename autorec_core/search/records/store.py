@@ -97,21 +97,15 @@ class Store:
         """Moves the record of a trial out of the way, with a warning that says why."""
         self._set_aside(self._trial_path(record), reason)
 
-    def write_model(
-        self, record: TrialRecord, model: bytes, predicted: np.ndarray | None = None
-    ) -> None:
-        """Writes the model of a trial. Call it before `write`: a record needs its model.
-
-        Args:
-            record: The trial.
-            model: Its .keras file.
-            predicted: What it predicts on the valid rows, float32, shape (rows,).
-        """
-        if predicted is not None:
-            with whole_file(self._predictions_path(record)) as path, path.open("wb") as file:
-                np.save(file, predicted, allow_pickle=False)
+    def write_model(self, record: TrialRecord, model: bytes) -> None:
+        """Writes the model of a trial. Call it before `write`: a record needs its model."""
         with whole_file(self.model_path(record)) as path:
             path.write_bytes(model)
+
+    def write_predictions(self, record: TrialRecord, predicted: np.ndarray) -> None:
+        """Stores what a trial predicts for the valid rows. Called before its record is written."""
+        with whole_file(self.folder / predictions_path(record)) as path, path.open("wb") as file:
+            np.save(file, predicted, allow_pickle=False)
 
     def drop_models(self, keep: Collection[TrialRecord]) -> None:
         """Removes all models except those of the given trials."""
@@ -119,15 +113,11 @@ class Store:
         for path in self.folder.glob("model-*.keras"):
             if path not in kept:
                 path.unlink(missing_ok=True)
-        predictions = [self._predictions_path(record) for record in keep]
-        for path in self.folder.glob("predictions-*.npy"):
-            if path not in predictions:
-                path.unlink(missing_ok=True)
 
     def read_predictions(self, record: TrialRecord) -> np.ndarray | None:
-        """What a kept model predicts on the valid rows; None if that is lost or damaged."""
+        """Returns what a trial predicts for the valid rows; None if that is lost or damaged."""
         try:
-            found: np.ndarray = np.load(self._predictions_path(record), allow_pickle=False)
+            found: np.ndarray = np.load(self.folder / predictions_path(record), allow_pickle=False)
         except (OSError, ValueError, EOFError):
             return None
         return found
@@ -199,9 +189,6 @@ class Store:
     def _trial_path(self, record: TrialRecord) -> Path:
         return self.folder / "trials" / f"{_name(record)}.json"
 
-    def _predictions_path(self, record: TrialRecord) -> Path:
-        return self.folder / f"predictions-{_name(record)}.npy"
-
     def _checkpoint_path(self, record: TrialRecord) -> Path:
         return self.folder / "checkpoints" / f"{_name(record)}.npz"
 
@@ -210,6 +197,11 @@ def _name(record: TrialRecord) -> str:
     """Returns the name of the files of a trial or of a part of it."""
     end = "" if record.until is None else f"-{record.until:05d}"
     return f"{record.number:04d}{end}"
+
+
+def predictions_path(record: TrialRecord) -> Path:
+    """Returns the place of a trial's predictions of the valid rows, in the search's folder."""
+    return Path("predictions") / f"{_name(record)}.npy"
 
 
 def _is_undamaged(path: Path) -> bool:

@@ -54,6 +54,24 @@ def benchmark(
     outside: Annotated[
         bool, typer.Option(help="Also run baselines and the models of other libraries.")
     ] = True,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="Folds on which others publish figures, instead of splits by the seeds: "
+            "movielens-100k-u1-u5 or movielens-1m-90-10."
+        ),
+    ] = None,
+    fold: Annotated[
+        list[int] | None,
+        typer.Option(help="With --protocol: a fold. Repeat the option for more. Default: all."),
+    ] = None,
+    fold_files: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="TRAIN:TEST: the two files of a fold of your own. Repeat the option for more "
+            "folds. The entry of --dataset describes the files."
+        ),
+    ] = None,
     known_truth: Annotated[
         bool,
         typer.Option("--known-truth", help="Search made-up data for which the best loss is known."),
@@ -87,6 +105,9 @@ def benchmark(
             processes=processes,
             outside=outside,
             alone=alone,
+            protocol=protocol,
+            folds=fold or (),
+            fold_files=fold_files or (),
         ),
         output,
         known_truth=known_truth,

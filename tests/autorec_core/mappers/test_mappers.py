@@ -210,7 +210,7 @@ class TestRate:
         clicks = generator.integers(0, 2, 60).astype("float32")
         model = self.model(rows, clicks)
         assert np.abs(model([rows[:1]])).min() > 0.1
-        np.testing.assert_allclose(model([rows[:1]], training=True), [[0, 0]], atol=1e-6)
+        np.testing.assert_allclose(model([rows], training=True)[:1], [[0, 0]], atol=1e-6)
         assert np.abs(model([rows], training=True)[1:]).max() > 0.1
 
     def test_an_id_outside_its_vocabulary_counts_as_unknown(self):
@@ -251,6 +251,25 @@ class TestRate:
         folds = layer.adapt({"ids": ids}, clicks)
         shares = np.bincount(folds, clicks) / np.bincount(folds)
         assert np.abs(shares - 0.2).max() < 0.05
+
+    def test_keras_own_fit_is_refused_where_it_would_see_other_features(self):
+        ids = np.arange(1, 41, dtype="int32")[:, None]
+        block = ar.RateMapper(vocabulary_sizes=(41,), prior=2.0)
+        clicks = np.tile([1.0, 0.0], 20).astype("float32")
+
+        def fitted(rows, *, adapted=True):
+            model = model_of(block, rows)
+            if adapted:
+                adapt(model, {model.layers[0].name: rows}, clicks)
+            model = keras.Model(model.inputs, keras.layers.Dense(1)(model.outputs[0]))
+            model.compile("sgd", "mse")
+            model.fit(rows, clicks, batch_size=8, verbose=0)
+
+        fitted(ids)
+        with pytest.raises(BlockError, match="training rows have the same ids"):
+            fitted(ids % 10)
+        with pytest.raises(BlockError, match="call `adapt` before"):
+            fitted(ids, adapted=False)
 
     def test_nothing_of_it_is_trained(self):
         assert self.model(IDS, self.clicks).trainable_weights == []

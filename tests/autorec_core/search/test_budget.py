@@ -15,6 +15,8 @@ from autorec_core.errors import ConfigError, SearchError
 from autorec_core.search import SearchSettings, best_of, run_search, workers
 from autorec_core.training import Budget, Outcome, Schedule
 
+LABELS = make_rows(100, seed=2).labels
+
 RATES = (0.001, 0.002, 0.003, 0.01, 0.02, 0.03)
 UNITS = {4: 0.3, 8: 0.1, 16: 0.2}
 
@@ -211,8 +213,8 @@ class TestNothingTwice:
         copies = type(result)(
             **{**vars(result), "leaderboard": (longer, first, second, same_curve, third)}
         )
-        assert best_of(copies, 100, ensemble=5) == (longer, second, third)
-        assert best_of(copies, 100) == (longer, second)
+        assert best_of(copies, 100, LABELS, ensemble=5) == (longer, second, third)
+        assert best_of(copies, 100, LABELS) == (longer, second)
 
 
 def test_a_setting_that_a_search_does_not_have_is_named(search):

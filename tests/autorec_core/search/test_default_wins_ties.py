@@ -91,6 +91,6 @@ def test_that_is_so_when_the_search_goes_on_later(search):
 
 def test_without_predictions_the_best_score_wins(search):
     result = search(SAME, BETTER_ON_FEW)
-    for path in result.directory.glob("predictions-*.npy"):
+    for path in result.directory.glob("predictions/*.npy"):
         path.write_bytes(b"damaged")
     assert search(SAME, BETTER_ON_FEW).best.number == 1

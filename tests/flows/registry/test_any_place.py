@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.csv
 import pytest
 
+from flows.processes.mlflow_store import correct_places
 from flows.processes.model_process import fetch
 from flows.registry.aliases import roll_back
 from flows.registry.loading import export_version, load_scorer
@@ -146,6 +147,30 @@ def test_it_is_rolled_back_in_a_separate_process(workspace):
     set_tags(client(root), DATASET, 2, {"state": "promoted"})
 
     assert "Version 1 is the champion again" in roll_back(DATASET, "moved", root)
+
+
+def test_a_program_with_mlflow_alone_finds_them_once_doctor_has_corrected_the_addresses(
+    workspace, tmp_path, monkeypatch
+):
+    """MLflow resolves a relative address against the program's folder, so they are absolute."""
+    from flows.addresses import sqlite_address
+    from flows.cli.doctor import _services
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    copy, moved = tmp_path / "copy", tmp_path / "moved"
+    shutil.copytree(workspace[0], copy)
+    correct_places(copy)
+    copy.rename(moved)
+    address = sqlite_address(moved / "mlflow.db")
+    mlflow.set_tracking_uri(address)
+    mlflow.set_registry_uri(address)
+    champion = f"models:/autorec-{DATASET}@champion"
+
+    with pytest.raises((OSError, mlflow.exceptions.MlflowException), match="No such artifact"):
+        mlflow.artifacts.download_artifacts(champion)
+    found = [one.found for one in _services(moved, {}) if one.area == "mlflow"]
+    assert "the workspace was moved; corrected" in found[1]
+    assert (Path(mlflow.artifacts.download_artifacts(champion)) / "MLmodel").exists()
 
 
 def test_files_that_are_gone_are_not_called_altered(workspace, tmp_path):

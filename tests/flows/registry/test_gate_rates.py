@@ -108,6 +108,30 @@ def test_equal_models_seldom_win_on_clicks(count, share):
     assert rate(300, lambda random: wins(clicks(random, count, share, (0.5, 0.5)))) <= 0.05
 
 
+def skewed(random, count):
+    """Losses of which one in twenty is about ten times as large as the others."""
+    return random.exponential(1, count) * np.where(random.random(count) < 0.05, 10, 1)
+
+
+DIFFERENCES = {
+    "normal": lambda random, count: random.normal(0, 1, count),
+    "one skewed": lambda random, count: skewed(random, count) - 1.45,
+    "both skewed": lambda random, count: skewed(random, count) - skewed(random, count),
+    "two values": lambda random, count: (
+        np.where(random.random(count) < 0.05, 10.0, 1.0) - 1.45 + random.normal(0, 0.3, count)
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DIFFERENCES)
+def test_equal_models_are_seldom_told_apart_even_if_few_rows_have_most_of_the_loss(kind):
+    def told_apart(random):
+        found = compare(np.zeros(100), DIFFERENCES[kind](random, 100), 0)
+        return found.high < 0 or found.low > 0
+
+    assert rate(300, told_apart) <= 0.06
+
+
 def test_one_user_with_most_of_the_rows_does_not_decide_alone():
     users = np.repeat(np.arange(40), np.ceil(300 / np.arange(1, 41)).astype(int))
 

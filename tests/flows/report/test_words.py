@@ -59,6 +59,15 @@ def test_page_and_card_say_what_the_search_added_to_the_default_candidate(rating
     assert words.gain(failed) == ""
 
 
+def test_the_card_says_how_many_seeds_of_a_trial_are_in_a_mean(rating_run):
+    def card(*members):
+        winner = dataclasses.replace(rating_run.winner, members=members, refit=True)
+        return model_card(dataclasses.replace(rating_run, winner=winner))
+
+    assert "the mean of trials 4 (2 seeds) and 0, each trained" in card(4, 0, 4)
+    assert "the mean of 2 seeds of that trial, each trained" in card(4, 4)
+
+
 def test_importance_finds_the_hyperparameter_that_decides_the_score(rating_run):
     found = importances(rating_run.completed, seed=1)
 

@@ -109,7 +109,7 @@ def test_an_earlier_model_recommends_on_its_own_code(recommend, live, earlier):
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ({"users": {"name": ["u1"]}}, "users.csv: The column user_id is missing"),
+        ({"users": {"name": ["u1"]}}, "users.csv: The column user_id with the users is missing"),
         ({"users": {"user_id": ["u1", "u2", "u1"]}}, "more than once: 'u1'"),
         ({"users": {"user_id": ["u1", None, "u2"]}}, "users.csv: Row 2 has no user_id"),
         ({"top": 0}, "Allowed are 1 to 25"),

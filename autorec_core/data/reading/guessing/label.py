@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from autorec_core.data import canonical, spelled, values
-from autorec_core.data.kinds import is_scalar
+from autorec_core.data.kinds import is_moment, is_scalar
 from autorec_core.data.labels import is_scale
 from autorec_core.data.reading.guessing.spelling import decimal_of_column, is_missing_word
 from autorec_core.errors import DataError, listed
@@ -25,11 +25,11 @@ _LABEL = (
 )
 _POSITIVE = re.compile(
     r"yes|y|ja|oui|si|sí|sim|tak|true|t|1|1\.0|on|pos|positive|click(ed)?|liked?|good|bought|purchased?|converted"
-    r"|won|win|success|churn(ed)?|accept(ed)?|high|>.*"
+    r"|won|win|success|churn(ed)?|accept(ed)?|high|👍|>.*"
 )
 _NEGATIVE = re.compile(
     r"no|n|nein|nee|non|não|nie|false|f|0|0\.0|-1|-1\.0|off|neg|negative|skip(ped)?|disliked?|bad|lost|loss"
-    r"|fail(ed|ure)?|reject(ed)?|low|<.*"
+    r"|fail(ed|ure)?|reject(ed)?|low|👎|<.*"
 )
 
 
@@ -76,7 +76,7 @@ def label_of(
     name = _find(path, columns) if name is None else name
     if positive:
         return _of_words(path, name, columns[name], positive)
-    numbers = numbers_of(columns[name])
+    numbers = _label_numbers(columns[name])
     if numbers is not None and len(numbers):
         found, counts = np.unique(numbers, return_counts=True)
         if found.tolist() == [-1.0, 1.0]:
@@ -103,15 +103,20 @@ def numbers_of(column: pa.Array) -> np.ndarray | None:
     return None if wrong.any() else found.drop_null().to_numpy(zero_copy_only=False)
 
 
+def _label_numbers(column: pa.Array) -> np.ndarray | None:
+    """Returns a column's numbers as `numbers_of` does; None for dates, which cannot be labels."""
+    return None if is_moment(column.type) else numbers_of(column)
+
+
 def _find(path: Path, columns: Mapping[str, pa.Array]) -> str:
     for name, column in columns.items():
         if re.fullmatch(_LABEL, re.sub(r"[\s-]+", "_", name.strip().lower())):
-            numbers = numbers_of(column)
+            numbers = _label_numbers(column)
             if (numbers is not None and len(numbers)) or _of_two_words(name, column):
                 return name
     first, *_, last = *columns, *columns
     for name in dict.fromkeys((last, first)):
-        numbers = numbers_of(columns[name])
+        numbers = _label_numbers(columns[name])
         if numbers is not None and set(np.unique(numbers).tolist()) in ({0.0, 1.0}, {-1.0, 1.0}):
             return name
         if numbers is None and _of_two_words(name, columns[name], known=True):

@@ -13,7 +13,9 @@ from autorec_core.data import spelled, values
 
 Decimal = Literal[".", ","]
 
-ALWAYS = frozenset({"\\n", "null", "(null)", "nan", "<na>", "#n/a", "n/a", "?"})
+_ERRORS = frozenset({"#n/a", "#div/0!", "#value!", "#ref!", "#name?", "#null!", "#num!"})
+"""What spreadsheets write into a cell that they cannot compute."""
+ALWAYS = _ERRORS | {"\\n", "null", "(null)", "nan", "nat", "<na>", "n/a", "?"}
 """Words in small letters that mean "missing" in any column."""
 BESIDE_NUMBERS = frozenset({"na", "none", "nil", "-", "--", "–", "—", ".", "missing", "unknown"})
 """Words that mean "missing" in a column of numbers, but may be categories elsewhere."""

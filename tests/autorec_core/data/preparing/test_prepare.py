@@ -185,6 +185,17 @@ def test_by_time_test_is_after_train(entry, preprocess, tmp_path):
     assert sorted(when["test"]) == list(range(90, 100))
 
 
+@pytest.mark.parametrize("name", ["__row__", "__occurrence__"])
+def test_a_column_with_a_name_that_autorec_uses_is_refused(
+    entry, split, preprocess, raw, tmp_path, name
+):
+    pd.read_csv(raw).rename(columns={"item": name}).to_csv(tmp_path / "named.csv", index=False)
+    described = entry(categorical=["user", name], item=None)
+
+    with pytest.raises(DataError, match=f"uses columns named {name}; rename them"):
+        prepare(described, split, preprocess, 1, tmp_path / "named.csv", tmp_path / "out")
+
+
 def test_bad_rows_are_set_aside_with_line_and_reason(entry, split, preprocess, raw, tmp_path):
     raw.write_text(raw.read_text() + "1,2\n1,2,7\n")
     profile = prepare(entry(on_bad_rows="quarantine"), split, preprocess, 1, raw, tmp_path / "out")

@@ -159,7 +159,8 @@ def test_with_more_words_the_user_chooses_the_positive_ones(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "word", ["NA", "NULL", "\\N", "nan", "None", "n/a", "-", "N/A", "#N/A", "?", "null"]
+    "word",
+    ["NA", "NULL", "\\N", "nan", "None", "n/a", "-", "N/A", "#N/A", "?", "null", "NaT", "#DIV/0!"],
 )
 def test_a_word_for_missing_in_a_column_of_numbers_is_a_missing_value(tmp_path, word):
     random = np.random.default_rng(0)
@@ -170,6 +171,32 @@ def test_a_word_for_missing_in_a_column_of_numbers_is_a_missing_value(tmp_path, 
     assert proposal.entry["missing"] == [word]
     assert proposal.entry["numeric"] == ["price"]
     assert rows["price"].isna().sum() == (price == word).sum()
+
+
+def test_a_date_in_parquet_cannot_be_the_label(tmp_path):
+    dates = pd.date_range("2024-01-01", periods=ROWS)
+    frame = ratings().drop(columns="rating")
+    for kind in (pa.date32(), pa.timestamp("ms"), pa.timestamp("ns", "Europe/Berlin")):
+        label = pa.array(dates.to_pydatetime()).cast(pa.timestamp("us")).cast(kind)
+        table = pa.Table.from_pandas(frame.assign(number=np.resize([1, 2, 3], ROWS)))
+        table = table.append_column("rating", label)
+        pq.write_table(table, tmp_path / "t.parquet")
+        with pytest.raises(DataError, match="rating cannot be the label"):
+            propose(tmp_path / "t.parquet", "rating")
+        entry = described(propose(tmp_path / "t.parquet", "number").entry)
+        entry = entry.model_copy(update={"label": "rating", "ignored": ["number"]})
+        with pytest.raises(DataError, match="rating cannot be the label; its type is"):
+            read_raw(entry, tmp_path / "t.parquet")
+
+
+def test_thumbs_are_a_label(tmp_path):
+    ratings().assign(rating=np.resize(["👍", "👎", "👍", "👍"], ROWS)).to_csv(
+        tmp_path / "t.csv", index=False
+    )
+
+    entry = propose(tmp_path / "t.csv", "rating").entry
+
+    assert (entry["positive"], entry["negative"]) == ("👍", "👎")
 
 
 def test_a_word_for_missing_between_categories_is_a_category(tmp_path):

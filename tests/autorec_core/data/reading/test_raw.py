@@ -156,6 +156,7 @@ LONG = "x" * 10_001
         (HEAD + ",x,1\n", "line 2: user is empty; a value is expected"),
         (HEAD + "a,x,9\n", "line 2: rating is '9'; allowed: 1, 2, 3"),
         (HEAD + "a,x,1e400\n", "line 2: rating is '1e400'; a finite number is expected"),
+        (HEAD + "a,x,1e39\n", "line 2: rating is '1e39'; at most 3.4e38 is allowed"),
         (HEAD + "a,x,nan\n", "line 2: rating is 'nan'"),
         (HEAD + "a,x,inf\n", "line 2: rating is 'inf'"),
         (HEAD + "a,x, 1\n", "line 2: rating is ' 1'"),

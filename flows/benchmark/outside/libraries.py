@@ -6,7 +6,7 @@ space. Only LightGBM learns from train alone, because it needs valid for early s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,10 +16,19 @@ import numpy as np
 
 from autorec_core.data.preparing.split import PARTS
 from autorec_core.data.preparing.store import load_examples, load_schema
+from autorec_core.errors import DataError
 from autorec_core.evaluation import baselines
+from flows.benchmark.outside.environments import MYFM, Environment
 
-NEEDS: Mapping[str, str] = {"lightgbm": "lightgbm", "svd": "surprise", "svdpp": "surprise"}
+NEEDS: Mapping[str, str] = {
+    "lightgbm": "lightgbm",
+    "svd": "surprise",
+    "svdpp": "surprise",
+    "knn": "surprise",
+}
 """The module that a baseline needs. The extra `bench` installs these modules."""
+ENVIRONMENTS: Mapping[str, Environment] = {"myfm": MYFM}
+"""The environment that a baseline needs, because it cannot be installed next to this project."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +56,27 @@ class Splits(baselines.Splits):
 
 
 def available(name: str) -> bool:
-    """Returns whether the module that a baseline needs is installed."""
+    """Returns whether the module or the environment that a baseline needs is installed."""
+    if name in ENVIRONMENTS:
+        return ENVIRONMENTS[name].is_there
     return name not in NEEDS or find_spec(NEEDS[name]) is not None
+
+
+def make_environments(tasks: Collection[str]) -> list[str]:
+    """Makes the environments of the baselines of some tasks, if they do not exist.
+
+    Returns:
+        A sentence for each that cannot be made.
+    """
+    problems = []
+    for task in tasks:
+        for name in BASELINES[task]:
+            try:
+                if name in ENVIRONMENTS:
+                    ENVIRONMENTS[name].make()
+            except DataError as error:
+                problems.append(str(error))
+    return problems
 
 
 def _simple(baseline: baselines.Baseline) -> Callable[[Splits], np.ndarray]:
@@ -87,7 +115,7 @@ def _lightgbm(splits: Splits) -> np.ndarray:
     return np.asarray(model.predict(features, num_threads=1))
 
 
-def _surprise(kind: str) -> Callable[[Splits], np.ndarray]:
+def _surprise(kind: str, **settings: Any) -> Callable[[Splits], np.ndarray]:
     def predict(splits: Splits) -> np.ndarray:
         import pandas as pd
         import surprise
@@ -98,15 +126,35 @@ def _surprise(kind: str) -> Callable[[Splits], np.ndarray]:
         train, valid, test = (splits.raw(part, columns) for part in ("train", "valid", "test"))
         reader = surprise.Reader(rating_scale=schema.label_range)
         known = surprise.Dataset.load_from_df(pd.concat([train, valid]), reader)
-        model = getattr(surprise, kind)(random_state=splits.seed).fit(known.build_full_trainset())
+        model = getattr(surprise, kind)(random_state=splits.seed, **settings)
+        model.fit(known.build_full_trainset())
         asked = zip(*(test[name] for name in columns[:2]), strict=True)
         return np.array([model.predict(user, item).est for user, item in asked])
 
     return predict
 
 
+def _myfm(splits: Splits) -> np.ndarray:
+    schema = splits.schema
+    places = [schema.position(str(name)) for name in (schema.user, schema.item)]
+    rows = {
+        "known": splits.known.categorical[:, places],
+        "labels": splits.known.label.astype(np.float64),
+        "test": splits.test.categorical[:, places],
+        "sizes": np.array([schema.categorical[place].vocabulary_size for place in places]),
+        "seed": np.array(splits.seed),
+    }
+    return np.clip(MYFM.predict(rows), *schema.label_range)
+
+
+_NEIGHBOURS = {"name": "pearson_baseline", "user_based": False}
 _OTHERS: dict[str, dict[str, Callable[[Splits], np.ndarray]]] = {
-    "rating": {"svd": _surprise("SVD"), "svdpp": _surprise("SVDpp")},
+    "rating": {
+        "svd": _surprise("SVD"),
+        "svdpp": _surprise("SVDpp"),
+        "knn": _surprise("KNNBaseline", sim_options=_NEIGHBOURS, verbose=False),
+        "myfm": _myfm,
+    },
     "ctr": {"lightgbm": _lightgbm},
 }
 BASELINES: dict[str, dict[str, Callable[[Splits], np.ndarray]]] = {
