@@ -97,7 +97,7 @@ class StagedOracle(HalvingOracle):
         mean, deviation = process.expecting(self._vectors(running)).predict(self._encoding(found))
         bound = np.round(mean - self._caution * deviation, 9)
         ties = np.flatnonzero(bound == bound.min())
-        return found[ties[random.integers(len(ties))]]
+        return found[int(ties[random.integers(len(ties))])]
 
     def _best(self, trials: Sequence[Seen]) -> list[Seen]:
         """The best trials, best first; the first one while none has completed."""
