@@ -3,11 +3,14 @@
 python benchmarks/searchers.py DATASET FILE --seconds 60 --seeds 1 2 3 [--tuners random staged]
 
 Each search runs alone in this process until it has used its processor seconds; a trial that runs
-then is not counted. The winner is the trial with the best valid loss; its model is scored on test,
-not refitted and not averaged. `one epoch` is the reference: random candidates are trained for one
-epoch until half of the time is used, then the best of them in full
-(https://arxiv.org/abs/2307.15422). DATASET is a name in params.yaml, or `tags`: clicks of users,
-items and tags with the header label,user_id,item_id,tag_id.
+then is not counted. The winner is the trial with the best valid loss, or the first candidate if the
+best is not clearly better. Its model is scored on test, not refitted and not averaged; `best_test`
+is the test loss of the best trial by valid.
+
+`one epoch` is the reference: random candidates are trained for one epoch until half of the time is
+used, then the best of them in full (https://arxiv.org/abs/2307.15422). DATASET is a name in
+params.yaml, or `tags`: clicks of users, items and tags with the header
+label,user_id,item_id,tag_id.
 
 Figures go to benchmarks/results/searchers.json; what is there already is not run again.
 """
@@ -17,6 +20,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import itertools
 import json
 import math
 import os
@@ -113,9 +117,10 @@ class Splits:
     test: Rows
     metric: Metric
 
-    def test_loss(self, model: keras.Model) -> float:
-        """Computes the loss of a model on test."""
-        return self.metric(self.test.labels, predict(model, self.test.inputs))
+    def judged(self, model: keras.Model) -> tuple[float, np.ndarray]:
+        """Returns the loss of a model on test, and its predictions on valid."""
+        loss = self.metric(self.test.labels, predict(model, self.test.inputs))
+        return loss, predict(model, self.valid.inputs)
 
 
 class Watch(Listener):
@@ -129,7 +134,7 @@ class Watch(Listener):
     def __init__(self, clock: Clock, splits: Splits) -> None:
         self._clock = clock
         self._splits = splits
-        self.found = Found()
+        self.found = Found(splits)
 
     def on_search_start(self, plan: SearchPlan) -> None:
         """Notes where models lie."""
@@ -147,12 +152,13 @@ class Watch(Listener):
         """Takes a trial into account."""
         self._clock.check()
         self.found.candidates = max(self.found.candidates, trial.number + 1)
-        if trial.score is None or not self.found.is_better(trial.score, self._splits.metric):
+        if trial.score is None or not self.found.is_better(trial.score):
             return
         with self._clock.stopped():
-            (path,) = self._folder.glob("model-*.keras")
-            loss = self._splits.test_loss(keras.models.load_model(path))
-            self.found.take(trial.number, trial.score, loss, trial.hyperparameters)
+            part = "" if trial.until is None else f"-{trial.until:05d}"
+            model = keras.models.load_model(self._folder / f"model-{trial.number:04d}{part}.keras")
+            judged = self._splits.judged(model)
+            self.found.take(trial.number, trial.score, judged, trial.hyperparameters)
 
 
 @dataclasses.dataclass
@@ -160,30 +166,68 @@ class Found:
     """What a search has found.
 
     Args:
+        splits: The rows.
         candidates: Number of candidates that were begun.
         first: The test loss of the first candidate.
-        winner: Number of the best candidate.
+        best: Number of the best candidate by valid.
         valid: Its valid loss.
-        test: Its test loss.
+        best_test: Its test loss.
+        errors: By how many standard errors it is better than the first candidate on valid.
         values: Its hyperparameters.
     """
 
+    splits: Splits
     candidates: int = 0
     first: float | None = None
-    winner: int | None = None
+    best: int | None = None
     valid: float | None = None
-    test: float | None = None
+    best_test: float | None = None
+    errors: float = 0.0
     values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
-    def is_better(self, score: float, metric: Metric) -> bool:
+    def is_better(self, score: float) -> bool:
         """Returns whether a valid loss is better than the best so far."""
-        return self.valid is None or metric.better(score, self.valid)
+        return self.valid is None or self.splits.metric.better(score, self.valid)
 
-    def take(self, number: int, valid: float, test: float, values: Mapping[str, Any]) -> None:
-        """Takes a candidate as the best so far."""
+    def take(
+        self,
+        number: int,
+        valid: float,
+        judged: tuple[float, np.ndarray],
+        values: Mapping[str, Any],
+    ) -> None:
+        """Takes a candidate as the best so far.
+
+        Args:
+            number: Its number.
+            valid: Its valid loss.
+            judged: What `Splits.judged` returns for its model.
+            values: Its hyperparameters.
+        """
+        test, predicted = judged
+        losses = self.splits.metric.row_losses
+        assert losses is not None
+        rows = losses(self.splits.valid.labels, predicted)
         if number == 0:
-            self.first = test
-        self.winner, self.valid, self.test, self.values = number, valid, test, dict(values)
+            self.first, self._first_rows = test, rows
+        gains = self._first_rows - rows
+        spread = gains.std() / math.sqrt(len(gains))
+        self.errors = float(gains.mean() / spread) if spread else 0.0
+        self.best, self.valid, self.best_test, self.values = number, valid, test, dict(values)
+
+    def line(self) -> dict[str, Any]:
+        """Returns what there is to report; `test` is the loss of the winner."""
+        clear = self.errors > 1
+        return {
+            "candidates": self.candidates,
+            "first": self.first,
+            "best": self.best,
+            "valid": self.valid,
+            "errors": self.errors,
+            "best_test": self.best_test,
+            "test": self.best_test if clear else self.first,
+            "values": self.values,
+        }
 
 
 def budget() -> Budget:
@@ -214,9 +258,9 @@ def searched(splits: Splits, tuner: str, seed: int, seconds: float) -> Found:
 def one_epoch(splits: Splits, seed: int, seconds: float) -> Found:
     """Trains random candidates for one epoch in half of the time, then the best of them in full.
 
-    The first candidate is the default, as in every search. Compiled models are kept, as there.
+    The first candidate is the default, trained in full, as in every search.
     """
-    clock, found, models = Clock(seconds), Found(), CompiledModels()
+    clock, found, models = Clock(seconds), Found(splits), CompiledModels()
     recommender = decisive(splits.recommender, rows=len(splits.train), budget=budget())
     points = Points(search_space(recommender))
     tried: list[tuple[float, int, Mapping[str, Any], Checkpoint | None]] = []
@@ -237,24 +281,26 @@ def one_epoch(splits: Splits, seed: int, seconds: float) -> Found:
             )
             compiled.standing = trained.score
             with clock.stopped():
-                return trained, splits.test_loss(trained.model)
+                return trained, splits.judged(trained.model)
 
     with contextlib.suppress(OverError):
-        values = points.defaults()
-        while clock.used < seconds / 2:
+        for number in itertools.count():
+            if number and clock.used > seconds / 2:
+                break
+            random = np.random.default_rng([seed, number])
+            values = points.sample(random) if number else points.defaults()
             with contextlib.suppress(FailedTrial):
-                trained, loss = part(values, 1, None)
-                number = len(tried)
-                tried.append((trained.score, number, values, trained.checkpoint))
-                found.candidates = len(tried)
-                if found.is_better(trained.score, splits.metric):
-                    found.take(number, trained.score, loss, values)
-            values = points.sample(np.random.default_rng([seed, len(tried)]))
+                trained, judged = part(values, 1 if number else None, None)
+                if number:
+                    tried.append((trained.score, number, values, trained.checkpoint))
+                found.candidates += 1
+                if found.is_better(trained.score):
+                    found.take(number, trained.score, judged, values)
         for _, number, values, checkpoint in sorted(tried, key=lambda one: one[:2]):
             with contextlib.suppress(FailedTrial):
-                trained, loss = part(values, None, checkpoint)
-                if found.is_better(trained.score, splits.metric):
-                    found.take(number, trained.score, loss, values)
+                trained, judged = part(values, None, checkpoint)
+                if found.is_better(trained.score):
+                    found.take(number, trained.score, judged, values)
     return found
 
 
@@ -356,7 +402,7 @@ def main() -> None:
                 if search
                 else searched(splits, tuner, seed, arguments.seconds)
             )
-            run["searches"][tuner] = dataclasses.asdict(line)
+            run["searches"][tuner] = line.line()
             found["command"] = (
                 f"python benchmarks/searchers.py {arguments.dataset} FILE --seconds "
                 f"{arguments.seconds:g} --seeds {' '.join(str(r['seed']) for r in found['runs'])}"
