@@ -42,7 +42,7 @@ def choose_model(name: str, dataset: str, path: Path = PARAMS) -> str:
 
 def _declared(entry: DatasetParams) -> Schema:
     """Returns the schema of the data set's entry, with empty vocabularies."""
-    entry = entry.joined
+    entry = entry.extended
     return Schema(
         task=entry.task,
         label=entry.label,

@@ -75,10 +75,8 @@ def learn(
     if champion is None:
         return Known()
     newest = versions[0]
-    untold = [version for version in versions if version.tags.get(MODE, "search") != "search"]
-    since_search = next(
-        (at for at, version in enumerate(versions) if version not in untold), len(versions)
-    )
+    modes = [version.tags.get(MODE, "search") for version in versions]
+    since_search = modes.index("search") if "search" in modes else len(modes)
     document = lineage_of(champion, places.root)
     searched = versions[min(since_search, len(versions) - 1)]
     before = document if searched is champion else lineage_of(searched, places.root)

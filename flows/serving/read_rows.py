@@ -168,7 +168,7 @@ def without_bad_cells(
         table,
         check_labels=False,
         coded=False,
-        wanted=[name for name in columns if name in entry.features],
+        wanted=[name for name in columns if name in (*entry.features, entry.time)],
     )
     wrong_anywhere = np.zeros(len(table), dtype=bool)
     for wrong, name, rule in faults:

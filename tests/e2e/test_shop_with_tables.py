@@ -97,4 +97,4 @@ def test_a_changed_table_runs_the_later_stages_again(shell):
     prepared = shell.folder / "data" / "prepared" / "ratings"
     profile = json.loads((prepared / "profile.json").read_text())
     assert profile["tables"] == {"users": 40, "items": 60}
-    assert profile["splits"]["train"]["categories"]["town"] == 1
+    assert profile["splits"]["train"]["categories"]["town"] == 2  # Ede, and missing

@@ -82,3 +82,13 @@ def test_every_section_can_be_read_as_a_dictionary():
 
     for section in (params, params.split, *params.datasets.values()):
         assert list(dict(section)) == list(type(section).model_fields)
+
+
+@pytest.mark.parametrize("name", ["movielens-100k", "movielens-1m"])
+def test_an_entry_with_side_tables_has_the_rows_of_the_plain_one(name):
+    params = Params.load(PARAMS_FILE)
+    plain, side = params.dataset(name), params.dataset(f"{name}-side")
+
+    assert not plain.tables
+    assert plain == side.model_copy(update={"tables": {}, "title": plain.title})
+    assert {table.joins for table in side.tables.values()} == {side.user, side.item}

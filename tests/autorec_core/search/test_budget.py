@@ -221,7 +221,7 @@ def test_a_setting_that_a_search_does_not_have_is_named(search):
     with pytest.raises(ConfigError, match=r"no setting 'trials'.*max_trials"):
         search(trials=3)
     for wrong in ({"max_failures": 0}, {"seconds": -1}, {"workers": 1.5}, {"max_trials": True}):
-        with pytest.raises(ConfigError, match=f"`{next(iter(wrong))}` is a"):
+        with pytest.raises(ConfigError, match=f"`{next(iter(wrong))}` must be"):
             SearchSettings(**wrong)
 
 

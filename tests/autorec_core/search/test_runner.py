@@ -5,12 +5,19 @@ import logging
 import numpy as np
 import pytest
 import strange_blocks
+from pretended_training import Trainer
 from small_searches import Notes, make_recommender, make_rows
 
 import autorec_core
 from autorec_core.errors import ConfigError, SearchError
-from autorec_core.search import run_search
+from autorec_core.search import run_search, workers
 from autorec_core.training import Budget, evaluate
+
+
+@pytest.fixture
+def pretended(monkeypatch):
+    """No trial is trained: each has a curve that its hyperparameters decide."""
+    monkeypatch.setattr(workers, "run_trial", Trainer())
 
 
 def told(result):
@@ -109,7 +116,10 @@ class Stopping(Notes):
         assert len(self.started) <= self._most
 
 
+@pytest.mark.usefixtures("pretended")
 class TestGoingOn:
+    """What is kept and run again does not depend on how a trial trains."""
+
     def test_a_finished_search_is_not_run_again(self, search):
         first, notes = search(), Notes()
         again = search(listener=notes)
@@ -155,6 +165,33 @@ class TestGoingOn:
         assert notes.started == [1]
         assert "proposes something else" in caplog.text
 
+    def test_another_seed_space_or_budget_is_another_search(self, search):
+        first = search(max_trials=1)
+        others = [
+            search(max_trials=1, seed=5),
+            search(max_trials=1, budget=Budget(epochs=1, patience=1)),
+            search(make_recommender(learning_rate=0.02), max_trials=1),
+        ]
+        assert len({r.directory for r in [first, *others]}) == 4
+
+    def test_overwriting_forgets_this_search_alone(self, search):
+        kept, notes = search(seed=5, max_trials=1), Notes()
+        search(max_trials=1)
+        search(max_trials=1, overwrite=True, listener=notes)
+        assert notes.started == [0]
+        assert kept.model_path.exists()
+
+    def test_a_folder_that_no_search_has_made_is_left_alone(self, search):
+        folder = search(max_trials=1).directory
+        (folder / "autorec-search.json").unlink()
+        with pytest.raises(SearchError, match=r"is not the folder of a search"):
+            search(max_trials=1, overwrite=True)
+        assert (folder / "trials").exists()
+
+
+class TestModels:
+    """Trained for real: the model that a search ends with is there whatever was lost."""
+
     def test_a_lost_model_is_trained_again(self, search):
         first = search()
         first.model_path.unlink()
@@ -182,29 +219,6 @@ class TestGoingOn:
             again = Stopping(6)
             search(max_trials=number, listener=again)
             assert again.started == []
-
-    def test_another_seed_space_or_budget_is_another_search(self, search):
-        first = search(max_trials=1)
-        others = [
-            search(max_trials=1, seed=5),
-            search(max_trials=1, budget=Budget(epochs=1, patience=1)),
-            search(make_recommender(learning_rate=0.02), max_trials=1),
-        ]
-        assert len({r.directory for r in [first, *others]}) == 4
-
-    def test_overwriting_forgets_this_search_alone(self, search):
-        kept, notes = search(seed=5, max_trials=1), Notes()
-        search(max_trials=1)
-        search(max_trials=1, overwrite=True, listener=notes)
-        assert notes.started == [0]
-        assert kept.model_path.exists()
-
-    def test_a_folder_that_no_search_has_made_is_left_alone(self, search):
-        folder = search(max_trials=1).directory
-        (folder / "autorec-search.json").unlink()
-        with pytest.raises(SearchError, match=r"no search has made it"):
-            search(max_trials=1, overwrite=True)
-        assert (folder / "trials").exists()
 
 
 class TestTrouble:
@@ -248,7 +262,7 @@ class TestTrouble:
 
     def test_unknown_tuners_and_objectives_are_refused(self, search):
         with pytest.raises(
-            ConfigError, match=r"'grid'.*bayesian, greedy, halving, hyperband, random"
+            ConfigError, match=r"'grid'.*bayesian, given, greedy, halving, hyperband, random, staged"
         ):
             search(tuner="grid")
         with pytest.raises(ConfigError, match=r"'val_auc' of a rating model"):
