@@ -262,7 +262,7 @@ class TestTrouble:
 
     def test_unknown_tuners_and_objectives_are_refused(self, search):
         with pytest.raises(
-            ConfigError, match=r"'grid'.*bayesian, given, greedy, halving, hyperband, random, staged"
+            ConfigError, match=r"'grid'.*bayesian, given, greedy, halving.*random, staged"
         ):
             search(tuner="grid")
         with pytest.raises(ConfigError, match=r"'val_auc' of a rating model"):
