@@ -16,6 +16,7 @@ _HOMES = {
     "CTRRecommender": "recommender",
     "Input": "recommender",
     "RPRecommender": "recommender",
+    "RankingRecommender": "recommender",
     "Recommender": "recommender",
     "Schema": "data.schema",
     "Scorer": "scorer",

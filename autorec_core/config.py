@@ -7,6 +7,7 @@ the sections about raw files, `flows.config` reads the file and holds the other 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -19,7 +20,7 @@ from pydantic import (
 )
 
 from autorec_core.errors import listed
-from autorec_core.metrics import METRICS
+from autorec_core.metrics import METRICS, find_metric
 from autorec_core.raw_config import (
     Format,
     MultiValued,
@@ -87,9 +88,10 @@ class SearchParams(Section):
     @field_validator("objective")
     @classmethod
     def _names_a_metric(cls, objective: str | None) -> str | None:
-        known = [f"val_{name}" for name in METRICS]
-        if objective is not None and objective not in known:
-            raise ValueError(f"known objectives: {listed(known)}; null for the task's own")
+        named = objective is not None and objective.startswith("val_")
+        if objective is not None and not (named and find_metric(objective.removeprefix("val_"))):
+            known = listed(f"val_{name}" for name in METRICS)
+            raise ValueError(f"known objectives: {known}; null for the task's own")
         return objective
 
 
@@ -111,6 +113,48 @@ class Facts(Section):
     warn_only: list[Literal["label_mean", "min_rows", "unique", "ranges", "max_psi"]]
 
 
+class Negatives(Section):
+    """The items that stand for what a user did not take, sampled again in each epoch.
+
+    Args:
+        per_positive: Number of sampled items for each row.
+        by: "uniform" samples every item equally often, "popularity" in proportion to its rows.
+    """
+
+    per_positive: Annotated[PositiveInt, Field(le=1000)]
+    by: Literal["uniform", "popularity"]
+
+
+class Keep(Section):
+    """Which rows of a file are read: those with at least this number in a column."""
+
+    column: str
+    at_least: float
+
+
+class Interactions(Section):
+    """What an entry says about rows that are interactions; other data sets leave it out.
+
+    Args:
+        negatives: How items are sampled that a user did not take; only with `task: ranking`.
+        keep: Which rows are read; None for all.
+    """
+
+    negatives: Negatives | None = None
+    keep: Keep | None = None
+
+    def lacking(self, task: str, label: str | None, roles: Mapping[str, str | None]) -> str | None:
+        """Returns what is wrong with an entry; None if nothing is."""
+        if task != "ranking":
+            if self.negatives is not None:
+                return "`negatives` is only allowed with `task: ranking`"
+            return None if label else f"name the `label` column, which `task: {task}` needs"
+        if self.negatives is None:
+            return "`task: ranking` needs `negatives`, such as {per_positive: 4, by: popularity}"
+        missing = [f"`{role}`" for role, name in roles.items() if name is None]
+        return f"`task: ranking` needs {' and '.join(missing)}" if missing else None
+
+
 TimeFeature = Literal[
     "day",
     "hour",
@@ -127,16 +171,16 @@ TIME_CATEGORIES = ("hour", "weekday", "user_day")
 """The time features that are categories; all others are numbers."""
 
 
-class DatasetParams(Spelling):
+class DatasetParams(Spelling, Interactions):
     """One data set: its columns, the sources of its raw file, its side tables, and its facts."""
 
     title: str
-    task: Literal["rating", "ctr"]
+    task: Literal["rating", "ctr", "ranking"]
     file: str
     sha256: Sha256 | None
     sources: list[Source] = Field(min_length=1)
     format: Format
-    label: str
+    label: str | None
     categorical: list[str]
     multi_valued: dict[str, MultiValued]
     numeric: list[str]
@@ -152,6 +196,16 @@ class DatasetParams(Spelling):
     facts: Facts
 
     @property
+    def label_name(self) -> str:
+        """The label's column; a made one, 1 in each row, if rows are interactions without label."""
+        if self.label is not None:
+            return self.label
+        name = "interaction"
+        while name in (*self.features, *self.ignored, self.time):
+            name += "_"
+        return name
+
+    @property
     def features(self) -> list[str]:
         """The columns to learn from."""
         return [*self.categorical, *self.multi_valued, *self.numeric]
@@ -159,7 +213,7 @@ class DatasetParams(Spelling):
     @property
     def key_only(self) -> list[str]:
         """The columns that only `facts.unique` uses; they are read as text."""
-        used = (self.label, self.time, *self.features)
+        used = (self.label_name, self.time, *self.features)
         return [name for name in dict.fromkeys(self.facts.unique) if name not in used]
 
     @property
@@ -211,7 +265,11 @@ class DatasetParams(Spelling):
     def _columns_agree(self) -> Self:
         if wrong := self.conflict(self.task):
             raise ValueError(wrong)
-        declared = [self.label, *self.features, *self.ignored]
+        roles = {"user": self.user, "item": self.item}
+        if wrong := self.lacking(self.task, self.label, roles):
+            raise ValueError(wrong)
+        label = [] if self.label is None else [self.label]
+        declared = [*label, *self.features, *self.ignored]
         if doubled := [name for name, count in Counter(declared).items() if count > 1]:
             raise ValueError(f"columns with two roles: {listed(doubled)}")
         self._check_tables(declared)
@@ -235,6 +293,10 @@ class DatasetParams(Spelling):
                     raise ValueError(
                         f"`{key}` names {name!r}, which is not a column of this data set"
                     )
+        if self.keep is not None and self.keep.column not in declared:
+            raise ValueError(
+                f"`keep` names {self.keep.column!r}, which is not a column of this data set"
+            )
         if self.time is not None and self.time not in declared:
             raise ValueError(f"`time` names {self.time!r}, which is not a column of this data set")
         self._check_time_features()

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from autorec_core.errors import ConfigError, listed
+from autorec_core.ranking import Rankings
 
 # Keras clips probabilities here too, so both give the same cross entropy.
 _EPSILON = 1e-7
 CALIBRATION_BINS = 10
+LENGTH = 10
+"""The length of the lists that ranking metrics look at, unless a name says another: `ndcg@20`."""
 
 
 @dataclass(frozen=True)
@@ -23,21 +27,35 @@ class Metric:
         name: The metric's name. As an objective on the valid split it is called `val_<name>`.
         direction: "min" if smaller is better, "max" if greater is.
         function: Takes labels and predictions, both float64 of shape (rows,), and returns the
-            metric.
-        tasks: The tasks that report this metric: "rating", "ctr".
+            metric. None if it is a metric of lists.
+        tasks: The tasks that report this metric: "rating", "ctr", "ranking".
         row_losses: Takes the same and returns each row's loss, shape (rows,); None if the metric is
             not the mean of row losses and does not grow with it.
+        of_users: Takes rankings and returns the metric of each user, shape (users,), NaN for users
+            that it does not exist for. The metric is the mean over the others. None if it is a
+            metric of rows.
     """
 
     name: str
     direction: Literal["min", "max"]
-    function: Callable[[np.ndarray, np.ndarray], float]
+    function: Callable[[np.ndarray, np.ndarray], float] | None = None
     tasks: tuple[str, ...] = ()
     row_losses: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    of_users: Callable[[Rankings], np.ndarray] | None = None
 
     def __call__(self, labels: np.ndarray, predictions: np.ndarray) -> float:
         """Computes the metric of `predictions` given `labels`, both of shape (rows,)."""
+        if self.function is None:
+            raise ConfigError(f"{self.name} is a metric of users' lists, not of rows.")
         return float(self.function(_flat(labels), _flat(predictions)))
+
+    def of_rankings(self, rankings: Rankings) -> float:
+        """Computes the mean over users; NaN if the metric exists for none of them."""
+        if self.of_users is None:
+            raise ConfigError(f"{self.name} is a metric of rows, not of users' lists.")
+        found = self.of_users(rankings)
+        known = found[~np.isnan(found)]
+        return float(known.mean()) if len(known) else float("nan")
 
     @property
     def worst(self) -> float:
@@ -174,6 +192,27 @@ def calibration_bins(predictions: np.ndarray, bins: int = CALIBRATION_BINS) -> n
     return bin_of_value[place]
 
 
+def _list_loss(k: int, rankings: Rankings) -> np.ndarray:
+    loss: np.ndarray = 1 - rankings.ndcg(k)
+    return loss
+
+
+_AT: dict[str, tuple[Literal["min", "max"], Callable[[int, Rankings], np.ndarray]]] = {
+    "1-ndcg": ("min", _list_loss),
+    "ndcg": ("max", lambda k, rankings: rankings.ndcg(k)),
+    "recall": ("max", lambda k, rankings: rankings.recall(k)),
+    "precision": ("max", lambda k, rankings: rankings.precision(k)),
+    "map": ("max", lambda k, rankings: rankings.average_precision(k)),
+    "hit_rate": ("max", lambda k, rankings: rankings.hit_rate(k)),
+}
+"""The metrics of the first places of a list, by the part of their name before the @."""
+
+
+def _at(name: str, k: int) -> Metric:
+    direction, of_users = _AT[name]
+    return Metric(f"{name}@{k}", direction, tasks=("ranking",), of_users=partial(of_users, k))
+
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -183,14 +222,25 @@ METRICS: dict[str, Metric] = {
         Metric("ce", "min", ce, ("ctr",), cross_entropies),
         Metric("auc", "max", auc, ("ctr",)),
         Metric("calibration", "min", calibration, ("ctr",)),
+        *(_at(name, LENGTH) for name in _AT),
+        Metric("mrr", "max", tasks=("ranking",), of_users=Rankings.mrr),
+        Metric("gauc", "max", tasks=("ctr", "ranking"), of_users=Rankings.auc),
     )
 }
 """All metrics by name. A new one is added here and nowhere else."""
 
 
 def metrics_of(task: str) -> list[Metric]:
-    """Returns the metrics of a task ("rating" or "ctr"); the first is the training loss."""
+    """Returns the metrics of a task; the first is the loss that models are compared by."""
     return [metric for metric in METRICS.values() if task in metric.tasks]
+
+
+def find_metric(name: str) -> Metric | None:
+    """Returns the metric of this name, or None. `ndcg@20` is `ndcg@10` on longer lists."""
+    kind, _, length = name.partition("@")
+    if kind in _AT and length.isdecimal() and 1 <= int(length) <= 1000:
+        return METRICS.get(name) or _at(kind, int(length))
+    return METRICS.get(name)
 
 
 def objective_metric(objective: str, task: str | None = None) -> Metric:
@@ -199,18 +249,51 @@ def objective_metric(objective: str, task: str | None = None) -> Metric:
     Raises:
         ConfigError: There is no such metric, or it does not belong to `task`.
     """
-    allowed = [metric.name for metric in metrics_of(task)] if task else list(METRICS)
-    name = objective.removeprefix("val_")
-    if name not in allowed:
-        known = listed(f"val_{metric}" for metric in allowed)
+    metric = find_metric(objective.removeprefix("val_"))
+    if metric is None or (task and task not in metric.tasks):
+        known = listed(
+            f"val_{one.name}" for one in (metrics_of(task) if task else METRICS.values())
+        )
         where = f" of a {task} model" if task else ""
         raise ConfigError(f"Unknown objective {objective!r}{where}. Known objectives: {known}.")
-    return METRICS[name]
+    return metric
 
 
-def task_metrics(task: str, labels: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
-    """Computes the metrics of a task ("rating" or "ctr"); leaves out those that are NaN."""
-    found = {metric.name: metric(labels, predictions) for metric in metrics_of(task)}
+def task_metrics(
+    task: str, labels: np.ndarray, predictions: np.ndarray, users: np.ndarray | None = None
+) -> dict[str, float]:
+    """Computes the metrics of a task from rows; leaves out those that are NaN.
+
+    Args:
+        task: "rating" or "ctr".
+        labels: Shape (rows,).
+        predictions: Shape (rows,).
+        users: The user of each row, for metrics that are means over users; None leaves them out.
+    """
+    found = {
+        metric.name: metric(labels, predictions)
+        for metric in metrics_of(task)
+        if metric.function is not None
+    }
+    if users is not None and any(metric.of_users for metric in metrics_of(task)):
+        positive = _flat(labels) > 0.5
+        found |= list_metrics(task, Rankings.of(users, positive, _flat(predictions)))
+    return {name: value for name, value in found.items() if not np.isnan(value)}
+
+
+def list_metrics(task: str, rankings: Rankings, *more: Metric) -> dict[str, float]:
+    """Computes the metrics of a task that are means over users; leaves out those that are NaN.
+
+    Args:
+        task: The task.
+        rankings: The rankings of users' lists.
+        *more: More metrics of lists, such as an objective that is not among the task's.
+    """
+    found = {
+        metric.name: metric.of_rankings(rankings)
+        for metric in (*metrics_of(task), *more)
+        if metric.of_users is not None
+    }
     return {name: value for name, value in found.items() if not np.isnan(value)}
 
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
-from autorec_core.block import Block, bounded, holds_ids, is_raw, is_score
+from autorec_core.block import Block, bounded, choice, holds_ids, is_raw, is_score
 from autorec_core.errors import BlockError
 
 USUAL_WIDTHS = (0.5, 20.0)
@@ -120,7 +120,7 @@ class IntoRange(keras.layers.Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskOptimizer(Block):
-    """The base class of both tasks: turns several nodes into one number for each row."""
+    """The base class of all tasks: turns several nodes into one number for each row."""
 
     task: ClassVar[str] = ""
     objective: ClassVar[str] = ""
@@ -246,3 +246,86 @@ class CTRPredictionOptimizer(TaskOptimizer):
             keras.metrics.BinaryCrossentropy(name="ce"),
             keras.metrics.AUC(name="auc", num_thresholds=1000),
         ]
+
+
+@keras.saving.register_keras_serializable(package="autorec")
+class Preference(keras.layers.Layer):
+    """Adds one trained number, which only the cross entropy needs."""
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the number."""
+        self.offset = self.add_weight(name="offset", shape=(), initializer="zeros")
+
+    def call(self, inputs: Any) -> Any:
+        """Adds the number to `inputs`, of any shape."""
+        return inputs + self.offset
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankingOptimizer(TaskOptimizer):
+    """Ranking: one preference for each row, trained on what users took and sampled other items.
+
+    The training rows are what users took; a label is the strength of a row. In training, each row
+    comes with items that are sampled from those that its user has not met, again in each epoch.
+    The preference is a logit: within one user, a greater one means a better place. It is no
+    rating and, except with the cross entropy and uniform samples, no probability.
+
+    Args:
+        input_name: The input that holds users and items.
+        user_column: The place of the users in it.
+        item_column: The place of the items in it.
+        per_positive: Number of sampled items for each row.
+        by: How they are sampled: "uniform", or "popularity" for in proportion to an item's rows.
+        criterion: The loss: "softmax" of a row's item among its sampled items, with the correction
+            for their shares; "bpr", the logistic loss of each difference; or "cross_entropy" of
+            each item.
+
+    References:
+        bpr: [Rendle et al., 2009](https://arxiv.org/abs/1205.2618);
+        softmax: [Jean et al., 2015](https://arxiv.org/abs/1412.2007)
+    """
+
+    task: ClassVar[str] = "ranking"
+    objective: ClassVar[str] = "val_ndcg@10"
+
+    input_name: str = "categorical"
+    user_column: int = bounded(0, least=0)
+    item_column: int = bounded(1, least=0)
+    per_positive: int = bounded(4, least=1, most=1000)
+    by: str = bounded("popularity", kind=str, among=("uniform", "popularity"))
+    criterion: str = choice(
+        "softmax", "bpr", "cross_entropy", among=("softmax", "bpr", "cross_entropy")
+    )
+
+    def output(self, total: Any) -> Any:
+        """Builds the preference from the sum of all nodes, both of shape (batch_size, 1)."""
+        return Preference(name="score")(total)
+
+    def loss(self) -> keras.losses.Loss:
+        """Returns the cross entropy of single rows, for Keras' own `fit`."""
+        return keras.losses.BinaryCrossentropy(from_logits=True, name="ce")
+
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Returns no metric: ranking metrics need the lists of users."""
+        return []
+
+    def loss_of_lists(self, scores: Any, shares: Any, strengths: Any) -> Any:
+        """Computes the mean loss of rows with their sampled items.
+
+        Args:
+            scores: Preferences of the row's own item, then of the sampled ones, shape (rows, 1 +
+                sampled items).
+            shares: Logarithms of the shares with which these items are sampled, same shape.
+            strengths: The strength of each row, with mean 1 over all rows, shape (rows,).
+        """
+        ops = keras.ops
+        own, others = scores[:, :1], scores[:, 1:]
+        if self.criterion == "softmax":
+            corrected = scores - shares
+            losses = ops.logsumexp(corrected, axis=1) - corrected[:, 0]
+        elif self.criterion == "bpr":
+            losses = ops.mean(ops.softplus(others - own), axis=1)
+        else:
+            terms = ops.concatenate([ops.softplus(-own), ops.softplus(others)], axis=1)
+            losses = ops.mean(terms, axis=1)
+        return ops.mean(losses * strengths)

@@ -19,29 +19,31 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Rankings:
-    """Rows of users with scores, sorted: the best of each user first, equal scores together.
+    """The places of the positive rows in the lists of users.
 
-    Every metric is float64 of shape (users,), in the order of `users`.
+    Rows of one user with equal scores are a group. Only the groups with a positive row are kept,
+    in the order of users and of their places: no metric needs more. Every metric is float64 of
+    shape (users,), in the order of `users`.
 
     Args:
         users: The users, each once, shape (users,).
-        starts: int64, where the rows of each user begin, shape (users,).
-        sizes: int64, how many rows each has, shape (users,).
-        user: int64, the number of each row's user, shape (rows,).
-        positive: float64, 1 where a row is a positive one, shape (rows,).
-        scores: Their scores, shape (rows,).
+        sizes: int64, the length of each user's list, shape (users,).
+        owner: int64, the number of each group's user, shape (groups,).
+        before: int64, the number of rows before each group in its list, shape (groups,).
+        rows: int64, the number of rows in each group, shape (groups,).
+        hits: float64, the number of positive rows in each group, shape (groups,).
     """
 
     users: np.ndarray
-    starts: np.ndarray
     sizes: np.ndarray
-    user: np.ndarray
-    positive: np.ndarray
-    scores: np.ndarray
+    owner: np.ndarray
+    before: np.ndarray
+    rows: np.ndarray
+    hits: np.ndarray
 
     @classmethod
     def of(cls, users: np.ndarray, positive: np.ndarray, scores: np.ndarray) -> Rankings:
-        """From rows in any order.
+        """Makes the rankings of rows in any order.
 
         Args:
             users: The user of each row, shape (rows,).
@@ -49,55 +51,65 @@ class Rankings:
             scores: The score of each row, higher is better, shape (rows,).
         """
         names, user = np.unique(users, return_inverse=True)
-        order = np.lexsort((-np.asarray(scores, np.float64), user))
+        scores = np.asarray(scores, np.float64)
+        order = np.lexsort((-scores, user))
+        user, scores = user[order], scores[order]
         sizes = np.bincount(user, minlength=len(names))
-        return cls(
-            names,
-            np.cumsum(sizes) - sizes,
-            sizes,
-            user[order],
-            np.asarray(positive, bool)[order].astype(np.float64),
-            np.asarray(scores, np.float64)[order],
-        )
+        new = np.ones(len(user), bool)
+        new[1:] = (np.diff(user) != 0) | (np.diff(scores) != 0)
+        first = np.flatnonzero(new)
+        group = np.cumsum(new) - 1
+        hits = np.bincount(group, np.asarray(positive, bool)[order], minlength=len(first))
+        kept = hits > 0
+        owner = user[first]
+        before = first - (np.cumsum(sizes) - sizes)[owner]
+        rows = np.diff(first, append=len(user))
+        return cls(names, sizes, owner[kept], before[kept], rows[kept], hits[kept])
 
     @cached_property
     def positives(self) -> np.ndarray:
         """How many positive rows each user has."""
-        return self._sums(self.positive)
+        return np.bincount(self.owner, self.hits, minlength=len(self.users))
+
+    @cached_property
+    def _found(self) -> np.ndarray:
+        """The number of positive rows before each group in its list."""
+        until = np.cumsum(self.hits) - self.hits
+        before_user = np.cumsum(self.positives) - self.positives
+        found: np.ndarray = until - before_user[self.owner]
+        return found
 
     @cached_property
     def _group(self) -> np.ndarray:
-        """The number of each row's group of equal scores of one user."""
-        new = np.ones(len(self.user), bool)
-        new[1:] = (np.diff(self.user) != 0) | (np.diff(self.scores) != 0)
-        return np.cumsum(new) - 1
+        """The group of each row in a group."""
+        return np.repeat(np.arange(len(self.rows)), self.rows)
 
     @cached_property
-    def _groups(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Of each group: rows, positive rows, user, rows before it, positive rows before it."""
-        rows = np.bincount(self._group)
-        hits = np.bincount(self._group, self.positive)
-        first = np.cumsum(rows) - rows
-        owner = self.user[first]
-        found = np.concatenate([[0.0], np.cumsum(self.positive)])
-        before = first - self.starts[owner]
-        return rows, hits, owner, before, found[first] - found[self.starts[owner]]
+    def _within(self) -> np.ndarray:
+        """The number of rows before each row in its group."""
+        starts = np.cumsum(self.rows) - self.rows
+        within: np.ndarray = np.arange(len(self._group)) - starts[self._group]
+        return within
 
     @cached_property
     def _expected(self) -> np.ndarray:
         """The chance of each place to hold a positive row: the share of positives in its group."""
-        rows, hits, *_ = self._groups
-        expected: np.ndarray = (hits / rows)[self._group]
+        expected: np.ndarray = (self.hits / self.rows)[self._group]
         return expected
 
     @cached_property
     def _rank(self) -> np.ndarray:
         """The place of each row in its user's list, from 1."""
-        rank: np.ndarray = np.arange(len(self.user)) - self.starts[self.user] + 1
+        rank: np.ndarray = self.before[self._group] + self._within + 1
         return rank
 
     def _sums(self, values: np.ndarray) -> np.ndarray:
-        return np.bincount(self.user, values, minlength=len(self.users))
+        return np.bincount(self.owner[self._group], values, minlength=len(self.users))
+
+    @cached_property
+    def _first(self) -> np.ndarray:
+        """The first group of each user that has one; a user's first positive is one of its rows."""
+        return np.flatnonzero(np.diff(self.owner, prepend=-1))
 
     def _hits(self, k: int) -> np.ndarray:
         """How many positive rows each user's first `k` places hold, on average over ties."""
@@ -132,37 +144,32 @@ class Rankings:
 
     def _no_hit(self, k: int) -> np.ndarray:
         """The chance that the first k places of each user hold no positive."""
-        rows, hits, owner, before, found = self._groups
-        missed = np.zeros(len(self.users))
-        missed[self.sizes <= k] = self.positives[self.sizes <= k] == 0
-        cut = (before < k) & (before + rows >= k) & (self.sizes[owner] > k)
-        rows, hits, owner, before, found = (
-            each[cut] for each in (rows, hits, owner, before, found)
-        )
-        # None among the first m of a group: each place is empty given that those before it are.
-        chance = (found == 0).astype(np.float64)
-        drawn = k - before
+        first = self._first
+        rows, hits, before = self.rows[first], self.hits[first], self.before[first]
+        chance = np.ones(len(first))
+        drawn = np.minimum(k - before, rows)
+        # None among the first of a group: each place is empty given that those before it are.
         for step in range(int(drawn.max(initial=0))):
             more = step < drawn
             left = np.maximum(rows - step, 1)
             chance[more] *= (np.maximum(rows - hits - step, 0) / left)[more]
-        missed[owner] = chance
+        missed = np.ones(len(self.users))
+        missed[self.owner[first]] = chance
         return missed
 
     def mrr(self) -> np.ndarray:
         """Mean reciprocal rank: 1 over the place of a user's first positive; its mean over ties."""
-        rows, hits, owner, before, found = self._groups
-        first = np.flatnonzero((found == 0) & (hits > 0))  # the first positive is one of these
+        first = self._first
         result = np.full(len(self.users), np.nan)
-        result[owner[first]] = 0.0
+        result[self.owner[first]] = 0.0
         none_yet = np.ones(len(first))
         step = 0
         while len(first):
-            chance = hits[first] / (rows[first] - step)
-            result[owner[first]] += none_yet * chance / (before[first] + step + 1)
+            chance = self.hits[first] / (self.rows[first] - step)
+            result[self.owner[first]] += none_yet * chance / (self.before[first] + step + 1)
             none_yet *= 1 - chance
             step += 1
-            more = step <= rows[first] - hits[first]
+            more = step <= self.rows[first] - self.hits[first]
             first, none_yet = first[more], none_yet[more]
         return result
 
@@ -172,12 +179,10 @@ class Rankings:
         The precision at the place of each positive among the first k, summed, and divided by the
         most such places there can be: the smaller of `k` and the user's positives.
         """
-        rows, hits, _, _, found = self._groups
-        group, rank = self._group, self._rank
-        within = rank - 1 - self._groups[3][group]
+        rows, hits, group, rank = self.rows, self.hits, self._group, self._rank
         # Of a positive at this place: itself, those of earlier groups, and its share of the others.
         others = np.where(rows > 1, (hits - 1) / np.maximum(rows - 1, 1), 0.0)[group]
-        until = found[group] + 1 + within * others
+        until = self._found[group] + 1 + self._within * others
         terms = self._expected * until / rank
         most = self.positives if k is None else np.minimum(self.positives, k)
         if k is not None:
@@ -189,10 +194,11 @@ class Rankings:
 
         The mean over users is the gAUC.
         """
-        rows, hits, owner, before, found = self._groups
-        misses = rows - hits
-        earlier = before - found  # negatives that stand before the group
-        wrong = np.bincount(owner, hits * (earlier + misses / 2), minlength=len(self.users))
+        misses = self.rows - self.hits
+        earlier = self.before - self._found  # negatives that stand before the group
+        wrong = np.bincount(
+            self.owner, self.hits * (earlier + misses / 2), minlength=len(self.users)
+        )
         pairs = self.positives * (self.sizes - self.positives)
         return np.where(pairs > 0, 1 - wrong / np.where(pairs > 0, pairs, 1), np.nan)
 

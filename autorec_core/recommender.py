@@ -15,6 +15,7 @@ from autorec_core.errors import BlockError, listed
 from autorec_core.optimizers import (
     CTRPredictionOptimizer,
     NoScore,
+    RankingOptimizer,
     RatingPredictionOptimizer,
     TaskOptimizer,
 )
@@ -286,3 +287,10 @@ class CTRRecommender(Recommender):
     """A recommender that predicts click-through rates: one probability for each row."""
 
     optimizer_class: ClassVar[type[TaskOptimizer]] = CTRPredictionOptimizer
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RankingRecommender(Recommender):
+    """A recommender that ranks items: implicit feedback, one preference for each row."""
+
+    optimizer_class: ClassVar[type[TaskOptimizer]] = RankingOptimizer

@@ -61,6 +61,7 @@ def entry(task: str, columns: list[str]) -> DatasetParams:
             "item": None,
             "time": None,
             "sample": None,
+            "tables": {},
             "on_bad_rows": "fail",
             "max_bad_rows": 1,
             "facts": {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from autorec_core.evaluation.baselines import BASELINES
+from autorec_core.evaluation.list_baselines import LIST_BASELINES
 from autorec_core.metrics import METRICS
 from flows.workspace import Places
 
@@ -17,9 +18,11 @@ MODEL = "model"
 
 def title_of(name: str) -> str:
     """Returns the title of the model or of a baseline in `metrics.json`."""
+    titles = {key: one.title for key, one in BASELINES.items()}
+    titles |= {key: one.title for key, one in LIST_BASELINES.items()}
     if name == MODEL:
         return "AutoRec"
-    return BASELINES[name].title if name in BASELINES else name
+    return titles.get(name, name)
 
 
 def leaderboard_rows(places: Places) -> list[dict[str, str]]:
@@ -35,7 +38,7 @@ def test_figures(places: Places) -> dict[str, dict[str, float]]:
     registries, unknown ones come last.
     """
     found = _read(places.evaluation / "metrics.json")
-    names = _ordered(found, (MODEL, *BASELINES))
+    names = _ordered(found, (MODEL, *BASELINES, *LIST_BASELINES))
     metrics = _ordered(found[MODEL], METRICS)
     return {
         name: {metric: found[name][metric] for metric in metrics if metric in found[name]}

@@ -39,6 +39,19 @@ class ListField(Field):
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """How items are sampled that a user did not take.
+
+    Args:
+        per_positive: Number of sampled items for each row.
+        by: "uniform", or "popularity" for in proportion to an item's rows.
+    """
+
+    per_positive: int
+    by: str
+
+
+@dataclass(frozen=True)
 class TableField:
     """One side table, whose columns the model reads as if the rows had them.
 
@@ -58,8 +71,8 @@ class Schema:
     """What a model must know about its data: columns, vocabulary sizes and task.
 
     Args:
-        task: "rating" or "ctr".
-        label: The label column's name.
+        task: "rating", "ctr" or "ranking".
+        label: The label column's name. For ranking, the label is the strength of an interaction.
         categorical: The categorical columns, in the order of the encoded ids.
         numeric: The names of the numeric columns, in the order of the encoded numbers. The last
             ones may be 0/1 columns that say where a numeric column has a missing value.
@@ -73,12 +86,13 @@ class Schema:
         negative: The words that become label 0; if empty, all other words.
         decimal: The decimal sign of formatted raw numbers; None if numbers are plain.
         time: The numeric column that holds times, if there is one, in seconds since 1970.
+        negatives: For ranking, how items are sampled that a user did not take.
         tables: The side tables. Raw rows do not have their columns.
         clock: The column whose times yield time features; None without time features.
         time_features: Each time feature and its column. Raw rows do not have these columns.
     """
 
-    task: Literal["rating", "ctr"]
+    task: Literal["rating", "ctr", "ranking"]
     label: str
     categorical: tuple[Field, ...]
     numeric: tuple[str, ...]
@@ -92,6 +106,7 @@ class Schema:
     negative: tuple[str, ...] = ()
     decimal: str | None = None
     time: str | None = None
+    negatives: Sampling | None = None
     tables: tuple[TableField, ...] = ()
     clock: str | None = None
     time_features: tuple[tuple[str, str], ...] = ()
@@ -161,6 +176,7 @@ class Schema:
                 ),
                 "time_features": tuple(tuple(one) for one in content.get("time_features", ())),
                 "label_range": tuple(content["label_range"]),
+                "negatives": Sampling(**found) if (found := content.get("negatives")) else None,
                 **{key: tuple(content.get(key, ())) for key in ("missing", "positive", "negative")},
             }
         )

@@ -10,19 +10,18 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from autorec_core.data.schema import Examples, Schema
+from autorec_core.evaluation.choosing import choose
 from autorec_core.metrics import ce, mse
 
 SWEEPS = 10
 DAMPINGS = tuple(5.0 * 2.0 ** (step / 4) for step in range(-24, 41))
 INVERSE_STRENGTHS = tuple(10.0 ** (step / 16) for step in range(-64, 65))
-FIRST_STRIDE = 8
-"""The first steps of a choice are this long; the last ones go from neighbour to neighbour."""
 
 
 @dataclass(frozen=True)
@@ -138,32 +137,6 @@ def predict_logistic(
     model = _logistic_model(seed)
     _fit(model, _one_hot(train, schema), train.label, inverse_strength)
     return np.asarray(model.predict_proba(_one_hot(test, schema))[:, 1])
-
-
-def choose(
-    candidates: tuple[float, ...], start: float, valid_loss: Callable[[float], float]
-) -> float:
-    """Finds a candidate with the smallest valid loss by descent from `start`.
-
-    The descent begins with long steps and halves them, so that a fine grid costs few fits.
-
-    Args:
-        candidates: The candidates in rising order.
-        start: The candidate to try first.
-        valid_loss: Computes the loss of a candidate on the valid rows. No
-            candidate is computed twice.
-    """
-    loss = cache(lambda place: valid_loss(candidates[place]))
-    place, stride = candidates.index(start), FIRST_STRIDE
-    while stride:
-        near = (place + stride, place - stride)
-        lower = (at for at in near if 0 <= at < len(candidates) and loss(at) < loss(place))
-        best = next(lower, None)
-        if best is None:
-            stride //= 2
-        else:
-            place = best
-    return candidates[place]
 
 
 def _mean(splits: Splits) -> Prediction:

@@ -20,8 +20,8 @@ PERFECT = 0.995
 """If a model is this good (AUC, or share of the variance), a column may hold the answer."""
 FEWEST_OF_AUC = 10
 """With fewer test rows of either label, the AUC is mostly chance."""
-LOSSES = {task: metrics_of(task)[0].name for task in ("rating", "ctr")}
-"""The metric that is the mean of the row losses, by task."""
+LOSSES = {task: metrics_of(task)[0].name for task in ("rating", "ctr", "ranking")}
+"""The metric that is the mean of the row losses, by task; for ranking, of the users' losses."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,14 @@ def row_losses(task: str, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return losses(np.asarray(labels, np.float64), np.asarray(scores, np.float64))
 
 
-def evaluate(scores: np.ndarray, splits: Splits) -> Evaluation:
+def evaluate(scores: np.ndarray, splits: Splits, users: np.ndarray | None = None) -> Evaluation:
     """Evaluates a model's scores of the test rows, and the baselines.
 
     Args:
         scores: The model's scores of the test rows, shape (rows,).
         splits: The encoded rows. `refit` must say whether the model was trained on the valid rows
             too, so that the baselines are trained on the same rows.
+        users: The user of each test row, for metrics that are means over users; None for none.
     """
     schema, test = splits.schema, splits.test
     found_by = {one.name: one.predict(splits) for one in baselines_of(schema.task)}
@@ -67,7 +68,7 @@ def evaluate(scores: np.ndarray, splits: Splits) -> Evaluation:
         **{name: one.scores for name, one in found_by.items()},
     }
     figures = {
-        name: task_metrics(schema.task, test.label, predicted)
+        name: task_metrics(schema.task, test.label, predicted, users)
         for name, predicted in predictions.items()
     }
     losses = {

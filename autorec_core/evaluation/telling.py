@@ -42,6 +42,8 @@ def find_telling_columns(rows: Examples, schema: Schema) -> list[TellingColumn]:
         schema: Their schema.
     """
     label = rows.label.astype(np.float64)
+    if schema.task == "ranking":
+        return []  # a model does not predict the strength of an interaction
     if schema.task == "ctr":
         positive = int((label > 0.5).sum())
         if min(positive, len(label) - positive) < FEWEST:

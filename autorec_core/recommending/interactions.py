@@ -70,9 +70,16 @@ class Interactions:
 
     @classmethod
     def read(
-        cls, folder: Path, user: str, item: str, label: str, time: str | None = None
+        cls,
+        folder: Path,
+        user: str,
+        item: str,
+        label: str,
+        time: str | None = None,
+        *,
+        parts: Sequence[str] = PARTS,
     ) -> Interactions:
-        """Reads all three splits, a chunk at a time; 12 bytes a row are kept.
+        """Reads the splits, a chunk at a time; 12 bytes a row are kept.
 
         Args:
             folder: A folder that `prepare` wrote.
@@ -80,6 +87,7 @@ class Interactions:
             item: The item column.
             label: The label column.
             time: The column that orders a user's rows; by default their order in the raw file.
+            parts: The splits to read; by default all three.
 
         Raises:
             DataError: The splits are not there, or lack a column.
@@ -87,7 +95,7 @@ class Interactions:
         clock = store.ROW_NUMBER if time is None else time
         names = [user, item, label, clock]
         columns: dict[str, list[pa.Array]] = {name: [] for name in names}
-        for part in PARTS:
+        for part in parts:
             path = folder / f"rows_{part}.parquet"
             for table in store.read_tables(path, columns=set(names), coded=[user, item]):
                 if missing := [name for name in names if name not in table.column_names]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from autorec_core.data import values
 from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.data.schema import Examples
+from autorec_core.evaluation.item_rows import crossed
 from autorec_core.scorer import Scorer
 
 
@@ -85,12 +86,12 @@ class EncodedPairs:
         """float32 scores of the users from `first` up to `last`: shape (users, candidates)."""
         left, right = users.rows, candidates.rows
         count = (last - first) * len(candidates)
-        crossed = Examples(
-            _crossed(left.categorical[first:last], right.categorical, users.ids, candidates.ids),
-            _crossed(left.numeric[first:last], right.numeric, users.numbers, candidates.numbers),
+        rows = Examples(
+            crossed(left.categorical[first:last], right.categorical, users.ids, candidates.ids),
+            crossed(left.numeric[first:last], right.numeric, users.numbers, candidates.numbers),
             np.zeros(count, np.float32),
         )
-        return self.scorer.score_encoded(crossed.inputs(), count).reshape(-1, len(candidates))
+        return self.scorer.score_encoded(rows.inputs(), count).reshape(-1, len(candidates))
 
 
 @dataclass(frozen=True)
@@ -115,16 +116,6 @@ class TablePairs:
             [*left.columns, *right.columns], names=[*left.column_names, *right.column_names]
         )
         return np.asarray(self.scorer.score_table(rows), np.float32).reshape(-1, len(candidates))
-
-
-def _crossed(
-    left: np.ndarray, right: np.ndarray, of_left: np.ndarray, of_right: np.ndarray
-) -> np.ndarray:
-    """Every row of the left with every row of the right: the columns of each from its own side."""
-    made = np.empty((len(left), len(right), left.shape[1]), left.dtype)
-    made[:, :, of_left] = left[:, None, of_left]
-    made[:, :, of_right] = right[None, :, of_right]
-    return made.reshape(len(left) * len(right), left.shape[1])
 
 
 def _raw_names(preprocessor: Preprocessor) -> tuple[list[str], list[str]]:

@@ -30,6 +30,7 @@ from autorec_core.search.settings import SearchSettings
 from autorec_core.search.space import decisive, identity, resolved, search_space
 from autorec_core.search.trials import Trials
 from autorec_core.training import Limits, Outcome, Rows
+from autorec_core.training.judging import constant_score_of
 
 _log = logging.getLogger(__name__)
 
@@ -136,8 +137,9 @@ class _Search:
 
     def run(self, train: Rows, valid: Rows, executor: Executor | None) -> SearchResult:
         self._began = time.monotonic()
-        constant = np.full(len(valid), train.labels.mean(dtype=np.float64))
-        constant_score = self._plan.metric(valid.labels, constant)
+        constant_score = constant_score_of(
+            self._recommender.optimizer, train, valid, self._plan.metric, self._settings.seed
+        )
         self._running = RunningTrials(
             self._recommender,
             self._settings,

@@ -147,6 +147,8 @@ class Trials:
         best, default = self.best, self.here.get(0)
         if best is None or default is None or default is best or default.status != "completed":
             return best
+        if self._metric.row_losses is None:
+            return best
         ours, its = self._store.read_predictions(best), self._store.read_predictions(default)
         if ours is None or its is None or not self._store.has_model(default):
             return best

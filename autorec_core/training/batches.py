@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
 
+from autorec_core.training.negatives import NEGATIVES, Negatives
 from autorec_core.training.rows import Rows
 
 CHUNK_BYTES = 256 * 2**20
@@ -43,6 +44,7 @@ class Batches:
         batch_size: Rows in each step; the size of a chunk is a multiple of it.
         seed: The seed of the order of all epochs.
         chunk_bytes: The approximate size of a chunk in memory.
+        negatives: Samples items for each row in every epoch; None for rows with labels.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class Batches:
         batch_size: int,
         seed: int,
         chunk_bytes: int | None = None,
+        negatives: Negatives | None = None,
     ) -> None:
+        self._negatives = negatives
         self._parts = list(parts)
         self._seed = seed
         self._starts = np.cumsum([0, *(len(part) for part in self._parts)])
@@ -73,12 +77,16 @@ class Batches:
             if self._whole is None:
                 self._whole = self._read([(0, self.num_rows)])
             order = generator.permutation(self.num_rows).astype(np.int32)
-            yield Chunk(self._whole.inputs, self._whole.labels, order[skipped:])
+            yield self._sampled(
+                Chunk(self._whole.inputs, self._whole.labels, order[skipped:]), number, 0
+            )
             return
         plan = self._plan(generator)
+        place = 0
         while skipped >= (size := sum(stop - start for start, stop in plan[0])):
             generator.permutation(size)  # so that the following chunks keep their order
             skipped -= size
+            place += 1
             del plan[0]
         with ThreadPoolExecutor(max_workers=1) as reader:  # reads the next chunk during training
             coming = reader.submit(self._read, plan[0])
@@ -87,8 +95,16 @@ class Batches:
                 if following is not None:
                     coming = reader.submit(self._read, following)
                 order = generator.permutation(len(chunk.order)).astype(np.int32)
-                yield Chunk(chunk.inputs, chunk.labels, order[skipped:])
-                skipped = 0
+                ordered = Chunk(chunk.inputs, chunk.labels, order[skipped:])
+                yield self._sampled(ordered, number, place)
+                skipped, place = 0, place + 1
+
+    def _sampled(self, chunk: Chunk, epoch: int, place: int) -> Chunk:
+        """Adds sampled items to a chunk's rows: those of this epoch and place."""
+        if self._negatives is None:
+            return chunk
+        found = self._negatives.draw(chunk.inputs, epoch, place)
+        return replace(chunk, inputs={**chunk.inputs, NEGATIVES: tf.convert_to_tensor(found)})
 
     def _plan(self, generator: np.random.Generator) -> list[list[tuple[int, int]]]:
         """Returns the ranges of rows of each chunk: shuffled blocks, cut where a chunk is full."""

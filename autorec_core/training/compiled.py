@@ -19,7 +19,7 @@ import numpy as np
 
 from autorec_core.block import Block
 from autorec_core.recommender import Recommender
-from autorec_core.training.learner import Learner, build_model
+from autorec_core.training.learner import build_model, learner_of
 from autorec_core.training.prediction import Predictor
 from autorec_core.training.rows import Rows
 from autorec_core.training.untrained import adapted
@@ -51,7 +51,7 @@ class Compiled:
         self.rows = adapted(self.model, [train])
         """The training rows, with the values that layers need for each row."""
         size = recommender.training.rows_a_step(len(train))
-        self.learner = Learner(recommender, self.model, size)
+        self.learner = learner_of(recommender, self.model, self.rows, size, seed)
         """Trains the candidate."""
         self.predictor = Predictor(self.model)
         """Predicts with the weights of the learner."""

@@ -14,13 +14,15 @@ import tensorflow as tf
 from keras.src.random import seed_generator
 
 from autorec_core.errors import DataError
-from autorec_core.optimizers import Offset
+from autorec_core.optimizers import Offset, RankingOptimizer
 from autorec_core.recommender import Recommender
 from autorec_core.training.adam import RowwiseAdam
 from autorec_core.training.batches import Chunk
 from autorec_core.training.errors import FailedTrial
 from autorec_core.training.histories import sparse_histories
+from autorec_core.training.negatives import Negatives
 from autorec_core.training.prediction import any_number_of, model_inputs
+from autorec_core.training.rows import Rows
 from autorec_core.training.tables import row_reads
 
 _default_seeds = threading.Lock()
@@ -68,9 +70,18 @@ class Learner:
         recommender: The recommender, without open settings.
         model: The Keras model of the recommender.
         batch_size: Rows in each step.
+        negatives: Samples items for each row, for a recommender that ranks; else None.
     """
 
-    def __init__(self, recommender: Recommender, model: keras.Model, batch_size: int) -> None:
+    def __init__(
+        self,
+        recommender: Recommender,
+        model: keras.Model,
+        batch_size: int,
+        negatives: Negatives | None = None,
+    ) -> None:
+        self.negatives = negatives
+        self._optimizer = recommender.optimizer
         self.model = model
         self._size = tf.Variable(batch_size, dtype=tf.int32, trainable=False)
         self.batch_size = batch_size
@@ -185,6 +196,9 @@ class Learner:
         return tf.while_loop(lambda start, _: start < rows, body, start)[1]
 
     def _step(self, inputs: dict[str, tf.Tensor], labels: tf.Tensor) -> tf.Tensor:
+        batch, negatives = inputs, self.negatives
+        if negatives is not None:
+            inputs = negatives.expanded(batch)
         with (
             tf.GradientTape() as tape,
             row_reads(self._trained, None if self._adam is None else tape) as lookups,
@@ -192,7 +206,11 @@ class Learner:
             sparse_histories(self._trained),
         ):
             outputs = self._trained(model_inputs(self._trained, inputs), training=True)
-            loss = tf.add_n([self._loss(labels, outputs) / self._unit, *self._trained.losses])
+            if negatives is None:
+                loss = self._loss(labels, outputs) / self._unit
+            else:
+                loss = self._loss_of_lists(outputs, negatives.shares(batch), labels)
+            loss = tf.add_n([loss, *self._trained.losses])
         rows = [fetched.rows for fetched in lookups.fetched]
         gradients, row_gradients = tape.gradient(loss, (self._variables, rows))
         if self._adam is not None:
@@ -200,6 +218,33 @@ class Learner:
         else:
             self._other.apply(gradients, self.model.trainable_variables)
         return loss
+
+    def _loss_of_lists(
+        self, outputs: tf.Tensor, shares: tf.Tensor, strengths: tf.Tensor
+    ) -> tf.Tensor:
+        assert isinstance(self._optimizer, RankingOptimizer)
+        assert self.negatives is not None
+        scores = tf.reshape(outputs, tf.shape(shares))
+        strengths = strengths[:, 0] / self.negatives.mean_strength
+        return self._optimizer.loss_of_lists(scores, shares, strengths)
+
+
+def learner_of(
+    recommender: Recommender, model: keras.Model, rows: Sequence[Rows], batch_size: int, seed: int
+) -> Learner:
+    """Makes the learner of a model, which samples items if the recommender ranks.
+
+    Args:
+        recommender: The resolved recommender.
+        model: Its Keras model.
+        rows: The splits to learn from.
+        batch_size: Rows a step.
+        seed: Decides which items are sampled.
+    """
+    optimizer, negatives = recommender.optimizer, None
+    if isinstance(optimizer, RankingOptimizer):
+        negatives = Negatives(rows, optimizer, seed)
+    return Learner(recommender, model, batch_size, negatives)
 
 
 @contextmanager

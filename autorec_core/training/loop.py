@@ -9,17 +9,17 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 
-from autorec_core.errors import ConfigError
 from autorec_core.metrics import objective_metric
 from autorec_core.recommender import Recommender
 from autorec_core.training.batches import Batches, Chunk
 from autorec_core.training.checkpoint import Checkpoint
 from autorec_core.training.compiled import Compiled
-from autorec_core.training.learner import Learner
+from autorec_core.training.judging import constant_score_of, judge_of
+from autorec_core.training.learner import Learner, learner_of
 from autorec_core.training.progress import Progress, Report
 from autorec_core.training.rows import Rows
 from autorec_core.training.schedule import Budget, Limits, Schedule, Trained
-from autorec_core.training.untrained import best_untrained, means, prepared
+from autorec_core.training.untrained import best_untrained, prepared
 
 
 def train(
@@ -64,16 +64,12 @@ def train(
     task = recommender.optimizer.task
     objective = objective or recommender.optimizer.objective
     metric = objective_metric(objective, task)
-    constant_score = metric(valid.labels, means(train, len(valid)))
-    if np.isnan(constant_score):
-        raise ConfigError(
-            f"{objective} cannot be computed: the {len(valid):,} valid rows do not have both "
-            "labels. Choose another `search.objective` or `split.strategy`, or bring more rows."
-        )
+    judge = judge_of(recommender.optimizer, train, valid, metric, seed)
+    constant_score = constant_score_of(recommender.optimizer, train, valid, metric, seed, judge)
     compiled = compiled or Compiled(recommender, train, seed)
     compiled.begin(recommender)
     learner = compiled.learner
-    training = Progress(learner, compiled.predictor, valid, metric, task, budget)
+    training = Progress(learner, compiled.predictor, judge, metric, budget)
     training.begin(_decides(recommender, budget, objective, seed, len(train)), checkpoint)
     steps = -(-len(train) // learner.batch_size)
     parts = min(budget.evaluations_an_epoch(len(train)), steps)
@@ -139,7 +135,7 @@ def refit(
     model, splits = prepared(recommender, splits, schedule, seed)
     if not schedule.rates:
         return model
-    learner = Learner(recommender, model, schedule.batch_size)
+    learner = learner_of(recommender, model, splits, schedule.batch_size, seed)
     learner.learning_rate = schedule.rates[0]
     parts = _parts_of_epochs(learner, splits, len(schedule.rates), schedule.parts, seed)
     for following, _ in zip([*schedule.rates[1:], None], parts, strict=True):
@@ -162,7 +158,7 @@ def _parts_of_epochs(
         done: How many parts were trained earlier.
     """
     batch_size = learner.batch_size
-    batches = Batches(splits, batch_size, seed)
+    batches = Batches(splits, batch_size, seed, negatives=learner.negatives)
     steps = -(-batches.num_rows // batch_size)
     ends = [round(steps * (part + 1) / parts) * batch_size for part in range(parts)]
     epoch, part = divmod(done, parts)

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from autorec_core.errors import DataError
-from autorec_core.metrics import Metric, task_metrics
+from autorec_core.metrics import Metric
 from autorec_core.training.checkpoint import Best, Checkpoint
 from autorec_core.training.errors import FailedTrial
+from autorec_core.training.judging import Judge
 from autorec_core.training.learner import Learner
 from autorec_core.training.prediction import Predictor
-from autorec_core.training.rows import Rows
 from autorec_core.training.schedule import Budget, Limits, Stopped
 
 LEAST_GAIN = 3e-4
@@ -28,9 +28,8 @@ class Progress:
     Args:
         learner: The learner.
         predictor: Predicts with the model of the learner.
-        valid: The validation rows.
+        judge: Computes the metrics of a model on the validation rows.
         metric: The metric of the objective.
-        task: "rating" or "ctr".
         budget: How long training may take.
     """
 
@@ -38,9 +37,8 @@ class Progress:
         self,
         learner: Learner,
         predictor: Predictor,
-        valid: Rows,
+        judge: Judge,
         metric: Metric,
-        task: str,
         budget: Budget,
     ) -> None:
         self.best = Best(metric.worst)
@@ -49,9 +47,8 @@ class Progress:
         """One row for each evaluation."""
         self._learner = learner
         self._predictor = predictor
-        self._valid = valid
+        self._judge = judge
         self._metric = metric
-        self._task = task
         self._patience = budget.patience
         self._path: tuple[float, ...] = ()
         self._waited = 0
@@ -159,4 +156,4 @@ class Progress:
         return row
 
     def _metrics(self) -> dict[str, float]:
-        return task_metrics(self._task, self._valid.labels, self._predictor(self._valid.inputs))
+        return self._judge.metrics(self._predictor)

@@ -15,7 +15,7 @@ from autorec_core.files import whole_folder
 if TYPE_CHECKING:
     from autorec_core.recommender import Recommender
 
-_LABELS = "labels"
+_LABELS, _USERS = "labels", "users"
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,14 @@ class Rows:
 
     Args:
         inputs: Arrays of shape (rows, ...) by the name of the model's input.
-        labels: float32 labels, shape (rows,).
+        labels: float32 labels, shape (rows,). For ranking, the strength of each row.
+        users: The user of each row, int, shape (rows,), for metrics that are means over users;
+            None if there are none.
     """
 
     inputs: Mapping[str, np.ndarray]
     labels: np.ndarray
+    users: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if not self.inputs:
@@ -98,6 +101,8 @@ class Rows:
             The places of all files.
         """
         arrays = {**{f"input {name}": a for name, a in self.inputs.items()}, _LABELS: self.labels}
+        if self.users is not None:
+            arrays[_USERS] = self.users
         paths = {name: _own_file(array) for name, array in arrays.items()}
         if any(path is None for path in paths.values()):
             with whole_folder(folder) as filled:
@@ -121,8 +126,9 @@ class StoredRows:
     def open(self) -> Rows:
         """Maps the rows into memory. Pages are read when they are used; processes share them."""
         arrays = {name: np.load(path, mmap_mode="r") for name, path in self.paths.items()}
-        labels = arrays.pop(_LABELS)
-        return Rows({name.removeprefix("input "): array for name, array in arrays.items()}, labels)
+        labels, users = arrays.pop(_LABELS), arrays.pop(_USERS, None)
+        inputs = {name.removeprefix("input "): array for name, array in arrays.items()}
+        return Rows(inputs, labels, users)
 
 
 def _own_file(array: np.ndarray) -> Path | None:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from autorec_core.metrics import objective_metric, task_metrics
+from autorec_core.optimizers import RankingOptimizer
 from autorec_core.recommender import Recommender, adapt
 from autorec_core.training.learner import build_model
 from autorec_core.training.prediction import predict
@@ -40,6 +41,8 @@ def best_untrained(
         seed: The seed of the first weights.
     """
     task = recommender.optimizer.task
+    if isinstance(recommender.optimizer, RankingOptimizer):
+        return _best_of_lists(trained, recommender, train, untrained, seed)
     own = objective_metric(recommender.optimizer.objective, task)
     metric = objective_metric(trained.objective, task)
     schedule = dataclasses.replace(trained.schedule, rates=())
@@ -102,6 +105,30 @@ def adapted(model: keras.Model, splits: Sequence[Rows]) -> list[Rows]:
         Rows({**rows.inputs, **{name: cut[place] for name, cut in pieces.items()}}, rows.labels)
         for place, rows in enumerate(splits)
     ]
+
+
+def _best_of_lists(
+    trained: Trained,
+    recommender: Recommender,
+    train: Rows,
+    untrained: Mapping[str, float],
+    seed: int,
+) -> Trained:
+    """Returns the first weights of a model that ranks, if no training led to better ones."""
+    metric = objective_metric(trained.objective, recommender.optimizer.task)
+    score = untrained.get(metric.name, metric.worst)
+    if not metric.better(score, trained.score):
+        return trained
+    schedule = dataclasses.replace(trained.schedule, rates=())
+    model, _ = prepared(recommender, [train], schedule, seed)
+    return dataclasses.replace(
+        trained,
+        model=model,
+        score=score,
+        best_step=0,
+        metrics=dict(untrained),
+        schedule=schedule,
+    )
 
 
 def means(train: Rows, count: int) -> np.ndarray:

@@ -50,8 +50,9 @@ def build(
         ConfigError: There is no such model or space, or the model cannot work with such data.
     """
     if name == "auto":
-        named = schema.task == "rating" and schema.user is not None and schema.item is not None
-        name = "autorec_rp" if named else "autorec_ctr"
+        named = schema.user is not None and schema.item is not None
+        of_task = {"rating": "autorec_rp", "ranking": "autorec_ranking"}
+        name = of_task.get(schema.task, "autorec_ctr") if named else "autorec_ctr"
     if name not in MODELS:
         known = ", ".join(["auto", *MODELS])
         raise ConfigError(f"Unknown model {name!r} in `model.name`. Known models: {known}.")

@@ -22,11 +22,14 @@ from autorec_core.mappers.latent_factor import LatentFactorMapper
 from autorec_core.mappers.linear import LinearMapper
 from autorec_core.mappers.rate import RateMapper
 from autorec_core.mappers.rated_history import RatedHistoryMapper
+from autorec_core.mappers.similar_items import SimilarItemsMapper
 from autorec_core.optional import optional
 from autorec_core.recipe import Training
 from autorec_core.zoo.parts import Nodes, Parts, Role
 
 MIN_HISTORY, MAX_HISTORY = 20, 300
+MOST_SIMILAR, SIMILAR_CELLS = 8_000, 2**26
+"""With more items, or more pairs of users and items, similar items take too much memory."""
 HISTORY_CELLS = 50_000_000
 """Histories are shortened so that all of them together have at most this many places."""
 HISTORY_SCORE_L2 = choice(3.0, 10.0, 30.0, default=10.0, name="history_score_l2")
@@ -53,7 +56,7 @@ class ExtendedParts(Parts):
     @staticmethod
     def width(model: str, schema: Schema) -> int | Choice:
         """Returns one shared hyperparameter, wider for ratings than for clicks."""
-        dims = (16, 32, 64, 128) if schema.task == "rating" else (4, 8, 16, 32)
+        dims = (4, 8, 16, 32) if schema.task == "ctr" else (16, 32, 64, 128)
         found: Choice = choice(*dims, default=dims[1], name="embedding_dim")
         return found
 
@@ -120,12 +123,24 @@ class ExtendedParts(Parts):
         count = len(columns["columns"])
         if not count:
             return numbers
+        if self.schema.task == "ranking":
+            return [BiasMapper(**columns)(self.ids), *numbers, *self.similar()]
         if self.schema.task == "rating":
             return [optional(BiasMapper(**columns)(self.ids), "biases"), *numbers]
         # A compromise: rates that all say the same need weight 1 / columns, independent ones 1.
         rates = LinearMapper(start=count**-0.5)(RateMapper(**columns)(self.ids))
         biases = BiasMapper(**columns, l2=CLICK_BIAS_L2)(self.ids)
         return [optional(biases, "biases"), optional(rates, "click_rates"), *numbers]
+
+    def similar(self) -> Nodes:
+        """Makes the score of similar items, if the catalogue is not too large for it."""
+        (user, user_num), (item, item_num) = self.column("user"), self.column("item")
+        if item_num > MOST_SIMILAR or user_num * item_num > SIMILAR_CELLS:
+            return []
+        mapper = SimilarItemsMapper(
+            user_column=user, item_column=item, user_num=user_num, item_num=item_num
+        )
+        return [mapper(self.ids)]
 
     def searched_ratings(self) -> Nodes:
         """Makes matrix factorisation, an autoencoder, scores of histories and searched interactors.
@@ -143,6 +158,25 @@ class ExtendedParts(Parts):
         scores = [optional(node, "history_scores") for node in self.history_scores()]
         autoencoder = optional(self.autoencoder(), "autoencoder")
         return [factors, autoencoder, *scores, searched(nodes)]
+
+    def searched_ranking(self) -> Nodes:
+        """Makes similar items plus searched interactors.
+
+        With a catalogue that is too large for similar items, the product of the vectors of user and
+        item always stays instead.
+        """
+        pair = self.pair()
+        nodes = [*pair, *self.others()]
+        types, own = self.candidates(nodes)
+        searched = HyperInteraction(
+            meta_interactor_num=choice(1, 2),
+            interactor_type=choice(*types, default=InnerProductInteraction.__name__)
+            if InnerProductInteraction.__name__ in types
+            else choice(*types),
+            interactors=own,
+        )
+        product = [] if self.similar() else [InnerProductInteraction()(pair)]
+        return [*product, searched(nodes)]
 
     def searched(self, nodes: Nodes) -> Nodes:
         """Makes a search over the interactors that can learn from these nodes."""

@@ -98,6 +98,12 @@ def autorec_rp(parts: Parts) -> Nodes:
     return parts.searched_ratings()
 
 
+def autorec_ranking(parts: Parts) -> Nodes:
+    """AutoRec for ranking: similar items, and searched interactors over user and item vectors."""
+    parts.needs_user_and_item("autorec_ranking")
+    return parts.searched_ranking()
+
+
 def autorec_ctr(parts: Parts) -> Nodes:
     """AutoRec for clicks: searched interactors over the embeddings of all columns."""
     return parts.searched(parts.embeddings())
@@ -116,5 +122,6 @@ MODELS: dict[str, Callable[[Parts], Nodes]] = {
     "xdeepfm": xdeepfm,
     "fibinet": fibinet,
     "autorec_rp": autorec_rp,
+    "autorec_ranking": autorec_ranking,
     "autorec_ctr": autorec_ctr,
 }

@@ -18,11 +18,18 @@ from autorec_core.mappers.pooled_feature import PooledFeatureMapper
 from autorec_core.mappers.sparse_feature import SparseFeatureMapper
 from autorec_core.optimizers import (
     CTRPredictionOptimizer,
+    RankingOptimizer,
     RatingPredictionOptimizer,
     TaskOptimizer,
 )
 from autorec_core.recipe import Training
-from autorec_core.recommender import CTRRecommender, Input, Recommender, RPRecommender
+from autorec_core.recommender import (
+    CTRRecommender,
+    Input,
+    RankingRecommender,
+    Recommender,
+    RPRecommender,
+)
 
 Role = Literal["user", "item"]
 Nodes = list[Node]
@@ -74,6 +81,10 @@ class Parts(ABC):
         """Makes AutoRec's searched part for ratings of items by users."""
 
     @abstractmethod
+    def searched_ranking(self) -> Nodes:
+        """Makes AutoRec's searched part for the items that users took."""
+
+    @abstractmethod
     def searched(self, nodes: Nodes) -> Nodes:
         """Makes AutoRec's searched part over `nodes`."""
 
@@ -95,7 +106,22 @@ class Parts(ABC):
         """Returns the task optimizer and the class of the recommender."""
         if self.schema.task == "ctr":
             return CTRPredictionOptimizer(), CTRRecommender
+        if self.schema.task == "ranking":
+            return self.ranking_optimizer(), RankingRecommender
         return RatingPredictionOptimizer(label_range=self.label_range), RPRecommender
+
+    def ranking_optimizer(self) -> RankingOptimizer:
+        """Returns the task optimizer for interactions of users with items."""
+        sampling = self.schema.negatives
+        assert sampling is not None  # an entry with this task has it
+        (user, _), (item, _) = self.column("user"), self.column("item")
+        return RankingOptimizer(
+            input_name=self.ids.name,
+            user_column=user,
+            item_column=item,
+            per_positive=sampling.per_positive,
+            by=sampling.by,
+        )
 
     def others(self) -> Nodes:
         """Makes an embedding of every column except user, item and user days."""

@@ -58,6 +58,10 @@ class ThesisParts(Parts):
         latent = [self.latent(role) for role in ("user", "user", "item", "item")]
         return self.searched([*latent, *self.others()])
 
+    def searched_ranking(self) -> Nodes:
+        """Makes the same search as for ratings."""
+        return self.searched_ratings()
+
     def searched(self, nodes: Nodes) -> Nodes:
         """Makes a search over the eight interactors of the thesis."""
         return [HyperInteraction.thesis()(nodes)]

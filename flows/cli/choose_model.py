@@ -10,7 +10,7 @@ from pathlib import Path
 
 from autorec_core import zoo
 from autorec_core.config import DatasetParams
-from autorec_core.data.schema import Field, Schema
+from autorec_core.data.schema import Field, Sampling, Schema
 from flows.cli.params_file import PARAMS, set_value
 from flows.config import Params
 
@@ -45,10 +45,11 @@ def _declared(entry: DatasetParams) -> Schema:
     entry = entry.extended
     return Schema(
         task=entry.task,
-        label=entry.label,
+        label=entry.label_name,
         categorical=tuple(Field(column, vocabulary_size=1) for column in entry.categorical),
         numeric=tuple(entry.numeric),
         user=entry.user,
         item=entry.item,
         label_range=(0.0, 1.0),
+        negatives=Sampling(**entry.negatives.model_dump()) if entry.negatives else None,
     )

@@ -144,9 +144,9 @@ def _kinds(entry: DatasetParams) -> dict[str, str]:
 def value_suite(entry: DatasetParams) -> list[Expectation]:
     """Returns the expectations on the values in each chunk of raw rows."""
     facts = entry.facts
-    suite = [Expectation("ExpectColumnValuesToNotBeNull", {"column": entry.label})]
+    suite = [Expectation("ExpectColumnValuesToNotBeNull", {"column": entry.label_name})]
     if facts.label_values is not None:
-        allowed = {"column": entry.label, "value_set": facts.label_values}
+        allowed = {"column": entry.label_name, "value_set": facts.label_values}
         suite.append(Expectation("ExpectColumnValuesToBeInSet", allowed))
     for role in (entry.user, entry.item):
         if role is not None:

@@ -33,10 +33,10 @@ def label_shares(prepared: Path, label: str) -> pd.DataFrame | None:
         label: The label column.
 
     Returns:
-        One row per split and stratum, or None if the split is not stratified.
+        One row per split and stratum, or None if the split is not stratified by label.
     """
     profile = json.loads((prepared / "profile.json").read_text(encoding="utf-8"))["split"]
-    if profile["strategy"] != "stratified":
+    if not profile["strata"]:
         return None
     ends = np.asarray(profile["strata"], dtype=np.float32)
     counted = {part: _counts(prepared, part, label, ends) for part in PARTS}

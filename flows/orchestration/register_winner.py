@@ -15,6 +15,7 @@ from autorec_core.files import write_text
 from autorec_core.scorer import Scorer
 from flows.config import Params
 from flows.registry.decision import Decision
+from flows.registry.judged_lists import JudgedLists
 from flows.registry.lineage import lineage, lineage_tags, required_checks
 from flows.registry.register import EXAMPLE_ROWS, register
 from flows.registry.run_gate import Evidence, apply_gate
@@ -76,6 +77,10 @@ def register_winner(params: Params, places: Places) -> Decision:
         required_checks(document),
         tags["dvc.prepared"],
         _mean_label(places),
+        JudgedLists.of(places.prepared, preprocessor, rows, params.seed)
+        if schema.task == "ranking"
+        else None,
+        preprocessor,
     )
     decision = apply_gate(
         places.dataset, number, evidence, params.registry, seed=params.seed, root=places.root

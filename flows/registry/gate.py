@@ -126,7 +126,8 @@ def judge(
     why = str(comparison)
     if basis.counted is not None:
         why += (
-            f", on the {len(challenger.losses):,} test rows that the champion has not learned from"
+            f", on the {len(challenger.losses):,} test {rows.unit}s that the champion has not "
+            "learned from"
         )
     return Decision(
         grounds,
@@ -154,16 +155,18 @@ def _without_champion(
         The checks, and the comparison in words.
     """
     found = compare(rows.constant_losses, challenger.losses, seed, rows.users)
-    against = Comparison(found.champion, found.challenger, found.low, found.high, "a constant's")
+    name, deed = rows.simple
+    possessive = f"{name}'" if name.endswith("s") else f"{name}'s"
+    against = Comparison(found.champion, found.challenger, found.low, found.high, possessive)
     checks = [
         Check(
-            "loss compared with a constant",
+            f"loss compared with {name}",
             None,
             against.challenger,
             against.champion,
             against.wins(0.0),
-            f"{LEVEL:.0%} interval of the difference from always predicting the mean training "
-            f"label is {against.low:+.4f} to {against.high:+.4f}; must be below 0",
+            f"{LEVEL:.0%} interval of the difference from {deed} is {against.low:+.4f} to "
+            f"{against.high:+.4f}; must be below 0",
         )
     ]
     if champion is None:

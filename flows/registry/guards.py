@@ -36,14 +36,15 @@ SAME_MILLISECONDS = 1.0
 
 @dataclass(frozen=True)
 class JudgedRows:
-    """The test rows that models are compared on.
+    """The test rows that models are compared on; for ranking, a row is a user with their list.
 
     Args:
-        task: "rating" or "ctr".
-        labels: The labels, float64, shape (rows,).
+        task: "rating", "ctr" or "ranking".
+        labels: The labels, float64, shape (rows,); for ranking all 1.
         segments: Which rows belong to each segment, bool, shape (rows,).
         users: The user of each row as a number, shape (rows,); None without a user column.
-        constant_losses: The loss of each row if the mean training label is predicted, (rows,).
+        constant_losses: The loss of each row if the mean training label is predicted, or for
+            ranking, if popular items come first, shape (rows,).
     """
 
     task: str
@@ -51,6 +52,18 @@ class JudgedRows:
     segments: Mapping[str, np.ndarray]
     users: np.ndarray | None
     constant_losses: np.ndarray
+
+    @property
+    def unit(self) -> str:
+        """What a row is: "row" or "user"."""
+        return "user" if self.task == "ranking" else "row"
+
+    @property
+    def simple(self) -> tuple[str, str]:
+        """The simple model that every model must beat: its name, and what it does."""
+        if self.task == "ranking":
+            return "popular items", "recommending popular items"
+        return "a constant", "always predicting the mean training label"
 
 
 @dataclass(frozen=True)
@@ -91,6 +104,10 @@ class Latency:
 def enough_rows(rows: JudgedRows, policy: RegistryParams) -> Check:
     """Checks that there are enough rows to compare two models."""
     count = len(rows.labels)
+    if rows.task == "ranking":
+        needed = policy.min_test_users
+        found = [f"{count:,} users with a list (needed: {needed:,})"]
+        return Check("enough test users", None, count, needed, count >= needed, found[0])
     found = [f"{count:,} rows (needed: {policy.min_test_rows:,})"]
     enough = count >= policy.min_test_rows
     if rows.users is not None:
@@ -115,7 +132,8 @@ def guards(
 ) -> Iterator[Check]:
     """Yields the check of each guard: challenger compared with champion on the same rows."""
     allowed = policy.tolerances
-    yield _calibration(champion, challenger, rows, allowed.calibration, seed)
+    if rows.task != "ranking":  # a preference is no probability
+        yield _calibration(champion, challenger, rows, allowed.calibration, seed)
     if any(chosen.any() for chosen in rows.segments.values()):
         yield _segments(champion, challenger, rows, allowed.segment_loss, seed)
     yield _latency(latency, allowed.latency)

@@ -82,7 +82,10 @@ def register(
         made = {"sha256": fingerprint(Path(copy)), "size": str(_size(scorer))}
     if not registry.search_registered_models(f"name = '{name}'"):
         _create(registry, name)
-    figures = {f"{FIGURES}{key}": f"{value:.17g}" for key, value in metrics.items()}
+    figures = {
+        f"{FIGURES}{mlflow_runs.metric_key(name)}": f"{value:.17g}"
+        for name, value in metrics.items()
+    }
     version = registry.create_model_version(
         name,
         source=logged.model_uri,

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.data.schema import Schema
 from autorec_core.errors import ConfigError
 from autorec_core.evaluation.figures import row_losses
@@ -26,6 +27,7 @@ from flows.registry import gate
 from flows.registry.aliases import HELD, PROMOTING, REFUSED, clean_up, move
 from flows.registry.decision import Decision, Grounds
 from flows.registry.guards import JudgedRows, ModelScores
+from flows.registry.judged_lists import JudgedLists
 from flows.registry.loading import learned_rows
 from flows.registry.server_lock import exclusive
 from flows.registry.smoke_test import Probed, latency_in_turn, smoke_test
@@ -59,6 +61,8 @@ class Evidence:
         data: Hash of the data from which the rows come.
         constant: The mean training label. Without a champion, a model must be better than always
             predicting it.
+        lists: For ranking, the rows of users' lists, which models score instead of `rows`.
+        preprocessor: For ranking, divides the users of the lists into segments.
     """
 
     schema: Schema
@@ -67,6 +71,14 @@ class Evidence:
     data_checks: tuple[int, int]
     data: str
     constant: float
+    lists: JudgedLists | None = None
+    preprocessor: Preprocessor | None = None
+
+    @property
+    def scored(self) -> pd.DataFrame:
+        """The raw rows that models score, with the columns that they read."""
+        rows = self.rows if self.lists is None else self.lists.rows
+        return rows[self.schema.columns]
 
 
 def apply_gate(
@@ -158,7 +170,7 @@ def _settled(
 def _try(registry: Any, version: Version, evidence: Evidence, root: Path) -> Probed:
     """Runs smoke test and scoring of the challenger. A failure is written to its tags."""
     try:
-        return smoke_test(version, evidence.rows[evidence.schema.columns], root)
+        return smoke_test(version, evidence.scored, root)
     except RegistryError as error:
         tags = {"state": REFUSED, "decision": f"{error}"}
         set_tags(registry, version.dataset, version.number, tags)
@@ -215,7 +227,7 @@ def _try_champion(
     """
 
     def attempt() -> tuple[Probed, Basis]:
-        probed = smoke_test(version, evidence.rows[evidence.schema.columns], root)
+        probed = smoke_test(version, evidence.scored, root)
         record = learned_rows(version, root)
         return probed, basis(version.number, record, evidence.rows, fewest=policy.min_test_rows)
 
@@ -227,7 +239,17 @@ def _try_champion(
 
 
 def _judged(evidence: Evidence, on: Basis, policy: RegistryParams) -> JudgedRows:
-    """Returns the test rows that are used."""
+    """Returns the test rows that are used, or for ranking the users."""
+    if (lists := evidence.lists) is not None:
+        assert evidence.preprocessor is not None
+        found = lists.losses(lists.popularity, on.counted)
+        return JudgedRows(
+            evidence.schema.task,
+            np.ones(len(found)),
+            lists.segments(evidence.preprocessor, on.counted, policy.min_segment_rows),
+            np.arange(len(found)),
+            found,
+        )
     schema, rows, segments = evidence.schema, evidence.rows, evidence.segments
     if on.counted is not None:
         rows = rows[on.counted]
@@ -247,11 +269,15 @@ def _judged(evidence: Evidence, on: Basis, policy: RegistryParams) -> JudgedRows
 
 def _showing(version: Version, probed: Probed, evidence: Evidence, on: Basis) -> ModelScores:
     """Returns the scores and losses of a version on the test rows that are used."""
+    size = int(version.tags["size"])
+    if evidence.lists is not None:
+        losses = evidence.lists.losses(probed.scores, on.counted)
+        return ModelScores(version.number, -losses, losses, size)
     counted = slice(None) if on.counted is None else on.counted
     labels = evidence.rows[evidence.schema.label].to_numpy()[counted]
     scores = probed.scores[counted]
     losses = row_losses(evidence.schema.task, labels, scores)
-    return ModelScores(version.number, scores, losses, int(version.tags["size"]))
+    return ModelScores(version.number, scores, losses, size)
 
 
 def _note(

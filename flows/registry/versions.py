@@ -42,7 +42,7 @@ class Version:
     def figures(self) -> dict[str, float]:
         """Its test metrics by name."""
         return {
-            key.removeprefix(FIGURES): float(value)
+            mlflow_runs.metric_name(key.removeprefix(FIGURES)): float(value)
             for key, value in self.tags.items()
             if key.startswith(FIGURES)
         }

@@ -45,8 +45,8 @@ def pictures(run: Run, found: Importances) -> dict[str, Picture]:
         *_parallel(run, found),
         *_importance(run, found),
         *_curves(run),
-        _calibration(run),
-        _residuals(run),
+        *_calibration(run),
+        *_residuals(run),
         *_activity(run),
         *_labels(run),
     ]
@@ -201,13 +201,15 @@ def _curves(run: Run) -> Iterator[Picture]:
     )
 
 
-def _calibration(run: Run) -> Picture:
+def _calibration(run: Run) -> Iterator[Picture]:
+    if not run.calibration:  # a preference is no probability
+        return
     rows = [
         (f"{r.predicted:.4f}", f"{r.observed:.4f}", f"{r.low:.4f} to {r.high:.4f}", f"{r.rows:,}")
         for r in run.calibration
     ]
     head = ("mean prediction", f"mean {run.label}", f"{run.level:.0%} interval", "test rows")
-    return Picture(
+    yield Picture(
         "calibration",
         "Calibration",
         "Test rows in bins of equal size, sorted by prediction. On the dashed line, predictions "
@@ -217,12 +219,14 @@ def _calibration(run: Run) -> Picture:
     )
 
 
-def _residuals(run: Run) -> Picture:
+def _residuals(run: Run) -> Iterator[Picture]:
+    if not run.residuals:
+        return
     rows = [
         ("all" if r.label is None else f"{r.label:g}", f"{r.low:.3f}", f"{r.high:.3f}", r.rows)
         for r in run.residuals
     ]
-    return Picture(
+    yield Picture(
         "residuals",
         "Residuals",
         f"How far {run.label} is above (right) or below (left) the score, by its true value.",

@@ -8,9 +8,12 @@ from rich.table import Table
 
 from flows.registry.decision import COLUMNS, FIGURES, Decision
 from flows.report.words import trained
-from flows.results import MODEL, full_title, run_warnings, test_figures
+from flows.results import MODEL, full_title, run_warnings, test_figures, title_of
 from flows.retraining.plan import Plan
 from flows.workspace import Places
+
+SHORT = ("ndcg@10", "recall@10", "map@10", "mrr", "coverage@10")
+"""The metrics of lists that fit into a terminal. The report has all of them."""
 
 
 def show_result(places: Places, *, decision: str, trials: str | None) -> None:
@@ -22,14 +25,16 @@ def show_result(places: Places, *, decision: str, trials: str | None) -> None:
         trials: URL or command that shows the trials; None if no MLflow store has them.
     """
     figures = test_figures(places)
-    metrics = list(figures[MODEL])
+    ranked = [name for name in SHORT if name in figures[MODEL]]
+    metrics = ranked or list(figures[MODEL])
     table = Table(title=f"{places.dataset}, test rows", title_justify="left")
     table.add_column("")
     for metric in metrics:
         table.add_column(metric.upper(), justify="right")
     for name, values in figures.items():
         cells = [f"{values[metric]:.4f}" if metric in values else "" for metric in metrics]
-        table.add_row(full_title(places, name), *cells, style="bold" if name == MODEL else None)
+        title = title_of(name) if ranked else full_title(places, name)
+        table.add_row(title, *cells, style="bold" if name == MODEL else None)
     console = Console(highlight=False)
     console.print(table)
     for warning in run_warnings(places):

@@ -67,7 +67,7 @@ class History:
             )
         entry = self.entry
         return Interactions.read(
-            self.places.prepared, self.user, self.item, entry.label, entry.time
+            self.places.prepared, self.user, self.item, entry.label_name, entry.time
         )
 
 

@@ -33,7 +33,7 @@ def description(entry: DatasetParams, path: Path, separator: str | None) -> str 
         A few words about the layout, or None if the file does not have the entry's format.
     """
     first = _first_line(path, getattr(entry.format, "encoding", UTF_8))
-    known = {entry.label, *entry.features, *entry.ignored}
+    known = {entry.label_name, *entry.features, *entry.ignored}
     if first is None or (separator is not None and known & set(_fields(first, separator))):
         return None
     match entry.format:

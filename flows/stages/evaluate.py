@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -18,6 +19,12 @@ from autorec_core.evaluation.breakdown import activity, calibration, residuals
 from autorec_core.evaluation.figures import Evaluation, loss_intervals
 from autorec_core.evaluation.figures import evaluate as evaluate_scores
 from autorec_core.evaluation.intervals import clusters_of
+from autorec_core.evaluation.list_figures import (
+    CandidateRows,
+    evaluate_lists,
+    list_intervals,
+    test_lists,
+)
 from autorec_core.files import write_json, write_text
 from autorec_core.registration import register_layers
 from autorec_core.scorer import Scorer
@@ -25,6 +32,12 @@ from flows.config import Params
 from flows.tracking import mlflow_runs, outbox
 from flows.workspace import Places
 
+EMPTY = {
+    "calibration": "predicted,observed,low,high,rows",
+    "residuals": "label,low,high,rows",
+    "activity": "by,least,most,rows,ids,loss,low,high",
+}
+"""The head of each table of the breakdown, for one without rows."""
 logger = logging.getLogger(__name__)
 
 
@@ -44,20 +57,62 @@ def run(params: Params, places: Places) -> None:
     scorer, schema = Scorer.load(places.model), preprocessor.schema
     train, valid, test = (load_examples(places.prepared, part) for part in PARTS)
     splits = Splits(train, valid, test, schema, params.seed, refit=params.train.refit)
+    if schema.task == "ranking":
+        _evaluate_lists(places, scorer, splits)
+        return
     rows = load_rows(places.prepared, "test")
     scores = scorer.score(rows[schema.columns])
     users = None if schema.user is None else clusters_of(rows[schema.user])
-    outcome = evaluate_scores(scores, splits)
-    for warning in outcome.warnings:
-        logger.warning(warning)
+    outcome = evaluate_scores(scores, splits, users)
     breakdown: dict[str, Sequence[Any]] = {
         "calibration": calibration(test.label, scores, params.seed, users),
         "residuals": residuals(test.label, scores),
         "activity": activity(outcome.losses, splits.known, test, schema, params.seed, users),
     }
-    _write_breakdown(places, outcome.losses, breakdown)
     intervals = loss_intervals(schema.task, outcome.losses, params.seed, users)
-    write_json(places.evaluation / "intervals.json", intervals)
+    _write(places, outcome, breakdown, intervals)
+
+
+def _evaluate_lists(places: Places, scorer: Scorer, splits: Splits) -> None:
+    """Writes the metrics of users' lists over the full catalogue."""
+    schema, known, test = splits.schema, splits.known, splits.test
+    lists = test_lists(splits)
+    candidates = CandidateRows.of(lists, known, test, schema)
+
+    def scores(first: int, last: int) -> np.ndarray:
+        inputs = candidates.inputs(first, last)
+        count = (last - first) * len(lists.items)
+        return scorer.score_encoded(inputs, count).reshape(last - first, -1)
+
+    judged = evaluate_lists(scores, lists, splits)
+    outcome = judged.evaluation
+    of_users = candidates.users
+    breakdown: dict[str, Sequence[Any]] = {
+        "calibration": [],
+        "residuals": [],
+        "activity": activity(
+            outcome.losses,
+            known,
+            of_users,
+            dataclasses.replace(schema, item=None),
+            splits.seed,
+        ),
+    }
+    intervals = loss_intervals(schema.task, outcome.losses, splits.seed)
+    intervals["metrics"] = list_intervals(judged, splits.seed)
+    _write(places, outcome, breakdown, intervals)
+
+
+def _write(
+    places: Places,
+    outcome: Evaluation,
+    breakdown: Mapping[str, Sequence[Any]],
+    intervals: Mapping[str, Any],
+) -> None:
+    for warning in outcome.warnings:
+        logger.warning(warning)
+    _write_breakdown(places, outcome.losses, breakdown)
+    write_json(places.evaluation / "intervals.json", dict(intervals))
     write_json(places.evaluation / "metrics.json", documented(outcome))
     write_json(places.evaluation / "warnings.json", list(outcome.warnings))
     _track(places, outcome.figures)
@@ -75,6 +130,9 @@ def _write_breakdown(
     """Writes each table of the breakdown as CSV, with one column per baseline if it has them."""
     baselines = [name for name in losses if name != "model"]
     for name, rows in breakdown.items():
+        if not rows:  # a table of interactions has no calibration
+            write_text(places.evaluation / f"{name}.csv", f"{EMPTY[name]}\n")
+            continue
         plain = [asdict(row) for row in rows]
         for row in plain:
             found = row.pop("baselines", {})

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from autorec_core import zoo
-from autorec_core.data.preparing.store import load_examples, load_schema
-from autorec_core.data.schema import Examples
+from autorec_core.data.preparing.store import load_examples, load_schema, load_times
+from autorec_core.data.schema import Schema
 from autorec_core.files import whole_folder, write_json
 from autorec_core.search import (
     Display,
@@ -33,8 +35,10 @@ from flows.workspace import Places
 
 def run(params: Params, places: Places) -> None:
     """Searches, trains the winner again on train and valid if params say so, and writes it."""
-    recommender = zoo.build(params.model.name, load_schema(places.prepared), params.model.space)
-    train, valid = (_rows(load_examples(places.prepared, part)) for part in ("train", "valid"))
+    schema = load_schema(places.prepared)
+    recommender = zoo.build(params.model.name, schema, params.model.space)
+    time = params.dataset(places.dataset).time
+    train, valid = (_rows(places.prepared, part, schema, time) for part in ("train", "valid"))
     plan = Plan.load(places.plan) or Plan("search", "search", UNPLANNED)
     settings = search_settings(params, plan)
     tags = {"dataset": places.dataset, "stage": "search"}
@@ -170,5 +174,14 @@ def _result(result: SearchResult, final: Final) -> dict[str, Any]:
     }
 
 
-def _rows(examples: Examples) -> Rows:
-    return Rows(examples.inputs(), examples.label)
+def _rows(prepared: Path, part: str, schema: Schema, time: str | None) -> Rows:
+    """Reads the rows of a split; interactions come in the order of time, as models expect them."""
+    examples = load_examples(prepared, part)
+    inputs, labels = examples.inputs(), examples.label
+    place = None if schema.user is None else schema.position(schema.user)
+    users = None if place is None else np.ascontiguousarray(examples.categorical[:, place])
+    if schema.task == "ranking" and time is not None and users is not None:
+        order = np.argsort(load_times(prepared, part, time), kind="stable")
+        inputs = {name: array[order] for name, array in inputs.items()}
+        labels, users = labels[order], users[order]
+    return Rows(inputs, labels, users)

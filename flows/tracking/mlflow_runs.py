@@ -36,6 +36,7 @@ RUNS_FILE = "mlflow_runs.json"
 _KEPT = 100  # maximum number of searches whose runs are remembered
 _KEY = "autorec.key"
 OPEN_STORE = f"mlflow ui --backend-store-uri sqlite:///{STORE} --host 127.0.0.1"
+_AT = "_at_"
 _PARAMS_A_CALL, _METRICS_A_CALL = 100, 1000  # MLflow's limits
 _LONGEST_NAME = 250  # MLflow's limit for a parameter's name
 
@@ -226,6 +227,16 @@ def start_trial(root: Path, parent: str, number: int, began: float) -> str:
     return made or client.create_run(experiment, int(began * 1000), tags=tags).info.run_id
 
 
+def metric_key(name: str) -> str:
+    """Returns a metric's name as MLflow allows it: without an @."""
+    return name.replace("@", _AT)
+
+
+def metric_name(key: str) -> str:
+    """Returns the metric's name for a key that `metric_key` returned."""
+    return key.replace(_AT, "@")
+
+
 def log_trial(trial: Mapping[str, Any]) -> None:
     """Records one trial in its run and ends the run.
 
@@ -240,13 +251,19 @@ def log_trial(trial: Mapping[str, Any]) -> None:
     client, run = mlflow.MlflowClient(), trial["run"]
     began, ended = trial["began"], trial["began"] + trial["seconds"]
     points = [
-        Metric(key, float(value), int((began + row.get("seconds", 0)) * 1000), int(row["step"]))
+        Metric(
+            metric_key(key),
+            float(value),
+            int((began + row.get("seconds", 0)) * 1000),
+            int(row["step"]),
+        )
         for row in trial["curve"]
         for key, value in row.items()
         if key != "step" and np.isfinite(value)
     ]
     points += [
-        Metric(key, float(value), int(ended * 1000), 0) for key, value in trial["metrics"].items()
+        Metric(metric_key(key), float(value), int(ended * 1000), 0)
+        for key, value in trial["metrics"].items()
     ]
     for start in range(0, len(points), _METRICS_A_CALL):
         client.log_batch(run, metrics=points[start : start + _METRICS_A_CALL])
@@ -265,7 +282,7 @@ def log_figures(root: Path, run: str, metrics: Mapping[str, float], artifacts: l
     connect(root)
     client = mlflow.MlflowClient()
     for key, value in metrics.items():
-        client.log_metric(run, key, float(value))
+        client.log_metric(run, metric_key(key), float(value))
     for path in artifacts:
         client.log_artifact(run, str(path))
 

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, ndcg_score, roc_auc_score
 
-from autorec_core.errors import DataError
-from autorec_core.evaluation.lists import list_figures
 from autorec_core.ranking import Rankings, coverage
 
 K = 3
@@ -110,25 +108,6 @@ def test_average_precision_of_the_whole_list_equals_scikit_learn_without_ties():
     for at, name in enumerate(lists.users):
         if (labels := positive[user == name]).any():
             assert found[at] == pytest.approx(average_precision_score(labels, scores[user == name]))
-
-
-def test_figures_are_means_over_users_with_positives_and_tell_how_many_are_not():
-    user = np.array([1, 1, 2, 2, 3, 3, 4])
-    positive = np.array([1, 0, 0, 1, 0, 0, 1])
-    scores = np.array([2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 1.0])
-
-    found = list_figures(Rankings.of(user, positive, scores), [1], seed=0)
-
-    assert (found.users, found.without_positives, found.of_one_class) == (3, 1, 1)
-    assert found.figures["hit_rate@1"].mean == pytest.approx(2 / 3)
-    assert found.figures["mrr"].mean == pytest.approx((1 + 1 / 2 + 1) / 3)
-    assert found.figures["gauc"].mean == pytest.approx(1 / 2)
-    assert found.figures["mrr"].low <= found.figures["mrr"].mean <= found.figures["mrr"].high
-
-
-def test_without_a_positive_row_there_are_no_figures():
-    with pytest.raises(DataError, match="No user has a positive row"):
-        list_figures(one([0, 0], [1, 2]), [1], seed=0)
 
 
 def test_coverage_is_the_share_of_items_on_any_list():

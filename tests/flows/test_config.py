@@ -33,7 +33,7 @@ def test_the_projects_own_params_load_with_all_benchmark_data_sets():
     ("found", "written", "said"),
     [
         ("max_trials: 10", "max_trials: -1", "`search.max_trials` is -1"),
-        ("objective: null ", "objective: val_f1 ", "known objectives: val_auc, val_calibration"),
+        ("objective: null ", "objective: val_f1 ", "known objectives: val_1-ndcg@10, val_auc"),
         ("seconds: null ", "seconds: 0 ", "`search.seconds` is 0"),
         ("address: null ", "address: localhost ", "`compute.address` is 'localhost'"),
         ("[0.8, 0.1, 0.1]", "[0.8, 0.1, 0.2]", "these sum to 1.1"),

@@ -11,7 +11,14 @@ from autorec_core.config import DatasetParams, PreprocessParams
 from autorec_core.data import values
 from autorec_core.data.encoding.column_numbers import numbers_of
 from autorec_core.data.encoding.numeric import NumericStatistics, NumericTransform
-from autorec_core.data.schema import Field, ListField, Schema, TableField, unused_name
+from autorec_core.data.schema import (
+    Field,
+    ListField,
+    Sampling,
+    Schema,
+    TableField,
+    unused_name,
+)
 from autorec_core.errors import DataError, listed
 
 FLAG = " missing"
@@ -36,7 +43,7 @@ class NumberStatistics:
         numeric = [numbers_of(name, columns[name]) for name in self._entry.numeric]
         if numeric:
             self.numeric.update(np.stack(numeric, axis=1))
-        labels = numbers_of(self._entry.label, columns[self._entry.label])
+        labels = numbers_of(self._entry.label_name, columns[self._entry.label_name])
         if len(labels):
             low, high = self.label_range
             self.label_range = (min(low, float(labels.min())), max(high, float(labels.max())))
@@ -80,7 +87,7 @@ def make_schema(
     numeric = numbers.numeric.finish(missing_flag=settings.missing_flag)
     schema = Schema(
         task=entry.task,
-        label=entry.label,
+        label=entry.label_name,
         categorical=tuple(Field(name, sizes[name]) for name in entry.categorical),
         numeric=(*entry.numeric, *_flag_names(entry, numeric.flagged)),
         user=entry.user,
@@ -96,6 +103,7 @@ def make_schema(
         negative=tuple(entry.negative),
         decimal=entry.decimal,
         time=entry.time if entry.time in entry.numeric else None,
+        negatives=Sampling(**entry.negatives.model_dump()) if entry.negatives else None,
         tables=tuple(
             TableField(name, one.joins, tuple(one.features)) for name, one in entry.tables.items()
         ),
@@ -107,7 +115,7 @@ def make_schema(
 
 def _flag_names(entry: DatasetParams, flagged: Sequence[str]) -> list[str]:
     """Returns unused names for the 0/1 columns that mark missing values."""
-    taken = {entry.label, *entry.features}
+    taken = {entry.label_name, *entry.features}
     names = []
     for name in flagged:
         names.append(unused_name(name + FLAG, taken))

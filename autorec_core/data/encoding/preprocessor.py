@@ -75,7 +75,7 @@ class Preprocessor:
         """
         columns = {
             name: spelled.without_missing(values.of_series(train[name]), entry.missing)
-            for name in (entry.label, *entry.features)
+            for name in (entry.label_name, *entry.features)
         }
         if entry.time in entry.numeric:
             columns[entry.time] = pa.array(moments_of(entry.time, columns[entry.time]))

@@ -75,7 +75,7 @@ def _numbers(
     entry: DatasetParams, settings: PreprocessParams, scratch: Scratch
 ) -> NumberStatistics:
     statistics = NumberStatistics(entry, settings)
-    names = list(dict.fromkeys((entry.label, *entry.numeric)))
+    names = list(dict.fromkeys((entry.label_name, *entry.numeric)))
     trained = (table.filter(pa.array(parts == TRAIN)) for table, parts in scratch.tables(names))
     for table in windows(trained, scratch.window):
         statistics.update({name: plain(table[name]) for name in names})

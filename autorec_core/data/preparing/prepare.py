@@ -111,7 +111,7 @@ def prepare(
                 "ratios": split.ratios,
                 "seed": seed,
                 "strata": upper_ends(found.label_values, found.strata_of_labels).tolist()
-                if split.strategy == "stratified"
+                if split.strategy == "stratified" and entry.task != "ranking"
                 else [],
             },
             "bad_rows": len(bad.rows),

@@ -121,6 +121,41 @@ def user_split(users: np.ndarray, times: np.ndarray | None) -> np.ndarray:
     return parts
 
 
+def user_shares(users: np.ndarray, ratios: Sequence[float], seed: int) -> np.ndarray:
+    """Divides each user's rows by the ratios, and all of them exactly.
+
+    The rows of a user are shuffled. All rows of a user with fewer than three rows are in train.
+
+    Args:
+        users: int codes of the users, shape (rows,).
+        ratios: The shares of train, valid and test, which sum to 1.
+        seed: The seed of the shuffle.
+
+    Returns:
+        int8 part numbers (0 train, 1 valid, 2 test), shape (rows,).
+
+    Raises:
+        DataError: No user has three rows, or there are too few rows.
+    """
+    random = np.random.default_rng(seed)
+    rows = random.permutation(len(users))
+    turn = random.permutation(int(users.max()) + 1)  # users are not in the order of their codes
+    rows = rows[np.argsort(turn[users[rows]], kind="stable")]
+    rows = rows[np.bincount(users)[users[rows]] >= len(PARTS)]
+    counts = _whole(np.asarray(ratios) * len(rows))
+    if counts.min() == 0:
+        raise DataError(
+            f"Only {len(rows)} rows are of users with at least three rows, too few for train, "
+            "valid and test."
+        )
+    # The rows of each part at equal distances: each run of rows has about the same shares.
+    places = np.concatenate([(np.arange(count) + 0.5) / count for count in counts])
+    owner = np.repeat(np.arange(len(PARTS), dtype=np.int8), counts)
+    parts = np.zeros(len(users), dtype=np.int8)
+    parts[rows] = owner[np.argsort(places, kind="stable")]
+    return parts
+
+
 def parts_around(
     test: np.ndarray, strata: np.ndarray, ratios: Sequence[float], seed: int
 ) -> np.ndarray:

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from autorec_core.data import values
 from autorec_core.data.schema import Examples, Schema
 from autorec_core.errors import DataError
 
@@ -136,6 +137,21 @@ def load_rows(folder: Path, part: str, *, numbered: bool = False) -> pd.DataFram
     """
     rows: pd.DataFrame = pa.concat_tables(read_tables(folder / f"rows_{part}.parquet")).to_pandas()
     return rows if numbered else rows.drop(columns=ROW_NUMBER)
+
+
+def load_times(folder: Path, part: str, time: str) -> np.ndarray:
+    """Reads the times of one part's rows, in the order of `load_examples`: float64, shape (rows,).
+
+    Args:
+        folder: A folder that `prepare` wrote.
+        part: "train", "valid" or "test".
+        time: The time column.
+    """
+    found = [
+        values.moments(values.plain(table[time]))[0].to_numpy(zero_copy_only=False)
+        for table in read_tables(folder / f"rows_{part}.parquet", columns=[time])
+    ]
+    return np.concatenate([np.zeros(0), *found])
 
 
 def read_tables(

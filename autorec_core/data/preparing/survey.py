@@ -18,6 +18,7 @@ from autorec_core.data.preparing.split import (
     parts_around,
     stratified_split,
     time_split,
+    user_shares,
     user_split,
 )
 from autorec_core.data.times import EXPECTED
@@ -30,7 +31,7 @@ class Survey:
     """The data about all rows that the first pass collects.
 
     Args:
-        task: "rating" or "ctr".
+        task: "rating", "ctr" or "ranking".
         label_values: float64, the different labels in order, shape (labels,).
         labels: The place of each row's label in `label_values`, shape (rows,).
         times: float64 times, shape (rows,); None if the split does not need them.
@@ -45,9 +46,15 @@ class Survey:
 
     @cached_property
     def strata_of_labels(self) -> np.ndarray:
-        """The stratum of each of `label_values`; for clicks, each label is a stratum."""
+        """The stratum of each of `label_values`.
+
+        For clicks, each label is a stratum. For interactions all are one: the strata of their split
+        are the users.
+        """
         if self.task == "ctr":
             return np.arange(len(self.label_values))
+        if self.task == "ranking":
+            return np.zeros(len(self.label_values), np.int64)
         counts = np.bincount(self.labels, minlength=len(self.label_values))
         # Labels that are equal after encoding must be in the same stratum.
         encoded, place = np.unique(self.label_values.astype(np.float32), return_inverse=True)
@@ -87,6 +94,8 @@ class Survey:
             return time_split(self.times, split.ratios)
         if split.strategy == "by_user" and self.users is not None:
             return user_split(self.users, self.times)
+        if self.task == "ranking" and self.users is not None:
+            return user_shares(self.users, split.ratios, seed)
         if len(self.labels) < len(PARTS):
             raise DataError(f"{len(self.labels)} rows are too few for train, valid and test.")
         firsts = np.flatnonzero(np.diff(self.strata_of_labels, prepend=-1))
@@ -142,12 +151,12 @@ def survey_chunk(
     times = users = None
     if entry.time is not None and split.strategy in ("by_time", "by_user"):
         times = _times(place, entry.time, plain(table[entry.time]))
-    if split.strategy == "by_user":
+    if split.strategy == "by_user" or (split.strategy == "stratified" and entry.task == "ranking"):
         found = plain(table[entry.user]).to_numpy(zero_copy_only=False)
         users = _coded(np.asarray(found, dtype=object))
     return ChunkSurvey(
         table.num_rows,
-        _coded(table[entry.label].to_numpy()),
+        _coded(table[entry.label_name].to_numpy()),
         frozenset(name for name in entry.features if table[name].null_count < table.num_rows),
         times,
         users,
@@ -194,8 +203,10 @@ def survey(
             f"{place}: the column {empty[0]} is empty in every row; list it as `ignored`."
         )
     values, codes = labels.finish()
-    if len(values) < 2:
-        raise DataError(f"{place}: {entry.label} is {values[0]:g} in every row; nothing to learn.")
+    if len(values) < 2 and entry.task != "ranking":
+        raise DataError(
+            f"{place}: {entry.label_name} is {values[0]:g} in every row; nothing to learn."
+        )
     return Survey(
         entry.task,
         values,

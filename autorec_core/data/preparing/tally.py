@@ -112,7 +112,7 @@ class RawTally:
 
     def finish(self) -> dict[str, Any]:
         """Returns the tally as JSON-serialisable data."""
-        label_rows = self._rows - self._missing.get(self._entry.label, 0)
+        label_rows = self._rows - self._missing.get(self._entry.label_name, 0)
         keys = np.concatenate(self._keys) if self._keys else None
         columns: dict[str, dict[str, Any]] = {}
         for name, counts in self._counts.items():
@@ -155,7 +155,7 @@ def count(entry: DatasetParams, edges: Mapping[str, Sequence[float]], table: pa.
             counts[name] = np.bincount(buckets, minlength=BUCKETS)
         if hashed is not None and name in unique:
             keys = (keys ^ np.where(valid, mixed(hashed), np.uint64(0))) * MIX
-    labels = values.plain(table[entry.label]).drop_null().to_numpy()
+    labels = values.plain(table[entry.label_name]).drop_null().to_numpy()
     return Counted(table.num_rows, float(labels.sum()), missing, counts, keys)
 
 
@@ -173,7 +173,7 @@ def column_counts(column: pa.Array, edges: Sequence[float] | None) -> np.ndarray
 
 
 def _tallied(entry: DatasetParams) -> list[str]:
-    return list(dict.fromkeys([entry.label, *entry.features, *entry.facts.unique]))
+    return list(dict.fromkeys([entry.label_name, *entry.features, *entry.facts.unique]))
 
 
 def drifts(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Drift]:

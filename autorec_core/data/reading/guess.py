@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 
 from autorec_core.data import spelled, values
@@ -30,6 +31,10 @@ from autorec_core.data.reading.guessing.spelling import (
 )
 from autorec_core.errors import DataError, listed
 
+NO_LABEL = Label("", np.zeros(0), is_scale=False)
+"""The label of a table whose rows are what users took."""
+NEGATIVES = {"per_positive": 4, "by": "popularity"}
+"""How a proposed entry samples items that a user did not take."""
 NAMELESS = "(a column without a name)"
 MAX_PSI = 0.25
 """Above this, a distribution counts as changed in credit scoring (Siddiqi, 2006)."""
@@ -48,6 +53,7 @@ class Chosen:
         numeric: Columns of numbers.
         ignored: Columns not to learn from.
         header: Whether the first line of text names the columns.
+        task: "ranking" if the rows are what users took; None to guess.
     """
 
     positive: Sequence[str] = ()
@@ -58,6 +64,7 @@ class Chosen:
     numeric: Sequence[str] = ()
     ignored: Sequence[str] = ()
     header: bool | None = None
+    task: Literal["ranking"] | None = None
 
 
 @dataclass(frozen=True)
@@ -93,14 +100,24 @@ def propose(path: Path, label: str | None = None, chosen: Chosen | None = None) 
     raw = {name: values.plain(first.table[name]) for name in first.table.column_names}
     missing = missing_words(raw)
     columns = {name: spelled.without_missing(column, missing) for name, column in raw.items()}
-    target = label_of(path, columns, label, chosen.positive)
-    missing += _missing_labels(columns[target.name], target)
+    target, problem = _target(path, columns, label, chosen)
+    if target.name in columns:
+        missing += _missing_labels(columns[target.name], target)
     table = Table(
         columns, target.name, first.has_names, _declared(first.table), _decimal(columns, target)
     )
     roles = Roles()
     _take_chosen(path, table, chosen, roles)
     give_roles(table, roles)
+    is_ranking = chosen.task == "ranking" or target is NO_LABEL
+    lacking = [role for role in ("user", "item") if role not in roles.named]
+    if is_ranking and lacking:
+        if problem is not None:
+            raise problem
+        raise DataError(
+            f"{path}: no column looks like the {lacking[0]} that ranking needs; name it with "
+            f"--{lacking[0]}."
+        )
     if not any(roles.of(role) for role in ("categorical", "multi_valued", "numeric")):
         raise DataError(
             f"{path} has no column to learn from except {target.name}: "
@@ -110,9 +127,27 @@ def propose(path: Path, label: str | None = None, chosen: Chosen | None = None) 
             + ". Use --categorical or --numeric to choose columns."
         )
     return Proposal(
-        _entry(path, first, table, target, roles, missing),
+        _entry(path, first, table, target, roles, missing, is_ranking),
         _notes(first, table, target, roles, missing),
     )
+
+
+def _target(
+    path: Path, columns: dict[str, pa.Array], label: str | None, chosen: Chosen
+) -> tuple[Label, DataError | None]:
+    """Finds the label; rows without one may be interactions of users with items.
+
+    Returns:
+        The label or `NO_LABEL`, and the error to raise if the rows are no interactions.
+    """
+    if chosen.task == "ranking" and label is None:
+        return NO_LABEL, None
+    try:
+        return label_of(path, columns, label, chosen.positive), None
+    except DataError as error:
+        if label is not None or chosen.positive:
+            raise
+        return NO_LABEL, error
 
 
 def _check_chosen(path: Path, first: FirstRows, label: str | None, chosen: Chosen) -> None:
@@ -183,7 +218,8 @@ def _declared(table: pa.Table) -> frozenset[str]:
 
 def _decimal(columns: dict[str, pa.Array], label: Label) -> Decimal | None:
     """Returns the decimal sign of the label if it is a formatted number, or else the commonest."""
-    if not label.positive and (mark := decimal_of_column(columns[label.name])):
+    is_number = label is not NO_LABEL and not label.positive
+    if is_number and (mark := decimal_of_column(columns[label.name])):
         return mark
     found = Counter(mark for one in columns.values() if (mark := decimal_of_column(one)))
     return found.most_common(1)[0][0] if found else None
@@ -199,17 +235,24 @@ def _missing_labels(column: pa.Array, label: Label) -> list[str]:
 
 
 def _entry(
-    path: Path, first: FirstRows, table: Table, label: Label, roles: Roles, missing: Sequence[str]
+    path: Path,
+    first: FirstRows,
+    table: Table,
+    label: Label,
+    roles: Roles,
+    missing: Sequence[str],
+    is_ranking: bool,
 ) -> dict[str, Any]:
-    listed_labels = label.found.tolist() if label.is_scale else None
+    allowed = [0.0, 1.0] if label.is_click else label.found.tolist() if label.is_scale else None
     name = path.name or path.resolve().name
     return {
         "title": name,
-        "task": "ctr" if label.is_click else "rating",
+        "task": "ranking" if is_ranking else "ctr" if label.is_click else "rating",
         "file": name,
         "sha256": None,
         "format": first.form,
-        "label": label.name,
+        "label": None if label is NO_LABEL else label.name,
+        **({"negatives": dict(NEGATIVES)} if is_ranking else {}),
         "categorical": roles.of("categorical"),
         "multi_valued": roles.lists,
         "numeric": roles.of("numeric"),
@@ -224,7 +267,7 @@ def _entry(
         "on_bad_rows": "quarantine" if first.bad_lines else "fail",
         "max_bad_rows": 1000,
         "facts": {
-            "label_values": [0.0, 1.0] if label.is_click else listed_labels,
+            "label_values": None if is_ranking else allowed,
             "label_mean": None,
             "min_rows": 1,
             "unique": [],
@@ -253,7 +296,10 @@ def _notes(
         notes.append(f"{', '.join(missing)}: read as a missing value in any column")
     if table.decimal:
         notes.append(f"numbers are read with the decimal sign {table.decimal!r}")
-    notes.append(f"{label.name}: {label.note}")
+    if label is NO_LABEL:
+        notes.append("no label: each row is an item that a user took, and a model ranks the others")
+    else:
+        notes.append(f"{label.name}: {label.note}")
     for name, column in table.columns.items():
         if name in roles.notes:
             notes.append(f"{name or NAMELESS}: {roles.notes[name]}")

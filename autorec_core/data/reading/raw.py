@@ -23,7 +23,7 @@ from autorec_core.data.reading.parquet import (
     parquet_pieces,
 )
 from autorec_core.data.reading.raw_files import raw_files
-from autorec_core.data.reading.typed_columns import typed_columns, used_columns
+from autorec_core.data.reading.typed_columns import file_columns, kept_rows, typed_columns
 from autorec_core.errors import DataError
 from autorec_core.raw_config import DelimitedFormat, NetflixFormat, ParquetFormat, TableParams
 
@@ -200,6 +200,8 @@ class Reading:
 
         If there are such rows and `bad` is None, it returns None.
         """
+        if (kept := kept_rows(self.entry, self.file, rows.table)) is not None:
+            rows = TextRows(rows.table.filter(pa.array(kept)), rows.lines[kept])
         columns, faults = typed_columns(
             self.entry, self.file, rows.table, check_labels=self.check_labels, coded=self.coded
         )
@@ -271,4 +273,4 @@ def pieces(
             blocks = read_blocks(file, block_bytes)
             return read_netflix(file, blocks, names=form.columns, missing=entry.missing)
         case ParquetFormat():
-            return parquet_pieces(file, used_columns(entry), block_bytes)
+            return parquet_pieces(file, file_columns(entry), block_bytes)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from autorec_core.config import DatasetParams
 from autorec_core.data import spelled, times, values
@@ -18,9 +19,18 @@ from autorec_core.raw_config import TableParams
 
 
 def used_columns(entry: DatasetParams | TableParams) -> list[str]:
-    """Returns the columns that are read: label, features, time and keys."""
-    names = [entry.label, *entry.features, entry.time, *entry.key_only]
+    """Returns the columns of rows that were read: label, features, time and keys."""
+    label = entry.label_name if isinstance(entry, DatasetParams) else None
+    names = [label, *entry.features, entry.time, *entry.key_only]
     return list(dict.fromkeys(name for name in names if name is not None))
+
+
+def file_columns(entry: DatasetParams | TableParams) -> list[str]:
+    """Returns the columns that are read from the file, and the one that says which rows count."""
+    if not isinstance(entry, DatasetParams):
+        return used_columns(entry)
+    own = [name for name in used_columns(entry) if entry.label or name != entry.label_name]
+    return list(dict.fromkeys([*own, *([entry.keep.column] if entry.keep else [])]))
 
 
 def typed_columns(
@@ -49,9 +59,13 @@ def typed_columns(
     Raises:
         DataError: A column is missing, or its type does not suit its role.
     """
-    wanted = used_columns(entry) if wanted is None else wanted
-    check_columns(file, wanted, table.column_names)
+    own = file_columns(entry) if wanted is None else wanted
+    check_columns(file, own, table.column_names)
+    wanted = used_columns(entry) if wanted is None else list(wanted)
     columns: dict[str, pa.Array] = {}
+    if isinstance(entry, DatasetParams) and entry.label is None and entry.label_name in wanted:
+        wanted = [name for name in wanted if name != entry.label_name]
+        columns[entry.label_name] = pa.array(np.ones(table.num_rows))
     faults: list[tuple[np.ndarray, str, str]] = []
     categorical, keys = frozenset(entry.categorical), entry.key_only
     for name in wanted:
@@ -95,10 +109,14 @@ def typed_columns(
             empty = columns[name].is_null().to_numpy(zero_copy_only=False)
             faults.append((empty & ~faults[-1][0], name, "a value is expected"))
     if check_labels and isinstance(entry, DatasetParams) and (allowed := allowed_labels(entry)):
-        known = columns[entry.label].is_valid().to_numpy(zero_copy_only=False)
-        wrong = values.outside(columns[entry.label], allowed) & known
+        known = columns[entry.label_name].is_valid().to_numpy(zero_copy_only=False)
+        wrong = values.outside(columns[entry.label_name], allowed) & known
         shown = ", ".join(f"{value:g}" for value in allowed)
-        faults.append((wrong, entry.label, f"allowed: {shown}"))
+        faults.append((wrong, entry.label_name, f"allowed: {shown}"))
+    if isinstance(entry, DatasetParams) and entry.task == "ranking" and entry.label in columns:
+        weak = pc.fill_null(pc.less_equal(columns[entry.label_name], 0), False)
+        mask = weak.to_numpy(zero_copy_only=False)
+        faults.append((mask, entry.label_name, "a strength above 0 is expected"))
     return columns, faults
 
 
@@ -124,6 +142,29 @@ def _too_long_inside(cells: pa.Array, separator: str) -> np.ndarray:
         wrong[:] = False
         wrong[places[values.too_long(found)]] = True
     return wrong
+
+
+def kept_rows(entry: DatasetParams | TableParams, file: Path, table: pa.Table) -> np.ndarray | None:
+    """Returns which rows an entry keeps, bool, shape (rows,); None for all.
+
+    A row without a value in the column of `keep` is not kept.
+
+    Raises:
+        DataError: A value of the column is not a number.
+    """
+    if not isinstance(entry, DatasetParams) or entry.keep is None:
+        return None
+    name = entry.keep.column
+    check_columns(file, [name], table.column_names)
+    raw = spelled.without_missing(values.plain(table[name]), entry.missing)
+    found, wrong = _of_column(file, name, values.numbers, spelled.plain_numbers(raw, entry.decimal))
+    if wrong.any():
+        value = table[name][int(wrong.argmax())].as_py()
+        raise DataError(
+            f"{file}: {name} is {value!r} in a row; `keep` needs {_number(entry)} in each row."
+        )
+    kept: np.ndarray = np.asarray(found.to_numpy(zero_copy_only=False)) >= entry.keep.at_least
+    return kept
 
 
 def allowed_labels(entry: DatasetParams) -> list[float] | None:

@@ -31,8 +31,10 @@ CHECKPOINT_BYTES = 8 * 2**30
 _KEY_LENGTH = 12
 _CODE = (
     "block.py",
+    "evaluation",
     "metrics.py",
     "optimizers.py",
+    "ranking.py",
     "recipe.py",
     "recommender.py",
     "mappers",
@@ -220,6 +222,8 @@ def data_hash(*splits: Rows) -> str:
         for name in sorted(rows.inputs):
             _add(digest, name, rows.inputs[name])
         _add(digest, "labels", rows.labels)
+        if rows.users is not None:
+            _add(digest, "users", rows.users)
     return digest.hexdigest()
 
 

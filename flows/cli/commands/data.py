@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -41,6 +41,13 @@ def init_dataset(
         list[str] | None,
         typer.Option(help="A column that the model does not use. Repeat the option for more."),
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="ranking: rows are what users took, and other items are ranked. Default: found "
+            "automatically."
+        ),
+    ] = None,
     users: Annotated[
         Path | None, typer.Option(help="A file with facts about users: a side table.")
     ] = None,
@@ -77,6 +84,7 @@ def init_dataset(
         numeric=numeric or (),
         ignored=ignore or (),
         header=header,
+        task=_ranking(task),
     )
     tables = {role: path for role, path in (("user", users), ("item", items)) if path is not None}
     for text in table or ():
@@ -85,6 +93,16 @@ def init_dataset(
             raise typer.BadParameter(f"{text!r} is not COLUMN=FILE.", param_hint="--table")
         tables[column] = Path(path)
     propose_entry(file, name, label, write=write, chosen=chosen, tables=tables)
+
+
+def _ranking(task: str | None) -> Literal["ranking"] | None:
+    if task is None:
+        return None
+    if task != "ranking":
+        raise typer.BadParameter(
+            "only ranking can be chosen; rating and ctr follow from the label", param_hint="--task"
+        )
+    return "ranking"
 
 
 @app.command()

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autorec_core.data.reading.guess import propose
+from autorec_core.data.reading.guess import Chosen, propose
 from autorec_core.errors import DataError
 
 
@@ -139,3 +139,28 @@ def test_a_file_that_is_not_a_table_with_a_label_is_an_error(tmp_path, content, 
         propose(tmp_path / "t.csv", label)
 
     assert message in str(caught.value)
+
+
+def test_rows_of_users_and_items_without_a_label_are_interactions(tmp_path):
+    file = tmp_path / "purchases.csv"
+    file.write_text("user,item,time\n" + "".join(f"u{n % 7},i{n},{n}\n" for n in range(60)))
+
+    entry = propose(file).entry
+
+    assert (entry["task"], entry["label"], entry["time"]) == ("ranking", None, "time")
+    assert entry["facts"]["label_values"] is None
+    assert entry["negatives"] == {"per_positive": 4, "by": "popularity"}
+
+
+def test_a_label_is_a_strength_if_ranking_is_chosen(tmp_path):
+    file = tmp_path / "plays.csv"
+    file.write_text(
+        "user,item,plays\n" + "".join(f"u{n % 7},i{n},{n % 3 + 1}\n" for n in range(60))
+    )
+
+    entry = propose(file, "plays", Chosen(task="ranking")).entry
+
+    assert (entry["task"], entry["label"]) == ("ranking", "plays")
+    file.write_text("user,what\n" + "".join(f"u{n % 7},w{n}\n" for n in range(60)))
+    with pytest.raises(DataError, match="no column looks like the item"):
+        propose(file, None, Chosen(task="ranking"))
