@@ -76,7 +76,7 @@ class TrainParams(Section):
 class SearchParams(Section):
     """How candidates are proposed and how many are tried."""
 
-    tuner: Literal["random", "greedy", "bayesian", "hyperband", "halving"]
+    tuner: Literal["random", "greedy", "bayesian", "hyperband", "halving", "staged"]
     objective: str | None
     max_trials: PositiveInt
     max_epochs: PositiveInt | None

@@ -19,6 +19,7 @@ from autorec_core.optimizers import (
     RatingPredictionOptimizer,
     TaskOptimizer,
 )
+from autorec_core.optional import Optional, without_absent
 from autorec_core.recipe import Training
 
 if TYPE_CHECKING:
@@ -114,13 +115,24 @@ class Recommender:
         return {name: node.block for name, node in self._named_nodes() if node.block is not None}
 
     def resolve(self, hp: keras_tuner.HyperParameters) -> Self:
-        """Returns one candidate, with every choice replaced by its value in `hp`."""
+        """Returns one candidate, with every choice replaced by its value in `hp`.
+
+        Optional parts that `hp` leaves out are gone. If nothing would be left, all are there.
+        """
         resolved: dict[str, Block] = {}
         for name, block in self.blocks().items():
             with hp.name_scope(name):
                 resolved[name] = block.resolve(hp)
         training = cast(Training, self.training.resolve(hp))
-        return dataclasses.replace(self._with_blocks(resolved), training=training)
+        whole = self._with_blocks(resolved)
+        outputs = without_absent(whole.outputs)
+        if outputs is None:
+            present = {
+                name: block.present(hp) if isinstance(block, Optional) else resolved[name]
+                for name, block in self.blocks().items()
+            }
+            outputs = self._with_blocks(present).outputs
+        return dataclasses.replace(whole, outputs=outputs, training=training)
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Builds the compiled Keras model of a candidate; KerasTuner calls it as a hypermodel."""
@@ -248,7 +260,8 @@ class Recommender:
             if node.block is None:
                 yield node.name, node
                 continue
-            kind = snake_case(type(node.block).__name__)
+            block = node.block.inner[0] if isinstance(node.block, Optional) else node.block
+            kind = snake_case(type(block).__name__)
             seen[kind] += 1
             yield f"{kind}_{seen[kind]}", node
 

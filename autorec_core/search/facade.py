@@ -22,7 +22,7 @@ class Search:
 
     Args:
         model: The recommender: a chain of blocks whose open settings are searched.
-        tuner: "random", "greedy", "bayesian", "hyperband" or "halving".
+        tuner: "random", "greedy", "bayesian", "hyperband", "halving" or "staged".
         tuner_params: Settings by name. `max_trials`: the largest number of candidates. `directory`:
             the folder for the state of searches, from which an interrupted search continues.
             `overwrite`: whether to delete an earlier run of exactly this search (no other folder is

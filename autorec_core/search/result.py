@@ -23,8 +23,9 @@ class SearchResult:
     Args:
         objective: The name of what was optimised, such as `val_mse`.
         metric: The metric of the objective, which knows the direction.
-        best: The winning trial.
-        leaderboard: All trials, best first; failed trials are at the end.
+        best: The winning trial: the one with the best score, or the default candidate if no other
+            is clearly better.
+        leaderboard: The winning trial, then the others, best first; failed trials are at the end.
         winner: The winning recommender, without open settings.
         recommender: The search space.
         model_path: The .keras file of the winner, with the weights of its best evaluation.

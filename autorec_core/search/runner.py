@@ -162,7 +162,7 @@ class _Search:
         finally:
             self._running.close(kill=killed)
             self._store.drop_data()
-        result = self._result(constant_score, time.monotonic() - self._began)
+        result = self._result(valid, constant_score, time.monotonic() - self._began)
         self._listener.on_search_end(result)
         return result
 
@@ -250,8 +250,9 @@ class _Search:
             began=round(self._seconds, 3),
         )
         best = self._trials.best
-        # The best trial itself always needs its model: each part has its own file.
-        wanted_if = None if best is None or best.number == trial.number else best.score
+        # The best trial itself always needs its model: each part has its own file. The default
+        # candidate is compared with the best one at the end.
+        wanted_if = None if best is None or trial.number in (best.number, 0) else best.score
         checkpoint = self._trials.start(trial)
         self._paused.discard(trial.number)
         self._running.submit(
@@ -272,8 +273,9 @@ class _Search:
             else:
                 self._listener.on_trial_end(trial)
 
-    def _result(self, constant_score: float, seconds: float) -> SearchResult:
-        best = self._trials.best
+    def _result(self, valid: Rows, constant_score: float, seconds: float) -> SearchResult:
+        given = self._settings.tuner == "given"  # then the first trial is not the default candidate
+        best = self._trials.best if given else self._trials.winner(valid.labels)
         if best is None:
             reasons = "; ".join(dict.fromkeys(str(t.reason) for t in self._trials.leaderboard))
             raise SearchError(f"No trial has completed: {reasons}.")
@@ -281,7 +283,7 @@ class _Search:
             objective=self._plan.objective,
             metric=self._plan.metric,
             best=best,
-            leaderboard=self._trials.leaderboard,
+            leaderboard=(best, *(one for one in self._trials.leaderboard if one is not best)),
             winner=resolved(self._recommender, best.hyperparameters),
             recommender=self._recommender,
             model_path=self._store.model_path(best),

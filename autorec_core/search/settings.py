@@ -18,8 +18,8 @@ class SearchSettings:
     """How to search.
 
     Args:
-        tuner: "random", "greedy", "bayesian", "hyperband" or "halving"; or "given", which
-            trains the candidates of `first` alone.
+        tuner: "random", "greedy", "bayesian", "hyperband", "halving" or "staged"; or "given",
+            which trains the candidates of `first` alone.
         first: Hyperparameters to try right after the defaults, such as those of earlier winners.
             What the search space does not have becomes the nearest number or the default.
         objective: What to optimise, such as `val_mse`; None for the default of the task.
@@ -27,8 +27,8 @@ class SearchSettings:
             search.
         max_epochs: No trial starts or continues when the trials have trained this many epochs
             together; None for no limit. One trial always runs.
-        prune: Whether bad trials are stopped early; see `MedianRule`. It has no effect on Hyperband
-            and halving, which decide themselves how long a trial trains.
+        prune: Whether bad trials are stopped early; see `MedianRule`. It has no effect on
+            Hyperband, halving and staged, which decide themselves how long a trial trains.
         seconds: No trial starts or continues after this time; None for no limit. The time of
             earlier, interrupted runs counts. One trial always runs.
         max_failures: The search ends with an error after this many failed trials in a row.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from autorec_core.metrics import Metric
 from autorec_core.search.dialogue import Proposal
 from autorec_core.search.records.record import Key, TrialRecord, ranked
@@ -108,7 +110,8 @@ class Trials:
         self.answers[trial.question] = trial
         planned = {n: r for n, r in self._last_parts().items() if n < self._max_trials}
         best = _first_completed(ranked({**planned, **self.here}.values(), self._metric))
-        if best is trial and outcome.model is not None:
+        compared = trial.number == 0 and outcome.predicted is not None
+        if outcome.model is not None and (best is trial or compared):
             self._store.write_model(trial, outcome.model)
         if outcome.predicted is not None:
             self._store.write_predictions(trial, outcome.predicted)
@@ -130,6 +133,26 @@ class Trials:
             self._store.write_model(trial, outcome.model)
             self._store.write(trial)
         return trial
+
+    def winner(self, labels: np.ndarray) -> TrialRecord | None:
+        """The best trial, or the default candidate if the best is not clearly better on valid.
+
+        The best of many candidates is a little better than the first one by chance alone. It must
+        be better by more than one standard error of the difference. A metric without row losses,
+        such as AUC, has no such error: the best trial wins.
+
+        Args:
+            labels: Of the valid rows, shape (rows,).
+        """
+        best, default = self.best, self.here.get(0)
+        if best is None or default is None or default is best or default.status != "completed":
+            return best
+        if self._metric.row_losses is None:
+            return best
+        ours, its = self._store.read_predictions(best), self._store.read_predictions(default)
+        if ours is None or its is None or not self._store.has_model(default):
+            return best
+        return best if self._metric.clearly_better(labels, ours, its) else default
 
     def finish(self) -> None:
         """Removes the models that are no longer needed and writes the tables a last time."""
@@ -167,9 +190,16 @@ class Trials:
 
     def _drop_models(self, best: TrialRecord | None) -> None:
         overall = _first_completed(ranked(self._last_parts().values(), self._metric))
-        kept = [trial for trial in (best, overall) if trial is not None]
-        if kept:
+        kept = [trial for trial in (best, overall, self._default) if trial is not None]
+        if best is not None or overall is not None:
             self._store.drop_models(kept)
+
+    @property
+    def _default(self) -> TrialRecord | None:
+        """The last part of the default candidate that has ended, if its predictions are known."""
+        default = self._last_parts().get(0)
+        known = default is not None and self._store.read_predictions(default) is not None
+        return default if known else None
 
     def _drop_checkpoints(self) -> None:
         """Removes the checkpoints of trials that will not continue."""

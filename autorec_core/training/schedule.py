@@ -91,7 +91,7 @@ class Trained:
         schedule: How to train equally long on other rows.
         constant_score: The objective of always predicting the mean of the training labels.
         stopped: Why training stopped.
-        predicted: The predictions of the model on the valid rows, shape (valid rows,).
+        predicted: The predictions of the model on the valid rows, float32, shape (rows,).
         checkpoint: The state from which training can continue, if it was paused.
     """
 

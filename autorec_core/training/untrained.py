@@ -65,11 +65,10 @@ def best_untrained(
     if all(one.better(untrained[one.name], trained.metrics[one.name]) for one in (metric, own)):
         # Most of these weights are random in every trial, so they must be clearly better.
         best, errors = candidate(schedule), 2.0
-    predicted = best.predicted
 
     def knows_more_than(constant: np.ndarray) -> bool:
         return any(
-            one.clearly_better(valid.labels, predicted, constant, errors=errors)
+            one.clearly_better(valid.labels, best.predicted, constant, errors=errors)
             for one in (metric, own)
         )
 

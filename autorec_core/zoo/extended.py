@@ -23,6 +23,7 @@ from autorec_core.mappers.linear import LinearMapper
 from autorec_core.mappers.rate import RateMapper
 from autorec_core.mappers.rated_history import RatedHistoryMapper
 from autorec_core.mappers.similar_items import SimilarItemsMapper
+from autorec_core.optional import optional
 from autorec_core.recipe import Training
 from autorec_core.zoo.parts import Nodes, Parts, Role
 
@@ -72,7 +73,11 @@ class ExtendedParts(Parts):
     def pair(self) -> Nodes:
         """Makes the latent vectors of user and item, each with the vector of its history added."""
         add = ElementwiseInteraction(operation="sum")
-        return [add([self.latent(of), self.history(of, met)]) for of, met in PAIR]
+        nodes = []
+        for of, met in PAIR:
+            history = optional(self.history(of, met), f"{of}_history")
+            nodes.append(add([self.latent(of), history]))
+        return nodes
 
     def history(self, of: Role, met: Role) -> Node:
         """Makes a vector of the training history of the row's user or item (`of`)."""
@@ -121,10 +126,11 @@ class ExtendedParts(Parts):
         if self.schema.task == "ranking":
             return [BiasMapper(**columns)(self.ids), *numbers, *self.similar()]
         if self.schema.task == "rating":
-            return [BiasMapper(**columns)(self.ids), *numbers]
+            return [optional(BiasMapper(**columns)(self.ids), "biases"), *numbers]
         # A compromise: rates that all say the same need weight 1 / columns, independent ones 1.
         rates = LinearMapper(start=count**-0.5)(RateMapper(**columns)(self.ids))
-        return [BiasMapper(**columns, l2=CLICK_BIAS_L2)(self.ids), rates, *numbers]
+        biases = BiasMapper(**columns, l2=CLICK_BIAS_L2)(self.ids)
+        return [optional(biases, "biases"), optional(rates, "click_rates"), *numbers]
 
     def similar(self) -> Nodes:
         """Makes the score of similar items, if the catalogue is not too large for it."""
@@ -139,8 +145,8 @@ class ExtendedParts(Parts):
     def searched_ratings(self) -> Nodes:
         """Makes matrix factorisation, an autoencoder, scores of histories and searched interactors.
 
-        The product of the two vectors always stays, because no interactor learns as much from few
-        rows.
+        The product of the two vectors is there by default, because no interactor learns as much
+        from few rows.
         """
         pair = self.pair()
         nodes = [*pair, *self.others()]
@@ -148,8 +154,10 @@ class ExtendedParts(Parts):
         searched = HyperInteraction(
             meta_interactor_num=choice(0, 1, 2, 3), interactor_type=choice(*types), interactors=own
         )
-        known = [InnerProductInteraction()(pair), self.autoencoder(), *self.history_scores()]
-        return [*known, searched(nodes)]
+        factors = optional(InnerProductInteraction()(pair), "factors")
+        scores = [optional(node, "history_scores") for node in self.history_scores()]
+        autoencoder = optional(self.autoencoder(), "autoencoder")
+        return [factors, autoencoder, *scores, searched(nodes)]
 
     def searched_ranking(self) -> Nodes:
         """Makes similar items plus searched interactors.
@@ -178,7 +186,7 @@ class ExtendedParts(Parts):
             interactor_type=choice(*sorted(types), default="CrossNetInteraction"),
             interactors=own,
         )
-        return [searched(nodes)]
+        return [optional(searched(nodes), "branches")]
 
     def candidates(self, nodes: Nodes) -> tuple[list[str], tuple[Interactor, ...]]:
         """Returns the candidate types of a branch over these nodes, and those with other settings.

@@ -23,6 +23,7 @@ from autorec_core.data.schema import Examples, Schema
 from autorec_core.data.synthetic.planted import STRUCTURES, Planted, plant
 from autorec_core.evaluation.baselines import BASELINES, Splits
 from autorec_core.interactors.hyper import HyperInteraction
+from autorec_core.optional import Optional
 from autorec_core.recommender import Recommender
 from autorec_core.search.records.store import code_hash
 from autorec_core.search.workers import processors
@@ -121,7 +122,8 @@ def offered(schema: Schema) -> list[str]:
         schema: Schema of the data.
     """
     blocks = zoo.build("auto", schema, "extended").blocks().values()
-    (searched,) = (block for block in blocks if isinstance(block, HyperInteraction))
+    present = (block.inner[0] if isinstance(block, Optional) else block for block in blocks)
+    (searched,) = (block for block in present if isinstance(block, HyperInteraction))
     return list(candidates(searched.interactor_type))
 
 
@@ -135,6 +137,8 @@ def alone(schema: Schema, interactor: str) -> Recommender:
     config = zoo.build("auto", schema, "extended").get_config()
     for node in config["nodes"]:
         block = node.get("block", {})
+        if block.get("part") == "branches":
+            node["block"] = block = block["inner"][0]
         if block.get("block") == "HyperInteraction":
             own = [inner for inner in block["interactors"] if inner["block"] == interactor]
             block |= {

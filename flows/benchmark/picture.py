@@ -19,6 +19,7 @@ MARKS = {
     "bayesian": "D",
     "hyperband": "v",
     "halving": "P",
+    "staged": "X",
 }
 _STYLE: Any = {
     "svg.hashsalt": "autorec",  # equal results give equal bytes

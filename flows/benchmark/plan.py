@@ -216,7 +216,7 @@ def groups(
         ConfigError: A model, a searcher or a space is unknown.
     """
     _known(models, ["auto", *zoo.MODELS], "model")
-    _known(tuners, [*thesis.TUNERS, "hyperband", "halving"], "tuner")
+    _known(tuners, [*thesis.TUNERS, "hyperband", "halving", "staged"], "tuner")
     _known(spaces, SPACES, "space")
     found = []
     for source in sources:

@@ -33,6 +33,7 @@ def _card(run: Run, kept: int) -> str:
             standing=words.standing(run),
             data_checks=words.data_checks(run),
             made=words.made(run),
+            gain=words.gain(run),
             trained=words.trained(run.mode, run.reason),
             limits=words.limits(run),
             level=f"{run.level:.0%}",

@@ -38,6 +38,7 @@ def render(run: Run, *, seed: int, digest: str, built: datetime) -> str:
         standing=words.standing(run),
         data_checks=words.data_checks(run),
         made=words.made(run),
+        gain=words.gain(run),
         limits=words.limits(run),
         tiles=_tiles(run),
         pictures=pictures(run, importance),

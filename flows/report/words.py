@@ -60,6 +60,23 @@ def made(run: Run) -> str:
     return f"; the model is the mean of trials {', '.join(first)} and {last}{again}"
 
 
+def gain(run: Run) -> str:
+    """Returns what the search has added to its first candidate, the default; or "" if it failed."""
+    first = next((trial for trial in run.trials if trial.number == 0), None)
+    if first is None or not first.score or run.mode == "settings":
+        return ""
+    if run.winner.trial == 0:
+        return (
+            "This is the first trial, the default candidate: the search found nothing better on "
+            "valid."
+        )
+    share = abs(run.winner.score - first.score) / abs(first.score)
+    return (
+        f"The first trial, the default candidate, had {first.score:.5f}: the search improved it by "
+        f"{share:.2%} on valid. The best of many trials is a little better by chance alone."
+    )
+
+
 TRAINED = {
     "search": "by a search",
     "settings": "with the champion's settings, without a search",

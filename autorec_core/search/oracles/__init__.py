@@ -21,6 +21,7 @@ from autorec_core.search.oracles.greedy import GreedyOracle
 from autorec_core.search.oracles.halving import HalvingOracle, rungs
 from autorec_core.search.oracles.hyperband import HyperbandOracle
 from autorec_core.search.oracles.random import RandomOracle
+from autorec_core.search.oracles.staged import StagedOracle
 
 __all__ = [
     "BayesianOracle",
@@ -30,6 +31,7 @@ __all__ = [
     "HyperbandOracle",
     "RandomOracle",
     "RecordedOracle",
+    "StagedOracle",
     "ask",
     "make_oracle",
     "tell",
@@ -53,14 +55,14 @@ def make_oracle(
     """Makes the oracle of an algorithm.
 
     Args:
-        tuner: "random", "greedy", "bayesian", "hyperband", "halving" or "given".
+        tuner: "random", "greedy", "bayesian", "hyperband", "halving", "staged" or "given".
         space: The whole search space.
         objective: The name of what is optimised, such as `val_mse`.
         direction: "min" or "max".
         seed: The seed of all proposals.
         epochs: The largest number of epochs of a trial; Hyperband gives most trials fewer.
-        evaluations: The largest number of evaluations of a trial, by which halving counts; None for
-            one per epoch.
+        evaluations: The largest number of evaluations of a trial, by which halving and staged
+            count; None for one per epoch.
         identity: Names what a trial with given values trains. If two trials cannot differ, they
             have the same name, and only one of them is proposed. None if all values differ.
         first: Values to try right after the defaults; "given" tries these alone.
@@ -82,6 +84,7 @@ def make_oracle(
         "bayesian": lambda: BayesianOracle(**settings),
         "hyperband": lambda: HyperbandOracle(max_epochs=epochs, **settings),
         "halving": lambda: HalvingOracle(rungs=rungs(evaluations or epochs), **settings),
+        "staged": lambda: StagedOracle(rungs=rungs(evaluations or epochs), **settings),
         "given": lambda: GivenOracle(**settings),
     }
     if tuner not in makers:

@@ -14,6 +14,11 @@ from typing import Any
 import keras_tuner
 import numpy as np
 
+from autorec_core.optional import KEEP
+
+_LEFT_OUT = 0.1
+"""How often a random point leaves out a part that is there by default."""
+
 Values = dict[str, Any]
 """A point: the value of each active setting by its name."""
 
@@ -112,6 +117,8 @@ class Points:
             if setting.is_active(point):
                 values = setting.values
                 value = values[int(share * len(values))]
+                if setting.name.startswith(KEEP):
+                    value = share >= _LEFT_OUT
                 if setting.name in kept and kept[setting.name] in values:
                     value = kept[setting.name]
                 point[setting.name] = value

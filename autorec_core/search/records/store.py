@@ -100,7 +100,7 @@ class Store:
         self._set_aside(self._trial_path(record), reason)
 
     def write_model(self, record: TrialRecord, model: bytes) -> None:
-        """Writes the model of the best trial. Call it before `write`: a record needs its model."""
+        """Writes the model of a trial. Call it before `write`: a record needs its model."""
         with whole_file(self.model_path(record)) as path:
             path.write_bytes(model)
 
@@ -115,6 +115,14 @@ class Store:
         for path in self.folder.glob("model-*.keras"):
             if path not in kept:
                 path.unlink(missing_ok=True)
+
+    def read_predictions(self, record: TrialRecord) -> np.ndarray | None:
+        """Returns what a trial predicts for the valid rows; None if that is lost or damaged."""
+        try:
+            found: np.ndarray = np.load(self.folder / predictions_path(record), allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        return found
 
     def model_path(self, record: TrialRecord) -> Path:
         """Returns the file of the model of a trial; it exists while the trial is the best."""

@@ -42,6 +42,23 @@ def test_the_card_names_the_trials_of_a_mean(rating_run):
     assert "the mean of trials" not in model_card(rating_run)
 
 
+def test_page_and_card_say_what_the_search_added_to_the_default_candidate(rating_run):
+    first = next(trial for trial in rating_run.trials if trial.number == 0)
+    better = dataclasses.replace(rating_run.winner, trial=3, score=first.score * 0.98)
+    run = dataclasses.replace(rating_run, winner=better)
+    default = dataclasses.replace(
+        rating_run, winner=dataclasses.replace(rating_run.winner, trial=0, score=first.score)
+    )
+    failed = dataclasses.replace(
+        run, trials=tuple(trial for trial in run.trials if trial.number != 0)
+    )
+
+    assert f"had {first.score:.5f}: the search improved it by 2.00% on valid" in words.gain(run)
+    assert words.gain(run) in model_card(run)
+    assert "the search found nothing better" in words.gain(default)
+    assert words.gain(failed) == ""
+
+
 def test_the_card_says_how_many_seeds_of_a_trial_are_in_a_mean(rating_run):
     def card(*members):
         winner = dataclasses.replace(rating_run.winner, members=members, refit=True)

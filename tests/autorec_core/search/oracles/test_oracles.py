@@ -47,7 +47,7 @@ def run(tuner, number, *, space=None, score=distance, seed=1, direction="min", e
     return trials
 
 
-TUNERS = ["random", "greedy", "bayesian", "hyperband", "halving"]
+TUNERS = ["random", "greedy", "bayesian", "hyperband", "halving", "staged"]
 
 
 def test_given_candidates_are_tried_alone_and_none_twice():
