@@ -161,7 +161,7 @@ def test_a_checkpoint_that_is_damaged_or_of_another_training_is_refused():
     for damaged in (content[:-40], b"", b"PK\x03\x04", content.replace(b"belongs", b"belings")):
         with pytest.raises(DataError, match="checkpoint is damaged"):
             Checkpoint.from_bytes(damaged)
-    with pytest.raises(DataError, match="of another training"):
+    with pytest.raises(DataError, match="belongs to another training"):
         trained(paused, learning_rate=0.01)
     with pytest.raises(DataError, match="variables of another model"):
         trained(dataclasses.replace(paused, state=paused.state[1:]))

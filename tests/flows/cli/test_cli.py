@@ -170,7 +170,7 @@ def test_the_shell_completes_commands_and_data_sets(folder):
         return answer.stdout.split()
 
     assert completed("doc") == ["doctor"]
-    assert completed("run", "movielens-1") == ["movielens-100k", "movielens-1m"]
+    assert completed("run", "movielens-20") == ["movielens-20m"]
     assert completed("models", "cri") == ["criteo"]
     (folder / "params.yaml").write_text("seed: [", encoding="utf-8")
     assert completed("run", "movielens-1") == []
