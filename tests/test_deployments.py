@@ -203,7 +203,7 @@ def test_what_the_code_imports_is_installed_in_the_image_which_leaves_out_the_gr
     lacking = {
         name
         for name in imported - sys.stdlib_module_names - {"autorec_core", "flows"}
-        if name not in ("lightgbm", "surprise", "myfm")  # of the benchmark, which installs them apart
+        if name not in ("lightgbm", "surprise", "myfm")  # the benchmark alone needs these
         and not {canonicalize_name(owner) for owner in owners.get(name, [])} & needed
     }
 
