@@ -82,18 +82,16 @@ def averaged(models: Sequence[keras.Model], recommender: Recommender) -> keras.M
     if len(models) == 1:
         return models[0]
     inputs: dict[str, Any] = {}
+    outputs = []
     for place, model in enumerate(models):
-        model.name = f"candidate_{place}"
-        for tensor in model.inputs:
+        # A compiled member would store its own optimizer, and loading it would print a warning.
+        member = keras.Model(model.input, model.output, name=f"candidate_{place}")
+        for tensor in member.inputs:
             name, shape = tensor.name, tensor.shape[1:]
             if name not in inputs:
                 inputs[name] = keras.Input(shape, name=name, dtype=tensor.dtype)
-    outputs = [
-        model({tensor.name: inputs[tensor.name] for tensor in model.inputs})
-        if len(model.inputs) > 1
-        else model(inputs[model.inputs[0].name])
-        for model in models
-    ]
+        own = {tensor.name: inputs[tensor.name] for tensor in member.inputs}
+        outputs.append(member(own if len(own) > 1 else next(iter(own.values()))))
     mean = keras.layers.Average(name="mean_prediction")(outputs)
     whole = keras.Model(inputs if len(inputs) > 1 else next(iter(inputs.values())), mean)
     whole.compile(

@@ -1,5 +1,7 @@
 """The model that a search ends in: the best candidates, refitted, averaged."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -31,6 +33,9 @@ def test_the_mean_of_the_best_is_one_keras_file(result, tmp_path):
     assert several.members == result.leaderboard[:2]
     assert alone.members == result.leaderboard[:1]
     several.model.save(tmp_path / "model.keras")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # members that store an optimizer of their own would warn
+        keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     predicted = predict(several.model, VALID.inputs)
     np.testing.assert_array_equal(predict(loaded, VALID.inputs), predicted)
