@@ -16,7 +16,9 @@ RESAMPLES = 2000
 UNITS = 20_000
 """The most units to draw from; more units are first combined at random into this many."""
 DRAWS_AT_ONCE = 50
-UNSEEN = 3
+UNSEEN = 8
+"""How many rows like the most extreme one a sample may lack. Chosen by simulation: models that are
+equal are told apart in at most 5 % of cases even if 5 of 100 rows have a tenfold loss."""
 STUDENTIZED_UNITS = 30
 """With fewer independent units, the standard errors of draws are too uncertain to divide by."""
 
@@ -99,16 +101,23 @@ def reach_of_unseen(values: np.ndarray, clusters: np.ndarray | None = None) -> f
     """Computes by how much rows like the most extreme one could move the mean if they are missing.
 
     Few rows may have most of the loss, and a sample may lack some of them by chance. No resampling
-    can know of them. A kind of row that is not in a sample may still make up three times the share
-    of one row (the rule of three, Hanley & Lippman-Hand, 1983).
+    can know of them. Only what lies beyond the largest of as many normal values counts, so normal
+    losses pay nothing for it.
 
     Args:
         values: Numbers, shape (rows,).
-        clusters: The cluster of each row, which counts as a whole; None if rows are independent.
+        clusters: The cluster of each row; None if rows are independent. An unseen cluster is taken
+            to have the usual number of rows.
     """
     gaps = values - values.mean()
-    units = gaps if clusters is None else np.bincount(clusters, weights=gaps)
-    return float(UNSEEN * np.abs(units).max() / (len(values) + UNSEEN))
+    size = 1.0
+    if clusters is not None:
+        sizes = np.bincount(clusters)
+        size = len(values) / np.count_nonzero(sizes)
+        gaps = np.bincount(clusters, weights=gaps)[sizes > 0] / sizes[sizes > 0] * size
+    usual = np.sqrt(2 * np.log(len(gaps))) * gaps.std()
+    beyond = max(0.0, float(np.abs(gaps).max() - usual))
+    return float(UNSEEN * beyond / (len(values) + UNSEEN * size))
 
 
 def _means_and_errors(

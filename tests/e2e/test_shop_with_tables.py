@@ -34,7 +34,7 @@ def shell(make_workspace) -> Shell:
 
     def edit(params: dict[str, Any]) -> None:
         params["search"] |= {"max_trials": 1, "workers": 0}
-        params["train"] |= {"epochs": 2}
+        params["train"] |= {"epochs": 30}
         params["registry"] |= {"min_test_rows": 10}
 
     workspace: Path = make_workspace(edit)

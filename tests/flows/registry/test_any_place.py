@@ -156,12 +156,13 @@ def test_a_program_with_mlflow_alone_finds_them_once_doctor_has_corrected_the_ad
     from flows.addresses import sqlite_address
     from flows.cli.doctor import _services
 
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     copy, moved = tmp_path / "copy", tmp_path / "moved"
     shutil.copytree(workspace[0], copy)
     correct_places(copy)
     copy.rename(moved)
     address = sqlite_address(moved / "mlflow.db")
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.setenv(name, address)  # MLflow sets them too, and later tests must not see them
     mlflow.set_tracking_uri(address)
     mlflow.set_registry_uri(address)
     champion = f"models:/autorec-{DATASET}@champion"

@@ -67,10 +67,10 @@ def test_a_new_user_gets_popular_items_and_is_told_so(served, seen):
         ({}, "Field required"),
         ({"user": None}, "Text, a finite number"),
         ({"user": "u1", "tip": 3}, "Extra inputs are not permitted"),
-        ({"user": "u1", "top": 0}, "allowed are 1 to 25"),
+        ({"user": "u1", "top": 0}, "Allowed are 1 to 25"),
         ({"user": "u1", "candidates": []}, "There are no candidates."),
         ({"user": "u1", "candidates": [1, 1]}, "more than once: '1'"),
-        ({"user": "u1", "candidates": [1, "x"]}, "1 of 2 candidates are not items"),
+        ({"user": "u1", "candidates": [1, "x"]}, "not trained on 1 of the 2 candidates"),
         ({"user": "u1", "candidates": [1], "exclude": [1]}, "Nothing is left to recommend"),
     ],
 )
