@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from pages import CodeBlock, run_block
+from pages import surroundings
+from team import Shell
 
 from flows.config import Params
 
@@ -35,18 +36,16 @@ def workspace(make_workspace) -> Path:
     ]
     table = pd.DataFrame(rows, columns=["user", "item", "time"]).sample(frac=1, random_state=0)
     table.to_csv(made / "purchases.csv", index=False)
-    commands = """
-autorec init-dataset purchases.csv --task ranking --write
-autorec run purchases
-autorec recommend purchases --all --top 5 --output lists.csv
-autorec score purchases --input purchases.csv --output scores.csv
-"""
-    run_block(CodeBlock("bash", "", commands), made)
+    shell = Shell(made, surroundings(made))
+    shell.types("autorec init-dataset purchases.csv --task ranking --write")
+    shell.types("autorec run purchases")
+    shell.types("autorec recommend purchases --all --output lists.parquet", also="--top 5")
+    shell.runs("autorec score purchases --input purchases.csv --output scores.csv")
     return made
 
 
 def test_the_lists_hold_new_items_of_the_users_taste(workspace):
-    lists = pd.read_csv(workspace / "lists.csv")
+    lists = pd.read_parquet(workspace / "lists.parquet")
     bought = set(pd.read_csv(workspace / "purchases.csv")[["user", "item"]].itertuples(index=False))
     assert lists["user"].nunique() == USERS
     assert not any((row.user, row.item) in bought for row in lists.itertuples())
