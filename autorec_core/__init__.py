@@ -35,7 +35,7 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     from autorec_core.block import Block
 
-    if name in Block.registry:
+    if name in Block.registry and Block.registry[name].public:
         return Block.registry[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
@@ -44,4 +44,5 @@ def __dir__() -> list[str]:
     registration.register_layers()
     from autorec_core.block import Block
 
-    return sorted({*_HOMES, *Block.registry})
+    public = (name for name, block in Block.registry.items() if block.public)
+    return sorted({*_HOMES, *public})

@@ -85,18 +85,21 @@ def _field(default: Any, bounds: Bounds) -> Any:
 class Block:
     """A piece of a recommender whose fields are its hyperparameters.
 
-    Subclasses are registered by class name. `THESIS` holds the candidates of the thesis for fields
-    whose default search space differs from the thesis. `ADAPTED` names fields of which a compiled
-    model only holds whether they are zero, because `adapt` of a layer puts them into its variables.
+    Subclasses are registered by class name, and the `public` ones are names of the package.
+    `THESIS` holds the candidates of the thesis for fields whose default search space differs from
+    the thesis. `ADAPTED` names fields of which a compiled model only holds whether they are zero,
+    because `adapt` of a layer puts them into its variables.
     """
 
     THESIS: ClassVar[Mapping[str, Any]] = {}
     ADAPTED: ClassVar[tuple[str, ...]] = ()
     registry: ClassVar[dict[str, type[Block]]] = {}
+    public: ClassVar[bool] = True
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, public: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         Block.registry[cls.__name__] = cls
+        cls.public = public
 
     def __post_init__(self) -> None:
         """Checks every candidate of every field that has bounds.

@@ -17,7 +17,7 @@ KEEP = "keep_"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Optional(Block):
+class Optional(Block, public=False):
     """A block that a search may leave out, by default there.
 
     A model without the block is built as if its node had never been in the chain. What other blocks
@@ -49,7 +49,7 @@ class Optional(Block):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Absent(Block):
+class Absent(Block, public=False):
     """Takes the place of a block that is left out, until `without_absent` removes it."""
 
 
