@@ -68,8 +68,12 @@ class HistoryMapper(Mapper):
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the pooling on the one input of ids, shape (batch_size, columns)."""
+        return self.pooled(inputs, History)
+
+    def pooled(self, inputs: Sequence[Any], layer: type[History]) -> Any:
+        """Builds a layer of this kind with this block's fields, on the one input of ids."""
         table = self.only(inputs)
-        layer = History(
+        return layer(
             input_name=table._keras_history.operation.name,
             key_column=self.has_column(table, "key_column"),
             value_column=self.has_column(table, "value_column"),
@@ -78,8 +82,7 @@ class HistoryMapper(Mapper):
             dim=self.embedding_dim,
             l2=self.l2,
             max_length=self.max_length,
-        )
-        return layer(table)
+        )(table)
 
 
 @keras.saving.register_keras_serializable(package="autorec")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from autorec_core.block import bounded, choice
-from autorec_core.mappers.base import Mapper
-from autorec_core.mappers.history import History
+from autorec_core.block import choice
+from autorec_core.mappers.history import History, HistoryMapper
 
 LEVELS = 127
 """The number of steps between 0 and the largest weight; a weight is stored as one of them."""
@@ -21,7 +20,7 @@ DAMPING = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class RatedHistoryMapper(Mapper):
+class RatedHistoryMapper(HistoryMapper):
     """Maps an id to the pooled vectors of the ids that it met, weighted by the ratings.
 
     With items as keys and users as values, item `i` becomes `g(c + sum_u w[u, i] y[u] / sqrt(n))`
@@ -53,33 +52,15 @@ class RatedHistoryMapper(Mapper):
         asymmetric SVD: [Koren, 2008](https://doi.org/10.1145/1401890.1401944)
     """
 
-    ADAPTED: ClassVar[tuple[str, ...]] = ("l2",)
-    THESIS: ClassVar[Mapping[str, Any]] = {"l2": 0.0}
-
-    key_column: int = bounded(least=0)
-    value_column: int = bounded(least=0)
-    key_num: int = bounded(least=1)
-    value_num: int = bounded(least=1)
     embedding_dim: int = choice(16, 32, 64, 128, default=32, least=1)
     l2: float = choice(30.0, 100.0, default=30.0, least=0)
     activation: str = choice(
         "sigmoid", "tanh", default="sigmoid", among=("sigmoid", "tanh", "linear")
     )
-    max_length: int = bounded(300, least=1)
 
     def connect(self, inputs: Sequence[Any]) -> Any:
         """Builds the pooling on the only input of ids, shape (batch_size, columns)."""
-        table = self.only(inputs)
-        pooled = RatedHistory(
-            input_name=table._keras_history.operation.name,
-            key_column=self.has_column(table, "key_column"),
-            value_column=self.has_column(table, "value_column"),
-            key_num=self.key_num,
-            value_num=self.value_num,
-            dim=self.embedding_dim,
-            l2=self.l2,
-            max_length=self.max_length,
-        )(table)
+        pooled = self.pooled(inputs, RatedHistory)
         return pooled if self.activation == "linear" else BiasedActivation(self.activation)(pooled)
 
 

@@ -1,1 +1,1 @@
-"""How a run trains: by a search, with the champion's settings, or from its weights, and why."""
+"""How a run trains: by a search or with the champion's settings, and why."""

@@ -6,6 +6,7 @@ import json
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Any
 
@@ -51,12 +52,7 @@ def odd_requests(installation: Installation, random: Random, story: Story) -> It
     Each answer is a score or one sentence. Good requests always get the same scores, and the
     process does not grow.
     """
-    port = free_port()
-    with installation.started("serve", DATASET, "--port", str(port)) as command:
-        address = f"http://127.0.0.1:{port}"
-        if not _ready(address, command):
-            yield f"The API did not start: {command.output()[-500:]}"
-            return
+    with _served(installation) as (command, address):
         process = psutil.Process(command.process.pid)
         with httpx.Client(base_url=address, timeout=30, trust_env=False) as client:
             expected = client.post("/score", json=GOOD).json()
@@ -79,12 +75,7 @@ def odd_requests(installation: Installation, random: Random, story: Story) -> It
 
 def stopped_server(installation: Installation, random: Random, story: Story) -> Iterator[str]:
     """Stops the process for a while, goes on, and ends it: no answer is wrong."""
-    port = free_port()
-    with installation.started("serve", DATASET, "--port", str(port)) as command:
-        address = f"http://127.0.0.1:{port}"
-        if not _ready(address, command):
-            yield f"The API did not start: {command.output()[-500:]}"
-            return
+    with _served(installation) as (command, address):
         expected = httpx.post(f"{address}/score", json=GOOD, trust_env=False).json()
         command.send(signal.SIGSTOP)
         pause = random.uniform(1, 10)
@@ -137,6 +128,17 @@ def _odd_body(random: Random) -> bytes:
         place = random.randrange(len(content))
         content = content[:place] + bytes([random.randrange(256)]) + content[place + 1 :]
     return content
+
+
+@contextmanager
+def _served(installation: Installation) -> Iterator[tuple[Command, str]]:
+    """Starts the API, and gives the command with its address once it answers."""
+    port = free_port()
+    with installation.started("serve", DATASET, "--port", str(port)) as command:
+        address = f"http://127.0.0.1:{port}"
+        if not _ready(address, command):
+            raise RuntimeError(f"The API did not start: {command.output()[-500:]}")
+        yield command, address
 
 
 def _ready(address: str, command: Command) -> bool:
