@@ -10,7 +10,7 @@ import os
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -70,7 +70,11 @@ class LocalThreads:
         threads = self._threads or min(processors(), MOST_THREADS)
         with ThreadPoolExecutor(threads) as pool:
             yield from _in_order(
-                lambda call: pool.submit(function, *call), calls, threads + 1, Future.cancel
+                lambda call: pool.submit(function, *call),
+                calls,
+                threads + 1,
+                Future.cancel,
+                Future.result,
             )
 
 
@@ -114,43 +118,41 @@ class Cluster:
         """
         from distributed.scheduler import KilledWorker
 
-        def submit(call: tuple[Any, ...]) -> Any:
+        executor = self._client.get_executor(pure=False)
+
+        def submit(call: tuple[Any, ...]) -> Future[Any]:
             *settings, partition = call
             if getattr(partition, "nbytes", 0) > SENT_BY_ITSELF:
                 self._watch.wait()
                 partition = self._client.scatter(partition, hash=False)
-            return self._client.submit(function, *settings, partition, pure=False)
+            running: Future[Any] = executor.submit(function, *settings, partition)
+            return running
 
-        def ended(call: Any) -> Any:
-            while True:
-                try:
-                    error = call.exception(timeout=CHECK_SECONDS)
-                except TimeoutError:
-                    self._watch.check()
-                    continue
-                if call.cancelled() or isinstance(error, KilledWorker):
-                    raise self._watch.lost() from error
-                return call
+        def result(call: Future[Any]) -> Any:
+            # The result too lies on a worker, so a call that has ended can still be lost.
+            while not wait([call], CHECK_SECONDS).done:
+                self._watch.check()
+            try:
+                return call.result()
+            except (CancelledError, KilledWorker) as error:
+                raise self._watch.lost() from error
 
-        def give_up(call: Any) -> None:
+        def give_up(call: Future[Any]) -> None:
             with suppress(Exception):
-                ended(call)
+                result(call)
 
-        yield from _in_order(submit, calls, self._window, give_up, ended)
+        yield from _in_order(submit, calls, self._window, give_up, result)
 
 
 def _in_order(
-    submit: Callable[[tuple[Any, ...]], Any],
+    submit: Callable[[tuple[Any, ...]], Future[Any]],
     calls: Iterable[tuple[Any, ...]],
     window: int,
-    give_up: Callable[[Any], Any],
-    ended: Callable[[Any], Any] = lambda call: call,
+    give_up: Callable[[Future[Any]], Any],
+    result: Callable[[Future[Any]], Any],
 ) -> Generator[Any]:
-    """Yields the results of calls in their order, with at most `window` calls at a time.
-
-    `ended` waits for a call that may never end, and raises an error in that case.
-    """
-    waiting: deque[Any] = deque()
+    """Yields the results of calls in their order, with at most `window` calls at a time."""
+    waiting: deque[Future[Any]] = deque()
     remaining = iter(calls)
     failure = None
     try:
@@ -162,9 +164,9 @@ def _in_order(
             except Exception as error:  # errors of earlier partitions are raised first
                 failure = error
             if len(waiting) >= window:
-                yield ended(waiting.popleft()).result()
+                yield result(waiting.popleft())
         while waiting:
-            yield ended(waiting.popleft()).result()
+            yield result(waiting.popleft())
     finally:
         for one in waiting:
             give_up(one)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -22,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dask_data")]
 @pytest.fixture(scope="module")
 def address():
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
     ) as cluster:
         yield cluster.scheduler_address
 
@@ -98,10 +101,14 @@ def test_errors_on_a_cluster_are_the_same_as_in_threads(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_cluster_that_loses_its_workers_or_its_scheduler_is_not_waited_for(monkeypatch):
+@pytest.fixture
+def soon_lost(monkeypatch):
+    """Makes a cluster lost a second after its last sign of life."""
     monkeypatch.setattr("autorec_core.cluster.WORKER_SECONDS", 1)
     monkeypatch.setattr("autorec_core.cluster.ANSWER_SECONDS", 1)
 
+
+def test_a_cluster_that_loses_its_workers_or_its_scheduler_is_not_waited_for(soon_lost):
     def sums(compute, after):
         found = compute.map(sum, ([[number] * 10] for number in range(50)))
         assert next(found) == 0
@@ -115,7 +122,7 @@ def test_a_cluster_that_loses_its_workers_or_its_scheduler_is_not_waited_for(mon
             processes=False,
             protocol="tcp",
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
         ) as cluster:
             ends = (lambda: cluster.scale(0)) if lost == "workers" else cluster.close
             with (
@@ -123,6 +130,29 @@ def test_a_cluster_that_loses_its_workers_or_its_scheduler_is_not_waited_for(mon
                 pytest.raises(UnreachableError, match="has lost its scheduler or all of its"),
             ):
                 sums(compute, ends)
+
+
+def test_a_result_that_is_lost_with_its_worker_is_not_waited_for(soon_lost):
+    class Fatal:
+        """Ends the process that sends it away."""
+
+        def __reduce__(self):
+            os._exit(1)
+
+    with LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
+        address = cluster.scheduler_address
+        command = ["-m", "distributed.cli.dask_worker", address, "--no-nanny", "--no-dashboard"]
+        worker = subprocess.Popen([sys.executable, *command], stderr=subprocess.DEVNULL)
+        try:
+            cluster.wait_for_workers(1, timeout=60)
+            with (
+                compute_at(address) as compute,
+                pytest.raises(UnreachableError, match="has lost its scheduler or all of its"),
+            ):
+                list(compute.map(lambda number: Fatal(), [(1,)]))
+        finally:
+            worker.kill()
+            worker.wait()
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
