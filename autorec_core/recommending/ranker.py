@@ -18,17 +18,18 @@ from autorec_core.data.schema import unused_name
 from autorec_core.errors import DataError, listed
 from autorec_core.recommending.catalogue import Catalogue
 from autorec_core.recommending.columns import OwnColumns
-from autorec_core.recommending.index import NOWHERE, Index
+from autorec_core.recommending.facts import NO_COLUMNS, NO_FACTS, ItemFacts
+from autorec_core.recommending.index import NOWHERE
 from autorec_core.recommending.interactions import Excluded
 from autorec_core.recommending.pairs import Pairs
 from autorec_core.recommending.top import best
+from autorec_core.recommending.where import read_condition
 
 MODEL, POPULAR = "model", "popular"
 PAIRS = 1 << 16
 """Pairs scored at a time; memory does not grow with the number of users."""
 NAMED = 5
 """Ids that an error names at most."""
-NO_COLUMNS = OwnColumns(Index(pa.array([], pa.string())))
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,22 +41,22 @@ class Ranker:
         pairs: Scores pairs of users and items.
         columns: The raw columns that the model reads.
         of_users: The columns that are the same in all rows of a user.
-        of_items: The columns that are the same in all rows of an item.
+        facts: What is known of the items, also the columns that are the same in all their rows.
     """
 
     catalogue: Catalogue
     pairs: Pairs[Any]
     columns: Sequence[str]
     of_users: OwnColumns = NO_COLUMNS
-    of_items: OwnColumns = NO_COLUMNS
+    facts: ItemFacts = NO_FACTS
     _sides: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)
 
-    def users(self, table: pa.Table | None = None, where: str = "") -> pa.Table:
+    def users(self, table: pa.Table | None = None, source: str = "") -> pa.Table:
         """Checks and returns the users; all users of the model if there is no table.
 
         Args:
             table: The user column, and columns that go with each user.
-            where: The beginning of an error message, such as the name of the file.
+            source: The beginning of an error message, such as the name of the file.
 
         Raises:
             DataError: There is no user, a user occurs twice, or there is no user column.
@@ -63,14 +64,14 @@ class Ranker:
         name = self.catalogue.user
         if table is None:
             return pa.table({name: self.catalogue.users.texts})
-        return self._keyed(table, name, "users", where)
+        return self._keyed(table, name, "users", source)
 
-    def candidates(self, table: pa.Table | None = None, where: str = "") -> pa.Table:
+    def candidates(self, table: pa.Table | None = None, source: str = "") -> pa.Table:
         """Checks and returns the candidates, sorted by id; all items if there is no table.
 
         Args:
             table: The item column, and columns that go with each item.
-            where: The beginning of an error message, such as the name of the file.
+            source: The beginning of an error message, such as the name of the file.
 
         Raises:
             DataError: There is no candidate, one occurs twice, or the model does not know one.
@@ -78,15 +79,36 @@ class Ranker:
         name, items = self.catalogue.item, self.catalogue.items
         if table is None:
             return pa.table({name: items.texts})
-        table = self._keyed(table, name, "candidates", where)
+        table = self._keyed(table, name, "candidates", source)
         places = items.find(values.plain(table[name]))
         if (unknown := places == NOWHERE).any():
             first = table[name].filter(pa.array(unknown)).slice(0, NAMED).to_pylist()
             raise DataError(
-                f"{where}The model was not trained on {unknown.sum():,} of the {len(table):,} "
+                f"{source}The model was not trained on {unknown.sum():,} of the {len(table):,} "
                 f"candidates: {_named(first, int(unknown.sum()))}."
             )
         return table.take(pa.array(np.argsort(places)))
+
+    def where(self, candidates: pa.Table, condition: str) -> pa.Table:
+        """Returns the candidates that fulfil a condition on their columns.
+
+        Args:
+            candidates: The candidates, from `candidates`.
+            condition: The condition; `read_condition` says in which form.
+
+        Raises:
+            DataError: It cannot be read, names what is not there, or no candidate fulfils it.
+        """
+        item = self.catalogue.item
+        items, given = values.plain(candidates[item]), candidates.drop_columns(item)
+        left = candidates.filter(
+            read_condition(condition).holds(lambda name: self.facts.cells(name, items, given))
+        )
+        if not len(left):
+            raise DataError(
+                f"Nothing is left to recommend: no candidate fulfils the condition {condition!r}."
+            )
+        return left
 
     def check_top(self, top: int) -> None:
         """Checks the length of the lists.
@@ -152,25 +174,25 @@ class Ranker:
         user, item, rank, score, reason = made
         return [user, rank, item, score, reason]
 
-    def _keyed(self, table: pa.Table, name: str, what: str, where: str) -> pa.Table:
+    def _keyed(self, table: pa.Table, name: str, what: str, source: str) -> pa.Table:
         """Returns the table with the ids in column `name` as text; each id must occur once."""
         if name not in table.column_names:
             raise DataError(
-                f"{where}The column {name} with the {what} is missing. "
+                f"{source}The column {name} with the {what} is missing. "
                 f"The columns are: {listed(table.column_names)}."
             )
         ids = values.categories(values.plain(table[name]))
         if not len(ids):
-            raise DataError(f"{where}There are no {what}.")
+            raise DataError(f"{source}There are no {what}.")
         if ids.null_count:
             row = ids.is_null().to_numpy(zero_copy_only=False).argmax() + 1
-            raise DataError(f"{where}Row {row} has no {name}.")
+            raise DataError(f"{source}Row {row} has no {name}.")
         counts = ids.value_counts()
         if len(counts) < len(ids):
             often = counts.field("counts").to_numpy() > 1
             twice = counts.field("values").filter(pa.array(often))
             raise DataError(
-                f"{where}{often.sum():,} of the {what} occur more than once: "
+                f"{source}{often.sum():,} of the {what} occur more than once: "
                 f"{_named(twice.slice(0, NAMED).to_pylist(), int(often.sum()))}."
             )
         return table.set_column(table.column_names.index(name), name, ids)
@@ -187,7 +209,7 @@ class Ranker:
             )
         offered = [name for name in needed if name in candidates.column_names]
         left = [name for name in needed if name not in (*given, *offered)]
-        own = [name for name in left if name in self.of_items.columns]
+        own = [name for name in left if name in self.facts.own.columns]
         theirs = [name for name in left if name in self.of_users.columns and name not in own]
         if missing := [name for name in left if name not in (*own, *theirs)]:
             raise DataError(
@@ -195,7 +217,7 @@ class Ranker:
                 "a user or item. Add these columns to the users or to the candidates."
             )
         _all_have(self.of_users, users[user], theirs, user)
-        _all_have(self.of_items, candidates[item], own, item)
+        _all_have(self.facts.own, candidates[item], own, item)
         return (
             self.pairs.side(_joined(users.select([user, *given]), self.of_users, user, theirs)),
             self._candidates_side(candidates.select([item, *offered]), own),
@@ -207,7 +229,7 @@ class Ranker:
         whole = candidates.column_names == [item] and len(candidates) == len(self.catalogue.items)
         if whole and tuple(own) in self._sides:
             return self._sides[tuple(own)]
-        side = self.pairs.side(_joined(candidates, self.of_items, item, own))
+        side = self.pairs.side(_joined(candidates, self.facts.own, item, own))
         if whole:
             self._sides[tuple(own)] = side
         return side

@@ -53,6 +53,8 @@ def recommend_file(
     ranker.check_top(wanted.top)
     users = ranker.users(tables[0], f"{wanted.users}: ")
     candidates = ranker.candidates(tables[1], f"{wanted.candidates}: ")
+    if wanted.where is not None:
+        candidates = ranker.where(candidates, wanted.where)
     candidates, excluded = _without(wanted.exclude, users, candidates, ranker, history)
     counts: Counter[str] = Counter()
     with whole_file(target) as written, RowWriter(written, made_by(version)) as writer:

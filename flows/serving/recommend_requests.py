@@ -38,6 +38,9 @@ class Request(BaseModel):
         SEEN, description="What the user does not get: what they have met, nothing, or these items"
     )
     candidates: list[Id] | None = Field(None, description="The items to rank; null for all")
+    where: str | None = Field(
+        None, description="Only items whose columns fulfil this: genre = 'Drama' and year >= 1990"
+    )
     context: dict[str, Category] = Field(
         default_factory=dict, description="Columns that go with the user"
     )
@@ -81,9 +84,10 @@ class Recommendations:
         candidates = ranker.candidates(
             None if given is None else pa.table({catalogue.item: _ids(given)})
         )
-        index = (
-            catalogue.items if given is None else Index(values.plain(candidates[catalogue.item]))
-        )
+        if asked.where is not None:
+            candidates = ranker.where(candidates, asked.where)
+        is_whole = len(candidates) == len(catalogue.items)
+        index = catalogue.items if is_whole else Index(values.plain(candidates[catalogue.item]))
         user = users[catalogue.user][0].as_py()
         excluded = _excluded(asked.exclude, user, index, ready.history)
         table = pa.concat_tables(ranker.rank(users, candidates, excluded, asked.top))
@@ -103,7 +107,7 @@ class Recommendations:
         """Answers once, so that the first request does not wait for the data to be read."""
         with contextlib.suppress(AutoRecError):
             user = self._of(live).ranker.catalogue.users.texts[0].as_py()
-            self.answer(live, Request(user=user, top=1, exclude=SEEN, candidates=None))
+            self.answer(live, Request(user=user, top=1, exclude=SEEN, candidates=None, where=None))
 
     def history(self, live: Live, user: str) -> dict[str, Any]:
         """What a user has met, the latest first.

@@ -17,12 +17,21 @@ pytestmark = pytest.mark.slow
 SETTINGS = serve_settings(max_rows=50, max_body_bytes=20_000, refresh_seconds=60.0)
 
 
+def app_of(workspace):
+    version = Version("small", 3, ("champion",), {}, 0)
+    champion = Champion(lambda: version, lambda _: workspace.scorer, SETTINGS.refresh_seconds)
+    return make_app(champion, SETTINGS, Measures(), Recommendations("small", workspace.root))
+
+
 @pytest.fixture(scope="module")
 def served(seen):
-    version = Version("small", 3, ("champion",), {}, 0)
-    champion = Champion(lambda: version, lambda _: seen.scorer, SETTINGS.refresh_seconds)
-    app = make_app(champion, SETTINGS, Measures(), Recommendations("small", seen.root))
-    with TestClient(app) as client:
+    with TestClient(app_of(seen)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def with_table(stocked):
+    with TestClient(app_of(stocked)) as client:
         yield client
 
 
@@ -76,6 +85,34 @@ def test_a_new_user_gets_popular_items_and_is_told_so(served, seen):
 )
 def test_what_cannot_be_answered_gets_a_clear_422(served, request_, message):
     status, content = ask(served, **request_)
+
+    assert status == 422
+    assert message in content["detail"][0]["msg"]
+
+
+def test_only_items_that_fulfil_a_condition_are_recommended(with_table):
+    fulfil = [item for item in range(2, 33, 5) if item % 6]  # others have no price
+    _, given = ask(with_table, user=3, exclude="none", candidates=fulfil)
+    _, found = ask(with_table, user=3, exclude="none", where="brand = 'brand 2' and price < 50")
+
+    assert len(found["items"]) == len(fulfil)
+    assert found == given
+    _, new = ask(with_table, user="nobody", where="kinds = d", top=50)
+    assert new["reason"] == "popular"
+    assert {int(item) % 4 for item in items(new)} == {3}
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("town = Ede", "Items have no column town. Their columns are: brand, kinds, name, price."),
+        ("brand = 'brand 7'", "No item has the value 'brand 7' in the column brand. The values"),
+        ("price > 1000", "no candidate fulfils the condition 'price > 1000'"),
+        ("price >", "The condition 'price >' cannot be read at its end."),
+    ],
+)
+def test_a_condition_that_cannot_be_fulfilled_gets_a_clear_422(with_table, where, message):
+    status, content = ask(with_table, user=3, where=where)
 
     assert status == 422
     assert message in content["detail"][0]["msg"]
