@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -75,12 +76,21 @@ class ItemFacts:
         known = {*given.column_names, *of_tables, *self.own.columns}
         raise DataError(f"Items have no column {name}. Their columns are: {listed(known)}.")
 
-    def titles(self, items: pa.Array) -> pa.Array | None:
-        """Returns a title for each item, null if it has none; None if no table has titles."""
-        for table in self.tables:
-            if table.titles is not None:
-                return table.titles_of(items)
-        return None
+    @property
+    def has_titles(self) -> bool:
+        """Whether a table has titles."""
+        return self._titled is not None
+
+    def titles(self, items: pa.Array) -> pa.Array:
+        """Returns the titles of items: strings, null if there is none."""
+        if self._titled is None:
+            return pa.nulls(len(items), pa.string())
+        return self._titled.titles_of(items)
+
+    @cached_property
+    def _titled(self) -> SideTable | None:
+        """The first table that has titles."""
+        return next((table for table in self.tables if table.titles is not None), None)
 
 
 def _columns(table: SideTable) -> Mapping[str, pa.Array]:

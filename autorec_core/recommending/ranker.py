@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +30,17 @@ PAIRS = 1 << 16
 """Pairs scored at a time; memory does not grow with the number of users."""
 NAMED = 5
 """Ids that an error names at most."""
+
+
+class ListColumns(NamedTuple):
+    """The names of the columns of a ranked list, in their order; `title` is None without titles."""
+
+    user: str
+    rank: str
+    item: str
+    title: str | None
+    score: str
+    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +146,8 @@ class Ranker:
             top: The largest number of items for each user.
 
         Yields:
-            Tables with the columns of `names`: user, rank from 1, item, score and reason. Lists of
-            popular items have no score.
+            Tables with the columns of `names`: user, rank from 1, item, title if there are titles,
+            score and reason. Lists of popular items have no score.
 
         Raises:
             DataError: `top` is not possible, or a column of the model is not known.
@@ -166,13 +177,15 @@ class Ranker:
         return blocks()
 
     @property
-    def names(self) -> list[str]:
-        """Returns the columns of a ranked list; renamed if the data have such a column."""
-        made = [self.catalogue.user, self.catalogue.item]
-        for wished in ("rank", "score", "reason"):
+    def names(self) -> ListColumns:
+        """The names of the columns of a ranked list; renamed if the data have such a column."""
+        user, item = self.catalogue.user, self.catalogue.item
+        made = [user, item]
+        for wished in ("rank", "score", "reason", "title"):
             made.append(unused_name(wished, made))
-        user, item, rank, score, reason = made
-        return [user, rank, item, score, reason]
+        _, _, rank, score, reason, title = made
+        shown = title if self.facts.has_titles else None
+        return ListColumns(user, rank, item, shown, score, reason)
 
     def _keyed(self, table: pa.Table, name: str, what: str, source: str) -> pa.Table:
         """Returns the table with the ids in column `name` as text; each id must occur once."""
@@ -253,15 +266,17 @@ class Ranker:
     ) -> pa.Table:
         """Returns the lists of a block of users as a table."""
         rows, ranks = np.nonzero(counted)
-        by_model = known[rows]
-        columns = [
-            users.take(pa.array(rows)),
-            pa.array(ranks + 1, pa.int32()),
-            values.plain(candidates[self.catalogue.item]).take(pa.array(places[counted])),
-            pa.array(scores[counted], mask=~by_model),
-            pa.array(np.where(by_model, MODEL, POPULAR), pa.string()),
-        ]
-        return pa.table(columns, names=self.names)
+        by_model, names = known[rows], self.names
+        items = values.plain(candidates[self.catalogue.item]).take(pa.array(places[counted]))
+        columns = {
+            names.user: users.take(pa.array(rows)),
+            names.rank: pa.array(ranks + 1, pa.int32()),
+            names.item: items,
+            names.title: self.facts.titles(items),
+            names.score: pa.array(scores[counted], mask=~by_model),
+            names.reason: pa.array(np.where(by_model, MODEL, POPULAR), pa.string()),
+        }
+        return pa.table({name: column for name, column in columns.items() if name is not None})
 
 
 def _all_have(own: OwnColumns, wanted: pa.ChunkedArray, names: Sequence[str], key: str) -> None:

@@ -93,14 +93,15 @@ class Recommendations:
         table = pa.concat_tables(ranker.rank(users, candidates, excluded, asked.top))
         if not len(table):
             raise DataError("Nothing is left to recommend: every candidate is excluded.")
-        _, _, item, score, reason = (table[name].to_pylist() for name in ranker.names)
+        names = ranker.names
+        shown = {"item": names.item, "title": names.title, "score": names.score}
+        columns = [name for name in shown.values() if name is not None]
+        keys = [key for key, name in shown.items() if name is not None]
         return {
             "version": live.version.number,
             "user": user,
-            "reason": reason[0],
-            "items": [
-                {"item": one, "score": number} for one, number in zip(item, score, strict=True)
-            ],
+            "reason": table[names.reason][0].as_py(),
+            "items": table.select(columns).rename_columns(keys).to_pylist(),
         }
 
     def warm_up(self, live: Live) -> None:
@@ -116,13 +117,16 @@ class Recommendations:
             DataError: It is not known here.
             RegistryError: The model does not answer.
         """
-        items, labels = self._of(live).history.interactions.of(user)
+        ready = self._of(live)
+        items, labels = ready.history.interactions.of(user)
         latest = list(zip(items, labels, strict=True))[: -SHOWN - 1 : -1]
-        return {
-            "user": user,
-            "count": len(items),
-            "items": [{"item": item, "label": label} for item, label in latest],
-        }
+        columns: dict[str, Any] = {"item": [item for item, _ in latest]}
+        facts = ready.ranker.facts
+        if facts.has_titles:
+            columns["title"] = facts.titles(pa.array(columns["item"], pa.string()))
+        columns["label"] = [label for _, label in latest]
+        shown = pa.table(columns).to_pylist()
+        return {"user": user, "count": len(items), "items": shown}
 
     def _of(self, live: Live) -> _Ready:
         """What recommends for a version: made once, again when another version is live."""

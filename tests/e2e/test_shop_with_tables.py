@@ -70,7 +70,9 @@ def test_lists_hold_only_items_that_fulfil_a_condition(shell):
         "--where \"brand in ('brand 1', 'brand 2') and price > 20\" --output lists.csv"
     )
 
-    items = pd.read_csv(shell.folder / "lists.csv")["item"].unique()
+    lists = pd.read_csv(shell.folder / "lists.csv")
+    items = lists["item"].unique()
+    assert (lists["title"] == "Thing " + lists["item"].astype(str)).all()
     assert len(items) > 5
     assert {item % 5 for item in items} == {1, 2}
     assert min(items) * 1.5 > 20

@@ -11,6 +11,8 @@ import pytest
 import side_tables as shop
 import yaml
 from entries import ratings_entry
+from fastapi import FastAPI
+from serve_settings import serve_settings
 
 from autorec_core import zoo
 from autorec_core.data.encoding.preprocessor import Preprocessor
@@ -18,9 +20,15 @@ from autorec_core.data.preparing.prepare import prepare
 from autorec_core.data.preparing.store import load_rows
 from autorec_core.scorer import Scorer
 from flows.config import Params
+from flows.registry.versions import Version
+from flows.serving.app import make_app
+from flows.serving.live_model import Champion
+from flows.serving.prometheus import Measures
+from flows.serving.recommend_requests import Recommendations
 from flows.workspace import Places
 
 DATASET = "small"
+SETTINGS = serve_settings(max_rows=50, max_body_bytes=20_000, refresh_seconds=60.0)
 
 
 class Seen:
@@ -36,6 +44,12 @@ class Seen:
         self.scorer = Scorer.load(scorer)
         prepared = Places(DATASET, root).prepared
         self.rows = pd.concat([load_rows(prepared, part) for part in ("train", "valid", "test")])
+
+    def app(self) -> FastAPI:
+        """A server of the model."""
+        version = Version(DATASET, 3, ("champion",), {}, 0)
+        champion = Champion(lambda: version, lambda _: self.scorer, SETTINGS.refresh_seconds)
+        return make_app(champion, SETTINGS, Measures(), Recommendations(DATASET, self.root))
 
     def of(self, user: str) -> set[str]:
         """The items a user has met."""

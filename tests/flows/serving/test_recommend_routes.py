@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import pytest
 from fastapi.testclient import TestClient
-from serve_settings import serve_settings
-
-from flows.registry.versions import Version
-from flows.serving.app import make_app
-from flows.serving.live_model import Champion
-from flows.serving.prometheus import Measures
-from flows.serving.recommend_requests import Recommendations
 
 pytestmark = pytest.mark.slow
-
-SETTINGS = serve_settings(max_rows=50, max_body_bytes=20_000, refresh_seconds=60.0)
-
-
-def app_of(workspace):
-    version = Version("small", 3, ("champion",), {}, 0)
-    champion = Champion(lambda: version, lambda _: workspace.scorer, SETTINGS.refresh_seconds)
-    return make_app(champion, SETTINGS, Measures(), Recommendations("small", workspace.root))
 
 
 @pytest.fixture(scope="module")
 def served(seen):
-    with TestClient(app_of(seen)) as client:
+    with TestClient(seen.app()) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def with_table(stocked):
-    with TestClient(app_of(stocked)) as client:
+    with TestClient(stocked.app()) as client:
         yield client
 
 
@@ -126,6 +111,15 @@ def test_a_users_history_is_shown_the_latest_first(served, seen):
     assert [one["item"] for one in content["items"]] == rows["item_id"].tolist()
     assert [one["label"] for one in content["items"]] == rows["rating"].tolist()
     assert served.get("/history", params={"user": "nobody"}).json()["items"] == []
+
+
+def test_items_of_a_table_with_titles_have_titles(with_table):
+    _, found = ask(with_table, user=3, top=5)
+    history = with_table.get("/history", params={"user": "3"}).json()
+
+    for one in (*found["items"], *history["items"]):
+        assert one["title"] == f"Thing {one['item']}"
+    assert history["count"] == len(history["items"]) > 3
 
 
 def test_the_page_loads_nothing_from_elsewhere(served):
