@@ -70,7 +70,7 @@ def one_row_ms(model: keras.Model) -> float:
 
 
 def averaged(models: Sequence[keras.Model], recommender: Recommender) -> keras.Model:
-    """One compiled Keras model that predicts the mean of several models' predictions.
+    """Makes one compiled Keras model that predicts the mean of several models' predictions.
 
     Args:
         models: Models with inputs by name and one output of shape (batch_size, 1). They become

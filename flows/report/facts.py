@@ -62,7 +62,7 @@ class Trial:
 
     @property
     def is_partial(self) -> bool:
-        """Whether it would have been trained further if the search had thought more of it."""
+        """Whether the search stopped its training early, because other trials were better."""
         return self.stopped in ("pruned", "paused")
 
 
