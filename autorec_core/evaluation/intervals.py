@@ -171,8 +171,8 @@ def effective_units(counts: np.ndarray, clusters: np.ndarray | None) -> float:
 def resampled_sums(table: np.ndarray, seed: int, clusters: np.ndarray | None = None) -> np.ndarray:
     """Sums each column over rows that are drawn with replacement.
 
-    If there are more than `UNITS` units, they are first combined at random, which changes the mean
-    of the sums not at all and their spread very little (Chamandy et al., 2012).
+    If there are more than `UNITS` units, they are first combined at random. This keeps the mean of
+    the sums, and changes their spread very little (Chamandy et al., 2012).
 
     Args:
         table: Numbers, shape (rows, columns).
