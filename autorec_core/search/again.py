@@ -11,10 +11,11 @@ import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from autorec_core.errors import SearchError
+from autorec_core.recipe import Training
 from autorec_core.recommender import Recommender
 from autorec_core.search.ensemble import averaged
 from autorec_core.search.final import SEED_STEP, Final, too_slow
@@ -120,10 +121,15 @@ def train_again(
 
 def _begun(number: int, proven: Proven, points: Points) -> TrialRecord:
     """Returns the record of a candidate before its training."""
-    schedule = proven.schedule
+    schedule, values = proven.schedule, proven.hyperparameters
+    fitted = points.fitted(values)
+    # The schedule says how to train, so these are kept even if they are not in the space: a search
+    # on few rows has smaller batches.
+    how = [field.name for field in fields(Training) if field.name in fitted]
+    fitted |= {name: values[name] for name in how if name in values}
     return TrialRecord(
         number,
-        points.fitted(proven.hyperparameters),
+        fitted,
         known=0,
         epochs=max(1, math.ceil(schedule.epochs)),
         schedule=schedule,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from small_searches import Notes, make_recommender, make_rows
 
+import autorec_core
 from autorec_core.errors import SearchError
 from autorec_core.search import Proven, finish, train_again
 from autorec_core.training import Budget, Schedule, predict
@@ -88,7 +89,17 @@ def test_what_the_space_does_not_have_becomes_the_nearest_or_the_default():
     values = {"mlp_interaction_1/units": 9, "learning_rate": 0.011, "gone": "x"}
     found = again([Proven(values, RATES)])
 
-    assert dict(found.trials[0].hyperparameters) == VALUES
+    # How to train is known from the schedule, so those values stay.
+    assert dict(found.trials[0].hyperparameters) == {**VALUES, "learning_rate": 0.011}
+
+
+def test_a_batch_size_of_a_search_on_few_rows_stays():
+    sizes = autorec_core.choice(64, 256)
+    space = make_recommender(batch_size=sizes)
+    values = {**VALUES, "batch_size": 50}
+    found = train_again(space, [Proven(values, RATES)], [TRAIN, VALID], seed=4)
+
+    assert found.trials[0].hyperparameters["batch_size"] == 50
 
 
 def test_candidates_that_make_a_row_too_slow_are_left_out(known):
