@@ -2,7 +2,7 @@
 FROM python:3.12-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN apt-get update && apt-get install -y --no-install-recommends binutils
-# What builds is not what runs: uv and hatchling, from the lock too, stay behind in /opt/tools.
+# The build tools, uv and hatchling, are in /opt/tools, which is not copied into the image. The lock pins them too.
 RUN python -m venv /opt/tools && python -m venv /opt/venv
 ENV PATH=/opt/tools/bin:$PATH
 WORKDIR /src
@@ -15,7 +15,7 @@ RUN awk '/^uv==/{on=1} on{print} on&&!/\\$/{exit}' requirements.lock > /tmp/uv.l
         "$(grep -o '^hatchling==[^ ]*' requirements.lock)" \
     && uv pip install --python /opt/venv --no-cache --require-hashes -c requirements.lock -r pyproject.toml
 # Left out: headers and symbols for C++ programs, the compiler that TensorFlow's own build uses, and
-# the tests of packages. Libraries in *.libs were edited after they were linked, so strip keeps off them.
+# the tests of packages. Libraries in *.libs were edited after they were linked; strip would break them.
 # Bytecode is made now: the root is read-only later.
 RUN cd /opt/venv/lib/python3.12/site-packages \
     && rm -r tensorflow/include clang/native \

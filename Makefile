@@ -21,13 +21,13 @@ help:  ## Show this list.
 
 install: .venv/.installed  ## Create .venv from the hash-pinned lock.
 
-# The programs in .venv hold its path: where the folder has been moved, all of it is made anew.
+# The programs in .venv hold its path: where the folder has been moved, all of it is made again.
 MOVED := $(shell test ! -s .venv/.installed || test "$$(cat .venv/.installed)" = "$$(pwd -P)" || echo yes)
 ifeq ($(MOVED),yes)
 .PHONY: .venv/.installed
 endif
 
-# uv comes from the lock too. Where its client finds no index but pip's does, pip does the work.
+# uv comes from the lock too. If uv finds no package index but pip does, pip installs the packages.
 .venv/.installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "AutoRec needs Python 3.11, 3.12 or 3.13 on PATH (or PYTHON=/its/path)."; exit 1; }
 	@echo "Installing into .venv from requirements.lock ..."
@@ -46,7 +46,7 @@ run: install  ## Fetch, check, split, search, evaluate, register DATASET (moviel
 up: install  ## Start Prefect, MLflow and a worker on loopback; deploy prefect.yaml.
 	@$(BIN)/python -m flows.processes.services up
 
-down: install  ## Stop exactly these.
+down: install  ## Stop what `make up` has started.
 	@$(BIN)/python -m flows.processes.services down
 
 test: lint typecheck  ## Lint, types, import rules and every test. COVERAGE=yes reports the lines that they run.
@@ -57,7 +57,7 @@ test: lint typecheck  ## Lint, types, import rules and every test. COVERAGE=yes 
 chaos: install  ## Break an installation at random for MINUTES (30), by SEED (1); FAULT picks some.
 	@PYTHONPATH=tests $(BIN)/python -m chaos --minutes $(MINUTES) --seed $(SEED) --only "$(FAULT)"
 
-bench: install  ## Speeds beside Keras, KerasTuner and DeepCTR-Torch, as ratios within one run.
+bench: install  ## Compare speeds with Keras, KerasTuner and DeepCTR-Torch, as ratios within one run.
 	$(BIN)/python benchmarks/speed.py --ratings $(RATINGS)
 
 docs: install  ## Build the documentation into site/.
@@ -71,12 +71,12 @@ lint: install
 typecheck: install
 	$(BIN)/mypy
 
-format: install  ## Bring the code into the house's form.
+format: install  ## Format the code and update its generated parts.
 	$(BIN)/python tests/autorec_core/public_names.py
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: install  ## Pin all packages anew, with hashes and without any address.
+lock: install  ## Pin all packages again, with hashes and without any address.
 	$(BIN)/uv pip compile pyproject.toml --group dev --group docs --universal --generate-hashes --no-header -q -o requirements.lock
 
 # Tools that only these two need are not in the lock; uv keeps them apart from .venv.
@@ -86,7 +86,7 @@ sbom: install  ## Write reports/sbom.json: every package with its licence (Cyclo
 		--pyproject pyproject.toml --output-reproducible -o reports/sbom.json
 	@echo "reports/sbom.json"
 
-audit: install  ## Look up known holes of the lock's packages (asks pypi.org).
+audit: install  ## Look up known vulnerabilities of the lock's packages (asks pypi.org).
 	@$(BIN)/uv tool run -q --from 'pip-audit>=2.9,<3' pip-audit --require-hashes --disable-pip -r requirements.lock
 
 clean:  ## Remove .venv and tool caches; data, models and the tracking store stay.

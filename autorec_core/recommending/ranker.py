@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,17 +18,29 @@ from autorec_core.data.schema import unused_name
 from autorec_core.errors import DataError, listed
 from autorec_core.recommending.catalogue import Catalogue
 from autorec_core.recommending.columns import OwnColumns
-from autorec_core.recommending.index import NOWHERE, Index
+from autorec_core.recommending.facts import NO_COLUMNS, NO_FACTS, ItemFacts
+from autorec_core.recommending.index import NOWHERE
 from autorec_core.recommending.interactions import Excluded
 from autorec_core.recommending.pairs import Pairs
 from autorec_core.recommending.top import best
+from autorec_core.recommending.where import read_condition
 
 MODEL, POPULAR = "model", "popular"
 PAIRS = 1 << 16
 """Pairs scored at a time; memory does not grow with the number of users."""
 NAMED = 5
 """Ids that an error names at most."""
-NO_COLUMNS = OwnColumns(Index(pa.array([], pa.string())))
+
+
+class ListColumns(NamedTuple):
+    """The names of the columns of a ranked list, in their order; `title` is None without titles."""
+
+    user: str
+    rank: str
+    item: str
+    title: str | None
+    score: str
+    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,22 +52,22 @@ class Ranker:
         pairs: Scores pairs of users and items.
         columns: The raw columns that the model reads.
         of_users: The columns that are the same in all rows of a user.
-        of_items: The columns that are the same in all rows of an item.
+        facts: What is known of the items, also the columns that are the same in all their rows.
     """
 
     catalogue: Catalogue
     pairs: Pairs[Any]
     columns: Sequence[str]
     of_users: OwnColumns = NO_COLUMNS
-    of_items: OwnColumns = NO_COLUMNS
+    facts: ItemFacts = NO_FACTS
     _sides: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)
 
-    def users(self, table: pa.Table | None = None, where: str = "") -> pa.Table:
+    def users(self, table: pa.Table | None = None, source: str = "") -> pa.Table:
         """Checks and returns the users; all users of the model if there is no table.
 
         Args:
             table: The user column, and columns that go with each user.
-            where: The beginning of an error message, such as the name of the file.
+            source: The beginning of an error message, such as the name of the file.
 
         Raises:
             DataError: There is no user, a user occurs twice, or there is no user column.
@@ -63,14 +75,14 @@ class Ranker:
         name = self.catalogue.user
         if table is None:
             return pa.table({name: self.catalogue.users.texts})
-        return self._keyed(table, name, "users", where)
+        return self._keyed(table, name, "users", source)
 
-    def candidates(self, table: pa.Table | None = None, where: str = "") -> pa.Table:
+    def candidates(self, table: pa.Table | None = None, source: str = "") -> pa.Table:
         """Checks and returns the candidates, sorted by id; all items if there is no table.
 
         Args:
             table: The item column, and columns that go with each item.
-            where: The beginning of an error message, such as the name of the file.
+            source: The beginning of an error message, such as the name of the file.
 
         Raises:
             DataError: There is no candidate, one occurs twice, or the model does not know one.
@@ -78,15 +90,36 @@ class Ranker:
         name, items = self.catalogue.item, self.catalogue.items
         if table is None:
             return pa.table({name: items.texts})
-        table = self._keyed(table, name, "candidates", where)
+        table = self._keyed(table, name, "candidates", source)
         places = items.find(values.plain(table[name]))
         if (unknown := places == NOWHERE).any():
             first = table[name].filter(pa.array(unknown)).slice(0, NAMED).to_pylist()
             raise DataError(
-                f"{where}The model was not trained on {unknown.sum():,} of the {len(table):,} "
+                f"{source}The model was not trained on {unknown.sum():,} of the {len(table):,} "
                 f"candidates: {_named(first, int(unknown.sum()))}."
             )
         return table.take(pa.array(np.argsort(places)))
+
+    def where(self, candidates: pa.Table, condition: str) -> pa.Table:
+        """Returns the candidates that fulfil a condition on their columns.
+
+        Args:
+            candidates: The candidates, from `candidates`.
+            condition: The condition; `read_condition` says in which form.
+
+        Raises:
+            DataError: It cannot be read, names what is not there, or no candidate fulfils it.
+        """
+        item = self.catalogue.item
+        items, given = values.plain(candidates[item]), candidates.drop_columns(item)
+        left = candidates.filter(
+            read_condition(condition).holds(lambda name: self.facts.cells(name, items, given))
+        )
+        if not len(left):
+            raise DataError(
+                f"Nothing is left to recommend: no candidate fulfils the condition {condition!r}."
+            )
+        return left
 
     def check_top(self, top: int) -> None:
         """Checks the length of the lists.
@@ -113,8 +146,8 @@ class Ranker:
             top: The largest number of items for each user.
 
         Yields:
-            Tables with the columns of `names`: user, rank from 1, item, score and reason. Lists of
-            popular items have no score.
+            Tables with the columns of `names`: user, rank from 1, item, title if there are titles,
+            score and reason. Lists of popular items have no score.
 
         Raises:
             DataError: `top` is not possible, or a column of the model is not known.
@@ -144,33 +177,35 @@ class Ranker:
         return blocks()
 
     @property
-    def names(self) -> list[str]:
-        """Returns the columns of a ranked list; renamed if the data have such a column."""
-        made = [self.catalogue.user, self.catalogue.item]
-        for wished in ("rank", "score", "reason"):
+    def names(self) -> ListColumns:
+        """The names of the columns of a ranked list; renamed if the data have such a column."""
+        user, item = self.catalogue.user, self.catalogue.item
+        made = [user, item]
+        for wished in ("rank", "score", "reason", "title"):
             made.append(unused_name(wished, made))
-        user, item, rank, score, reason = made
-        return [user, rank, item, score, reason]
+        _, _, rank, score, reason, title = made
+        shown = title if self.facts.has_titles else None
+        return ListColumns(user, rank, item, shown, score, reason)
 
-    def _keyed(self, table: pa.Table, name: str, what: str, where: str) -> pa.Table:
+    def _keyed(self, table: pa.Table, name: str, what: str, source: str) -> pa.Table:
         """Returns the table with the ids in column `name` as text; each id must occur once."""
         if name not in table.column_names:
             raise DataError(
-                f"{where}The column {name} with the {what} is missing. "
+                f"{source}The column {name} with the {what} is missing. "
                 f"The columns are: {listed(table.column_names)}."
             )
         ids = values.categories(values.plain(table[name]))
         if not len(ids):
-            raise DataError(f"{where}There are no {what}.")
+            raise DataError(f"{source}There are no {what}.")
         if ids.null_count:
             row = ids.is_null().to_numpy(zero_copy_only=False).argmax() + 1
-            raise DataError(f"{where}Row {row} has no {name}.")
+            raise DataError(f"{source}Row {row} has no {name}.")
         counts = ids.value_counts()
         if len(counts) < len(ids):
             often = counts.field("counts").to_numpy() > 1
             twice = counts.field("values").filter(pa.array(often))
             raise DataError(
-                f"{where}{often.sum():,} of the {what} occur more than once: "
+                f"{source}{often.sum():,} of the {what} occur more than once: "
                 f"{_named(twice.slice(0, NAMED).to_pylist(), int(often.sum()))}."
             )
         return table.set_column(table.column_names.index(name), name, ids)
@@ -187,7 +222,7 @@ class Ranker:
             )
         offered = [name for name in needed if name in candidates.column_names]
         left = [name for name in needed if name not in (*given, *offered)]
-        own = [name for name in left if name in self.of_items.columns]
+        own = [name for name in left if name in self.facts.own.columns]
         theirs = [name for name in left if name in self.of_users.columns and name not in own]
         if missing := [name for name in left if name not in (*own, *theirs)]:
             raise DataError(
@@ -195,7 +230,7 @@ class Ranker:
                 "a user or item. Add these columns to the users or to the candidates."
             )
         _all_have(self.of_users, users[user], theirs, user)
-        _all_have(self.of_items, candidates[item], own, item)
+        _all_have(self.facts.own, candidates[item], own, item)
         return (
             self.pairs.side(_joined(users.select([user, *given]), self.of_users, user, theirs)),
             self._candidates_side(candidates.select([item, *offered]), own),
@@ -207,7 +242,7 @@ class Ranker:
         whole = candidates.column_names == [item] and len(candidates) == len(self.catalogue.items)
         if whole and tuple(own) in self._sides:
             return self._sides[tuple(own)]
-        side = self.pairs.side(_joined(candidates, self.of_items, item, own))
+        side = self.pairs.side(_joined(candidates, self.facts.own, item, own))
         if whole:
             self._sides[tuple(own)] = side
         return side
@@ -231,15 +266,17 @@ class Ranker:
     ) -> pa.Table:
         """Returns the lists of a block of users as a table."""
         rows, ranks = np.nonzero(counted)
-        by_model = known[rows]
-        columns = [
-            users.take(pa.array(rows)),
-            pa.array(ranks + 1, pa.int32()),
-            values.plain(candidates[self.catalogue.item]).take(pa.array(places[counted])),
-            pa.array(scores[counted], mask=~by_model),
-            pa.array(np.where(by_model, MODEL, POPULAR), pa.string()),
-        ]
-        return pa.table(columns, names=self.names)
+        by_model, names = known[rows], self.names
+        items = values.plain(candidates[self.catalogue.item]).take(pa.array(places[counted]))
+        columns = {
+            names.user: users.take(pa.array(rows)),
+            names.rank: pa.array(ranks + 1, pa.int32()),
+            names.item: items,
+            names.title: self.facts.titles(items),
+            names.score: pa.array(scores[counted], mask=~by_model),
+            names.reason: pa.array(np.where(by_model, MODEL, POPULAR), pa.string()),
+        }
+        return pa.table({name: column for name, column in columns.items() if name is not None})
 
 
 def _all_have(own: OwnColumns, wanted: pa.ChunkedArray, names: Sequence[str], key: str) -> None:

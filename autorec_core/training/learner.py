@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.backend.common import global_state
 from keras.src.random import seed_generator
 
 from autorec_core.errors import DataError
@@ -26,22 +28,32 @@ from autorec_core.training.rows import Rows
 from autorec_core.training.tables import row_reads
 
 _default_seeds = threading.Lock()
+_COUNTERS = "object_name_uids"
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Makes all weights and dropout masks that Keras draws inside this block depend only on `seed`.
+def independent(seed: int) -> Iterator[None]:
+    """Makes all that Keras draws or names in this block independent of what was built earlier.
 
     If an initialiser or layer has no seed, Keras takes one from Python's global `random`. Other
     threads use that too. So Keras gets its own generator here.
+
+    Keras numbers the names of layers over the whole process. TensorFlow orders parts of a graph by
+    these names, so sums would be rounded differently in a process that has built other models.
+
+    Args:
+        seed: Decides the first weights and the dropout masks.
     """
+    counters = global_state.get_global_attribute(_COUNTERS)  # each thread has its own
     with _default_seeds:
         before = seed_generator.python_random
         seed_generator.python_random = random.Random(seed)
+        global_state.set_global_attribute(_COUNTERS, defaultdict(int))
         try:
             yield
         finally:
             seed_generator.python_random = before
+            global_state.set_global_attribute(_COUNTERS, counters)
 
 
 def build_model(recommender: Recommender, seed: int) -> keras.Model:
@@ -55,7 +67,7 @@ def build_model(recommender: Recommender, seed: int) -> keras.Model:
         FailedTrial: The blocks of the candidate do not fit together, or memory ran out.
     """
     try:
-        with seeded(seed):
+        with independent(seed):
             return recommender.model()
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise FailedTrial(f"out of memory: {_first_line(error)}", passing=True) from error
@@ -270,7 +282,7 @@ def _trained_part(recommender: Recommender, model: keras.Model) -> tuple[keras.M
     """Returns the model and loss to train: with logits instead of probabilities, if possible."""
     task = recommender.optimizer
     if task.probability and any(layer.name == "score" for layer in model.layers):
-        logits = keras.Model(model.input, model.get_layer("score").output)
+        logits = keras.Model(model.input, model.get_layer("score").output, name="logits")
         return logits, keras.losses.BinaryCrossentropy(from_logits=True)
     return model, task.loss()
 

@@ -27,6 +27,7 @@ def recommend(
     top: int = TOP,
     candidates: str | None = None,
     exclude: str = SEEN,
+    where: str | None = None,
     root: str = ".",
 ) -> State[Any]:
     """Writes the champion's best items of each user.
@@ -39,6 +40,7 @@ def recommend(
         top: Items a user gets at most.
         candidates: A file with the item column; None for all items of the model.
         exclude: "seen", "none" or a file; see `Wanted`.
+        where: A condition on the columns of items; None for all items.
         root: The workspace: the folder that holds params.yaml.
     """
     from flows.config import Params
@@ -53,7 +55,7 @@ def recommend(
             aliased(dataset, LIVE, Path(root))
         except ConfigError as none_yet:
             return Completed(name="NothingToRecommend", message=str(none_yet))
-        wanted = Wanted(_path(users), top, _path(candidates), exclude)
+        wanted = Wanted(_path(users), top, _path(candidates), exclude, where)
         version = recommend_file(dataset, wanted, Path(target), root=Path(root))
     except AutoRecError as error:
         return Failed(message=str(error))

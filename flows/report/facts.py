@@ -62,7 +62,7 @@ class Trial:
 
     @property
     def is_partial(self) -> bool:
-        """Whether it would have been trained further if the search had thought more of it."""
+        """Whether the search stopped its training early, because other trials were better."""
         return self.stopped in ("pruned", "paused")
 
 
@@ -177,7 +177,7 @@ class Run:
     Args:
         dataset: The data set's name in params.yaml.
         title: The data set's title.
-        task: "rating" or "ctr".
+        task: "rating", "ctr" or "ranking".
         label: The label column.
         columns: The id columns: categorical ones, then multi-valued ones.
         places: The column of each encoded id, in order: once per category, repeated for a list.

@@ -12,9 +12,10 @@ from autorec_core.data.encoding.preprocessor import Preprocessor
 from autorec_core.errors import DataError
 from autorec_core.recommending.catalogue import Catalogue
 from autorec_core.recommending.columns import own_columns
+from autorec_core.recommending.facts import NO_COLUMNS, ItemFacts
 from autorec_core.recommending.interactions import Interactions
 from autorec_core.recommending.pairs import EncodedPairs, Pairs, TablePairs
-from autorec_core.recommending.ranker import NO_COLUMNS, Ranker
+from autorec_core.recommending.ranker import Ranker
 from autorec_core.scorer import Scorer
 from flows.config import Params
 from flows.registry.loading import RowScorer, load_preprocessor
@@ -112,4 +113,6 @@ def ranker_of(version: Version, scorer: RowScorer, history: History) -> Ranker:
         else NO_COLUMNS
         for key in (catalogue.user, catalogue.item)
     )
-    return Ranker(catalogue, pairs, scorer.columns, of_users, of_items)
+    tables = [one for one in preprocessor.tables.values() if one.joins == catalogue.item]
+    facts = ItemFacts(of_items, tables, separators)
+    return Ranker(catalogue, pairs, scorer.columns, of_users, facts)

@@ -26,7 +26,7 @@ from flows.serving.wanted import NOTHING, SEEN, Wanted
 def recommend_file(
     dataset: str, wanted: Wanted, target: Path, *, alias: str = LIVE, root: Path = Path()
 ) -> Version:
-    """Writes the best items of users: a row an item, with user, rank, item, score and reason.
+    """Writes the best items of users: a row for each item, in the columns of `Ranker.names`.
 
     Args:
         dataset: The data set.
@@ -53,14 +53,16 @@ def recommend_file(
     ranker.check_top(wanted.top)
     users = ranker.users(tables[0], f"{wanted.users}: ")
     candidates = ranker.candidates(tables[1], f"{wanted.candidates}: ")
+    if wanted.where is not None:
+        candidates = ranker.where(candidates, wanted.where)
     candidates, excluded = _without(wanted.exclude, users, candidates, ranker, history)
     counts: Counter[str] = Counter()
     with whole_file(target) as written, RowWriter(written, made_by(version)) as writer:
         for block in ranker.rank(users, candidates, excluded, wanted.top):
             writer.write(block)
-            first = block.filter(pc.equal(block[ranker.names[1]], 1))
+            first = block.filter(pc.equal(block[ranker.names.rank], 1))
             counts.update({"items": len(block), "lists": len(first)})
-            counts["popular"] += pc.sum(pc.equal(first[ranker.names[4]], POPULAR)).as_py() or 0
+            counts["popular"] += pc.sum(pc.equal(first[ranker.names.reason], POPULAR)).as_py() or 0
         if not counts["items"]:
             raise DataError("Nothing is left to recommend: each user has been refused every item.")
     _tell(version, counts, len(users), target)

@@ -38,6 +38,9 @@ class Request(BaseModel):
         SEEN, description="What the user does not get: what they have met, nothing, or these items"
     )
     candidates: list[Id] | None = Field(None, description="The items to rank; null for all")
+    where: str | None = Field(
+        None, description="Only items whose columns fulfil this: genre = 'Drama' and year >= 1990"
+    )
     context: dict[str, Category] = Field(
         default_factory=dict, description="Columns that go with the user"
     )
@@ -81,29 +84,31 @@ class Recommendations:
         candidates = ranker.candidates(
             None if given is None else pa.table({catalogue.item: _ids(given)})
         )
-        index = (
-            catalogue.items if given is None else Index(values.plain(candidates[catalogue.item]))
-        )
+        if asked.where is not None:
+            candidates = ranker.where(candidates, asked.where)
+        is_whole = len(candidates) == len(catalogue.items)
+        index = catalogue.items if is_whole else Index(values.plain(candidates[catalogue.item]))
         user = users[catalogue.user][0].as_py()
         excluded = _excluded(asked.exclude, user, index, ready.history)
         table = pa.concat_tables(ranker.rank(users, candidates, excluded, asked.top))
         if not len(table):
             raise DataError("Nothing is left to recommend: every candidate is excluded.")
-        _, _, item, score, reason = (table[name].to_pylist() for name in ranker.names)
+        names = ranker.names
+        shown = {"item": names.item, "title": names.title, "score": names.score}
+        columns = [name for name in shown.values() if name is not None]
+        keys = [key for key, name in shown.items() if name is not None]
         return {
             "version": live.version.number,
             "user": user,
-            "reason": reason[0],
-            "items": [
-                {"item": one, "score": number} for one, number in zip(item, score, strict=True)
-            ],
+            "reason": table[names.reason][0].as_py(),
+            "items": table.select(columns).rename_columns(keys).to_pylist(),
         }
 
     def warm_up(self, live: Live) -> None:
         """Answers once, so that the first request does not wait for the data to be read."""
         with contextlib.suppress(AutoRecError):
             user = self._of(live).ranker.catalogue.users.texts[0].as_py()
-            self.answer(live, Request(user=user, top=1, exclude=SEEN, candidates=None))
+            self.answer(live, Request(user=user, top=1, exclude=SEEN, candidates=None, where=None))
 
     def history(self, live: Live, user: str) -> dict[str, Any]:
         """What a user has met, the latest first.
@@ -112,13 +117,16 @@ class Recommendations:
             DataError: It is not known here.
             RegistryError: The model does not answer.
         """
-        items, labels = self._of(live).history.interactions.of(user)
+        ready = self._of(live)
+        items, labels = ready.history.interactions.of(user)
         latest = list(zip(items, labels, strict=True))[: -SHOWN - 1 : -1]
-        return {
-            "user": user,
-            "count": len(items),
-            "items": [{"item": item, "label": label} for item, label in latest],
-        }
+        columns: dict[str, Any] = {"item": [item for item, _ in latest]}
+        facts = ready.ranker.facts
+        if facts.has_titles:
+            columns["title"] = facts.titles(pa.array(columns["item"], pa.string()))
+        columns["label"] = [label for _, label in latest]
+        shown = pa.table(columns).to_pylist()
+        return {"user": user, "count": len(items), "items": shown}
 
     def _of(self, live: Live) -> _Ready:
         """What recommends for a version: made once, again when another version is live."""

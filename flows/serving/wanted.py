@@ -22,9 +22,11 @@ class Wanted:
         candidates: A file with the item column; None for all items the model was trained on.
         exclude: "seen" for what a user has met in the prepared data, "none", or a file: with the
             item column alone for everybody, with the user column too for each user.
+        where: A condition on the columns of items, such as "genre = 'Drama'"; None for all items.
     """
 
     users: Path | None
     top: int = TOP
     candidates: Path | None = None
     exclude: str = SEEN
+    where: str | None = None

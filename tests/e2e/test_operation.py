@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 import psutil
+import pyarrow.parquet as pq
 import pytest
 from pages import surroundings
 from project import ROOT
@@ -224,6 +225,23 @@ def test_moved_data_is_trained_on_once_and_the_same_data_is_not(installation):
 
     assert done.stdout.split() == ["Unchanged", "Completed", "Completed"], done.stderr
     assert len(triggered) == 1
+
+
+def test_the_deployment_of_nightly_lists_writes_those_of_the_champion(installation):
+    deployment = ask(installation.api, "GET", f"/deployments/name/autorec-recommend/{DATASET}")
+    begun = installation.ask(f"/deployments/{deployment['id']}/create_flow_run")
+
+    def ended() -> dict[str, Any] | None:
+        run = ask(installation.api, "GET", f"/flow_runs/{begun['id']}")
+        return run["state"] if run["end_time"] else None
+
+    state = eventually(ended, "the lists are not written")
+    assert state["type"] == "COMPLETED", state["message"]
+    table = pq.read_table(
+        installation.workspace / "data" / "recommendations" / f"{DATASET}.parquet"
+    )
+    assert table.schema.metadata[b"autorec.version"] == b"1"
+    assert table.to_pandas().groupby("user_id").size().max() == 10
 
 
 def test_down_ends_exactly_what_up_started(installation):

@@ -64,6 +64,21 @@ def test_rows_with_ids_alone_are_scored_as_rows_joined_by_hand(shell):
     np.testing.assert_allclose(Scorer(wide, scorer.model).score(by_hand), narrow, rtol=1e-6)
 
 
+def test_lists_hold_only_items_that_fulfil_a_condition(shell):
+    shell.types(
+        "autorec recommend ratings --all "
+        "--where \"brand in ('brand 1', 'brand 2') and price > 20\" --output lists.csv"
+    )
+
+    lists = pd.read_csv(shell.folder / "lists.csv")
+    items = lists["item"].unique()
+    assert (lists["title"] == "Thing " + lists["item"].astype(str)).all()
+    assert len(items) > 5
+    assert {item % 5 for item in items} == {1, 2}
+    assert min(items) * 1.5 > 20
+    assert not any(item % 6 == 0 for item in items)  # they have no price
+
+
 def test_the_version_carries_its_tables_wherever_it_is(shell, tmp_path):
     page = blocks(ROOT / "docs" / "how-to" / "add-side-tables.md")
     (python,) = (block for block in page if "load_tables" in block.text)

@@ -6,6 +6,7 @@ import hashlib
 import re
 import shutil
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -221,3 +222,12 @@ def _registry(models: Models, small_params: Path, factory: pytest.TempPathFactor
     root = factory.mktemp("workspace")
     (root / "params.yaml").write_text(small_params.read_text("utf-8"), encoding="utf-8")
     return Registry(root, models)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A real browser, driven by selenium."""
+    from browsers import open_browser
+
+    with open_browser(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened

@@ -58,6 +58,12 @@ def recommend(
     exclude: Annotated[
         str, typer.Option(metavar="seen | FILE | none", help="What a user does not get.")
     ] = SEEN,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CONDITION", help="Only items whose columns fulfil it: genre = 'Drama'."
+        ),
+    ] = None,
     alias: Annotated[str, typer.Option(help="Which registered model recommends.")] = "champion",
 ) -> None:
     """Write the best items of each user into a file; new users get popular items."""
@@ -65,7 +71,7 @@ def recommend(
         raise ConfigError("Say for whom: give either `--users FILE` or `--all`.")
     from flows.serving.recommend_files import recommend_file
 
-    recommend_file(dataset, Wanted(users, top, candidates, exclude), output, alias=alias)
+    recommend_file(dataset, Wanted(users, top, candidates, exclude, where), output, alias=alias)
 
 
 @app.command()

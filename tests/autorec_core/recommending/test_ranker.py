@@ -17,6 +17,7 @@ from autorec_core.errors import DataError
 from autorec_core.raw_config import MultiValued
 from autorec_core.recommending.catalogue import Catalogue
 from autorec_core.recommending.columns import own_columns
+from autorec_core.recommending.facts import ItemFacts
 from autorec_core.recommending.interactions import Excluded
 from autorec_core.recommending.pairs import EncodedPairs, TablePairs
 from autorec_core.recommending.ranker import Ranker
@@ -71,12 +72,12 @@ def ranker(request, folder, scorer):
         own_columns(folder, key, COLUMNS, {"genres": "|"}) for key in ("user", "item")
     )
     catalogue = Catalogue.of(scorer.preprocessor)
-    return Ranker(catalogue, pairs, scorer.columns, of_users, of_items)
+    return Ranker(catalogue, pairs, scorer.columns, of_users, ItemFacts(of_items))
 
 
 def test_columns_with_one_value_per_user_or_item_are_found(ranker):
     assert sorted(ranker.of_users.columns) == ["age"]
-    assert sorted(ranker.of_items.columns) == ["genres", "price"]
+    assert sorted(ranker.facts.own.columns) == ["genres", "price"]
 
 
 def test_lists_equal_scored_rows_with_columns_from_the_data_and_the_users(ranker, scorer):

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import keras
 import pytest
 from test_checkpoint import BUDGET, ITEMS, RECIPE, TRAIN, USERS, VALID, assert_same, recommender
 
@@ -102,6 +103,38 @@ def test_a_candidate_with_other_numbers_trains_as_if_it_were_alone(numbers, opti
     assert len(models) == 1
     assert compiled.reused
     assert one.get_config() != other.get_config()
+
+
+def two_streams():
+    """A candidate with vectors that several blocks use, so that their gradients are added up."""
+    ids = autorec_core.Input(shape=[2])
+
+    def vectors(column):
+        return autorec_core.LatentFactorMapper(
+            feat_column_id=column, id_num=(USERS, ITEMS)[column], embedding_dim=16, l2=1.0
+        )(ids)
+
+    def history(key, width):
+        sizes = {"key_num": (USERS, ITEMS)[key], "value_num": (ITEMS, USERS)[key]}
+        return autorec_core.HistoryMapper(
+            key_column=key, value_column=1 - key, embedding_dim=width, l2=1.0, **sizes
+        )(ids)
+
+    user = vectors(0)
+    item = autorec_core.ElementwiseInteraction(operation="sum")([vectors(1), history(1, 16)])
+    streams = autorec_core.TwoStreamInteraction(units=8, num_layers=2, dropout_rate=0, num_heads=2)
+    product = autorec_core.InnerProductInteraction()
+    scores = [product([user, item]), streams([user, item]), history(0, 1), history(1, 1)]
+    return autorec_core.CTRRecommender(
+        inputs=ids, outputs=autorec_core.CTRPredictionOptimizer()(scores), training=RECIPE
+    )
+
+
+def test_a_candidate_trains_the_same_whatever_was_built_before():
+    keras.backend.clear_session()
+    budget = Budget(epochs=2, patience=2)
+    first, later = (train(two_streams(), TRAIN, VALID, budget=budget, seed=5) for _ in range(2))
+    assert_same(later, first)
 
 
 def test_a_number_that_becomes_zero_is_compiled_again():

@@ -1,4 +1,4 @@
-"""A version made by an earlier AutoRec goes on scoring, on the code that travels with it."""
+"""A version made by an earlier AutoRec keeps scoring, on the code that it contains."""
 
 from __future__ import annotations
 

@@ -1,15 +1,8 @@
-"""The page in a real browser: drawn, offline, quiet, readable on a phone and in the dark.
-
-`.ci/run` installs Chromium and its driver and says `AUTOREC_BROWSER=required`, so that these tests
-cannot be missed there; without both programs they are skipped elsewhere.
-"""
+"""The page in a real browser: drawn, offline, quiet, readable on a phone and in the dark."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -22,17 +15,6 @@ from flows.report.page import render
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
-ARGUMENTS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-)
 PHONE = 390
 RUNS = ("rating_run", "ctr_run", "settings_run")
 PICTURES = {
@@ -48,21 +30,6 @@ PICTURES = {
         "results", "calibration", "residuals", "activity-0", "activity-1", "labels",
     },
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator[webdriver.Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        assert os.environ.get("AUTOREC_BROWSER") != "required", "chromium or its driver is missing"
-        pytest.skip("chromium and chromedriver (Debian: chromium-driver) are not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    with webdriver.Chrome(options, webdriver.ChromeService(driver)) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

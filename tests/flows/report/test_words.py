@@ -42,6 +42,18 @@ def test_the_card_names_the_trials_of_a_mean(rating_run):
     assert "the mean of trials" not in model_card(rating_run)
 
 
+def test_the_card_says_what_a_score_of_each_task_means(rating_run, ctr_run):
+    """A preference is neither a rating nor a probability."""
+    ranking = model_card(dataclasses.replace(rating_run, task="ranking", label="interaction"))
+
+    assert "Ranks the items of the catalogue for a user" in ranking
+    assert "cannot be compared between users" in ranking
+    assert "probability" not in ranking
+    assert "mean interaction" not in ranking
+    assert "a user would give an item" in model_card(rating_run)
+    assert f"the probability that `{ctr_run.label}` is 1" in model_card(ctr_run)
+
+
 def test_page_and_card_say_what_the_search_added_to_the_default_candidate(rating_run):
     first = next(trial for trial in rating_run.trials if trial.number == 0)
     better = dataclasses.replace(rating_run.winner, trial=3, score=first.score * 0.98)

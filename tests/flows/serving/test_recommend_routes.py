@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import pytest
 from fastapi.testclient import TestClient
-from serve_settings import serve_settings
-
-from flows.registry.versions import Version
-from flows.serving.app import make_app
-from flows.serving.live_model import Champion
-from flows.serving.prometheus import Measures
-from flows.serving.recommend_requests import Recommendations
 
 pytestmark = pytest.mark.slow
-
-SETTINGS = serve_settings(max_rows=50, max_body_bytes=20_000, refresh_seconds=60.0)
 
 
 @pytest.fixture(scope="module")
 def served(seen):
-    version = Version("small", 3, ("champion",), {}, 0)
-    champion = Champion(lambda: version, lambda _: seen.scorer, SETTINGS.refresh_seconds)
-    app = make_app(champion, SETTINGS, Measures(), Recommendations("small", seen.root))
-    with TestClient(app) as client:
+    with TestClient(seen.app()) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def with_table(stocked):
+    with TestClient(stocked.app()) as client:
         yield client
 
 
@@ -81,6 +75,34 @@ def test_what_cannot_be_answered_gets_a_clear_422(served, request_, message):
     assert message in content["detail"][0]["msg"]
 
 
+def test_only_items_that_fulfil_a_condition_are_recommended(with_table):
+    fulfil = [item for item in range(2, 33, 5) if item % 6]  # others have no price
+    _, given = ask(with_table, user=3, exclude="none", candidates=fulfil)
+    _, found = ask(with_table, user=3, exclude="none", where="brand = 'brand 2' and price < 50")
+
+    assert len(found["items"]) == len(fulfil)
+    assert found == given
+    _, new = ask(with_table, user="nobody", where="kinds = d", top=50)
+    assert new["reason"] == "popular"
+    assert {int(item) % 4 for item in items(new)} == {3}
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("town = Ede", "Items have no column town. Their columns are: brand, kinds, name, price."),
+        ("brand = 'brand 7'", "No item has the value 'brand 7' in the column brand. The values"),
+        ("price > 1000", "no candidate fulfils the condition 'price > 1000'"),
+        ("price >", "The condition 'price >' cannot be read at its end."),
+    ],
+)
+def test_a_condition_that_cannot_be_fulfilled_gets_a_clear_422(with_table, where, message):
+    status, content = ask(with_table, user=3, where=where)
+
+    assert status == 422
+    assert message in content["detail"][0]["msg"]
+
+
 def test_a_users_history_is_shown_the_latest_first(served, seen):
     content = served.get("/history", params={"user": "u7"}).json()
 
@@ -89,6 +111,15 @@ def test_a_users_history_is_shown_the_latest_first(served, seen):
     assert [one["item"] for one in content["items"]] == rows["item_id"].tolist()
     assert [one["label"] for one in content["items"]] == rows["rating"].tolist()
     assert served.get("/history", params={"user": "nobody"}).json()["items"] == []
+
+
+def test_items_of_a_table_with_titles_have_titles(with_table):
+    _, found = ask(with_table, user=3, top=5)
+    history = with_table.get("/history", params={"user": "3"}).json()
+
+    for one in (*found["items"], *history["items"]):
+        assert one["title"] == f"Thing {one['item']}"
+    assert history["count"] == len(history["items"]) > 3
 
 
 def test_the_page_loads_nothing_from_elsewhere(served):
