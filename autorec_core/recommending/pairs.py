@@ -19,7 +19,7 @@ class TableScorer(Protocol):
     """What scores raw rows given as an Arrow table, such as a `Scorer`."""
 
     def score_table(self, table: pa.Table) -> np.ndarray:
-        """Scores of shape (rows,)."""
+        """Scores rows: shape (rows,)."""
 
 
 Side = TypeVar("Side")
@@ -30,10 +30,10 @@ class Pairs(Protocol[Side]):
     """Scores pairs of users and candidates."""
 
     def side(self, table: pa.Table) -> Side:
-        """Makes one side ready: the rows of a table that holds columns of the model."""
+        """Prepares one side of the pairs from a table with some columns of the model."""
 
     def scores(self, users: Side, candidates: Side, first: int, last: int) -> np.ndarray:
-        """float32 scores of the users from `first` up to `last`: shape (users, candidates)."""
+        """Scores the users from `first` to before `last`: float32, shape (users, candidates)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class EncodedSide:
     """The encoded rows of the users or of the candidates.
 
     Args:
-        rows: The encoded rows; columns that the table lacks hold nothing of use.
+        rows: The encoded rows; columns that the table lacks have no meaning.
         ids: bool, which of the columns of ids are this side's.
         numbers: bool, which of the columns of numbers are.
     """
@@ -83,7 +83,7 @@ class EncodedPairs:
     def scores(
         self, users: EncodedSide, candidates: EncodedSide, first: int, last: int
     ) -> np.ndarray:
-        """float32 scores of the users from `first` up to `last`: shape (users, candidates)."""
+        """Scores the users from `first` to before `last`: float32, shape (users, candidates)."""
         left, right = users.rows, candidates.rows
         count = (last - first) * len(candidates)
         rows = Examples(
@@ -105,11 +105,11 @@ class TablePairs:
     scorer: TableScorer
 
     def side(self, table: pa.Table) -> pa.Table:
-        """The table itself."""
+        """Returns the table itself."""
         return table
 
     def scores(self, users: pa.Table, candidates: pa.Table, first: int, last: int) -> np.ndarray:
-        """float32 scores of the users from `first` up to `last`: shape (users, candidates)."""
+        """Scores the users from `first` to before `last`: float32, shape (users, candidates)."""
         left = users.take(pa.array(np.repeat(np.arange(first, last), len(candidates))))
         right = candidates.take(pa.array(np.tile(np.arange(len(candidates)), last - first)))
         rows = pa.table(
@@ -119,9 +119,9 @@ class TablePairs:
 
 
 def _raw_names(preprocessor: Preprocessor) -> tuple[list[str], list[str]]:
-    """The raw column behind each encoded column of ids, and of numbers.
+    """Returns the raw column that each encoded column of ids, and of numbers, is made from.
 
-    Behind the columns of a side table stands the column with its keys.
+    The columns of a side table are made from the column with its keys.
     """
     schema, numeric = preprocessor.schema, preprocessor.numeric
     lists = [one.name for one in schema.lists for _ in range(one.length)]

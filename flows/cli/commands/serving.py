@@ -46,25 +46,27 @@ def score(
 @app.command()
 def recommend(
     dataset: Dataset,
-    output: Annotated[Path, typer.Option("--output", help="File for the lists.")],
+    output: Annotated[Path, typer.Option("--output", help="The file to write: the lists.")],
     users: Annotated[
         Path | None, typer.Option(help="CSV, TSV or Parquet file with the user column.")
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="All users of the model.")] = False,
-    top: Annotated[int, typer.Option(help="Items a user gets at most.")] = TOP,
+    top: Annotated[int, typer.Option(help="The largest number of items for each user.")] = TOP,
     candidates: Annotated[
         Path | None, typer.Option(help="File with the item column; by default all items.")
     ] = None,
     exclude: Annotated[
-        str, typer.Option(metavar="seen | FILE | none", help="What a user does not get.")
+        str, typer.Option(metavar="seen | FILE | none", help="Items to leave out.")
     ] = SEEN,
     where: Annotated[
         str | None,
         typer.Option(
-            metavar="CONDITION", help="Only items whose columns fulfil it: genre = 'Drama'."
+            metavar="CONDITION", help="Only items that fulfil it, such as: genre = 'Drama'."
         ),
     ] = None,
-    alias: Annotated[str, typer.Option(help="Which registered model recommends.")] = "champion",
+    alias: Annotated[
+        str, typer.Option(help="Alias of the registered model that recommends.")
+    ] = "champion",
 ) -> None:
     """Write the best items of each user into a file; new users get popular items."""
     if all_ == (users is not None):
