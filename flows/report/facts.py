@@ -40,7 +40,7 @@ class Trial:
         rank: Rank, from 1.
         number: Number, from 0, in the order in which trials were proposed.
         status: How it ended.
-        score: Its objective on valid; None if it failed.
+        score: Its objective on valid; None if it failed or was not judged.
         best_step: Number of the evaluation with that score.
         seconds: Duration.
         hyperparameters: The searched values by path; empty if it failed.
@@ -84,7 +84,7 @@ class Winner:
     Args:
         trial: Number of the trial.
         objective: The objective of the search, such as `val_mse`.
-        score: The trial's value of it.
+        score: The trial's value of it; None if known settings were trained without judging them.
         best_step: Number of the evaluation with that score.
         hyperparameters: The searched values by path.
         recommender: The recommender's description from `Recommender.get_config`.
@@ -94,7 +94,7 @@ class Winner:
 
     trial: int
     objective: str
-    score: float
+    score: float | None
     best_step: int
     hyperparameters: Mapping[str, Any]
     recommender: Mapping[str, Any]

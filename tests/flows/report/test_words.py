@@ -80,6 +80,15 @@ def test_the_card_says_how_many_seeds_of_a_trial_are_in_a_mean(rating_run):
     assert "the mean of 2 seeds of that trial, each trained" in card(4, 4)
 
 
+def test_a_card_without_a_search_says_that_nothing_was_judged_on_valid(settings_run):
+    card = model_card(settings_run)
+
+    assert "Trained with the champion's settings, without a search. Nothing calls for a" in card
+    assert "2 settings were averaged, each trained on train and valid together" in card
+    assert "no score on valid" in card
+    assert " trials, " not in card
+
+
 def test_importance_finds_the_hyperparameter_that_decides_the_score(rating_run):
     found = importances(rating_run.completed, seed=1)
 
