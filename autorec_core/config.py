@@ -114,7 +114,7 @@ class Facts(Section):
 
 
 class Negatives(Section):
-    """The items that stand for what a user did not take, sampled again in each epoch.
+    """How items that a user did not take are sampled, again in each epoch.
 
     Args:
         per_positive: Number of sampled items for each row.
@@ -166,7 +166,7 @@ TimeFeature = Literal[
     "user_drift",
     "user_day",
 ]
-"""What the time of a row can yield; see `autorec_core.data.time_features`."""
+"""What can be computed from the time of a row; see `autorec_core.data.time_features`."""
 TIME_CATEGORIES = ("hour", "weekday", "user_day")
 """The time features that are categories; all others are numbers."""
 
@@ -333,7 +333,7 @@ class DatasetParams(Spelling, Interactions):
             for column in (*table.features, *table.key_only[1:]):
                 if column == self.label:
                     raise ValueError(
-                        f"{where} has the label {column!r}: a side table must not tell the label; "
+                        f"{where} has the label {column!r}: a side table must not have the label; "
                         "list it there as `ignored`"
                     )
                 if column in owners:

@@ -74,7 +74,7 @@ class Offset(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="autorec")
 class NoScore(keras.layers.Layer):
-    """Gives every row the score zero, whatever its inputs."""
+    """Gives every row the score zero."""
 
     def call(self, inputs: Sequence[Any]) -> Any:
         """Maps the model's inputs, of shape (batch_size, ...), to zeros, shape (batch_size, 1)."""

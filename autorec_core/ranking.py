@@ -1,12 +1,11 @@
-"""Ranking metrics: how well each user's scores put what they liked first.
+"""Ranking metrics: how well the scores put the items that each user took first.
 
-**Exact on ties**: items of one user with equal scores have no order of their own, so a metric is
-the mean over all orders of them, each as likely, worked out and not drawn. No metric depends on
-the order of the rows, and a model that scores everything alike gets what chance would.
+**Exact on ties**: items of one user with equal scores have no order. A metric is then the mean over
+all possible orders, computed exactly. So no metric depends on the order of the rows, and a model
+that gives all items the same score is as good as chance.
 
-Rows of many users come together: each row names its user, and all users are worked out at once.
-A user without a positive row has no place to find anything in, so they have no value here: the
-metrics are NaN for them, as the AUC is for users without a negative row.
+The metrics of all users are computed together; each row names its user. They are NaN for users
+without a positive row, and the AUC also for users without a negative row.
 """
 
 from __future__ import annotations
@@ -93,7 +92,7 @@ class Rankings:
 
     @cached_property
     def _expected(self) -> np.ndarray:
-        """The chance of each place to hold a positive row: the share of positives in its group."""
+        """The probability that each place holds a positive: the share of positives in its group."""
         expected: np.ndarray = (self.hits / self.rows)[self._group]
         return expected
 
@@ -112,22 +111,22 @@ class Rankings:
         return np.flatnonzero(np.diff(self.owner, prepend=-1))
 
     def _hits(self, k: int) -> np.ndarray:
-        """How many positive rows each user's first `k` places hold, on average over ties."""
+        """Counts the positive rows in each user's first `k` places, on average over ties."""
         return self._sums(self._expected * (self._rank <= k))
 
     def _known(self, values: np.ndarray) -> np.ndarray:
         return np.where(self.positives > 0, values, np.nan)
 
     def precision(self, k: int) -> np.ndarray:
-        """Precision@k: the share of positives among the first k places; a short list lacks them."""
+        """Precision@k: the number of positives in the first k places, divided by k."""
         return self._known(self._hits(k) / k)
 
     def recall(self, k: int) -> np.ndarray:
-        """Recall@k: the share of a user's positives that stand on the first k places."""
+        """Recall@k: the share of a user's positives that are in the first k places."""
         return self._known(self._hits(k) / np.maximum(self.positives, 1))
 
     def ndcg(self, k: int) -> np.ndarray:
-        """NDCG@k with gain 1: discounts `1 / log2(1 + place)`, over those of a perfect list.
+        """NDCG@k: the sum of `1 / log2(1 + place)` over positives, as a share of the best sum.
 
         References:
             [Järvelin & Kekäläinen, 2002](https://doi.org/10.1145/582415.582418);
@@ -139,11 +138,11 @@ class Rankings:
         return self._known(self._sums(self._expected * discounts) / np.where(best > 0, best, 1))
 
     def hit_rate(self, k: int) -> np.ndarray:
-        """Hit rate@k: whether a positive stands on the first k places; under ties, its chance."""
+        """Hit rate@k: 1 if a positive is in the first k places, else 0; a probability on ties."""
         return self._known(1 - self._no_hit(k))
 
     def _no_hit(self, k: int) -> np.ndarray:
-        """The chance that the first k places of each user hold no positive."""
+        """Computes the probability that the first k places of each user hold no positive."""
         first = self._first
         rows, hits, before = self.rows[first], self.hits[first], self.before[first]
         chance = np.ones(len(first))
@@ -158,7 +157,7 @@ class Rankings:
         return missed
 
     def mrr(self) -> np.ndarray:
-        """Mean reciprocal rank: 1 over the place of a user's first positive; its mean over ties."""
+        """Reciprocal rank: 1 / the place of the first positive. Its mean over users is the MRR."""
         first = self._first
         result = np.full(len(self.users), np.nan)
         result[self.owner[first]] = 0.0
@@ -174,10 +173,10 @@ class Rankings:
         return result
 
     def average_precision(self, k: int | None = None) -> np.ndarray:
-        """Average precision@k, whose mean over users is MAP@k; without `k` of the whole list.
+        """Average precision@k; without `k`, of the whole list. Its mean over users is MAP@k.
 
-        The precision at the place of each positive among the first k, summed, and divided by the
-        most such places there can be: the smaller of `k` and the user's positives.
+        It sums the precision at the place of each positive in the first k places. The sum is
+        divided by the smaller of `k` and the number of the user's positives.
         """
         rows, hits, group, rank = self.rows, self.hits, self._group, self._rank
         # Of a positive at this place: itself, those of earlier groups, and its share of the others.
@@ -190,7 +189,7 @@ class Rankings:
         return self._known(self._sums(terms) / np.maximum(most, 1))
 
     def auc(self) -> np.ndarray:
-        """The AUC of each user, ties counted half; NaN where a user has one class only.
+        """The AUC of each user, ties counted half; NaN if all rows of a user are of one class.
 
         The mean over users is the gAUC.
         """
@@ -204,7 +203,7 @@ class Rankings:
 
 
 def coverage(recommended: np.ndarray, catalogue: int) -> float:
-    """Catalogue coverage: the share of the items that stand on at least one user's list.
+    """Catalogue coverage: the share of the items that are on at least one user's list.
 
     Args:
         recommended: The items of all lists, shape (rows,).

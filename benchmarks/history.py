@@ -1,4 +1,4 @@
-"""What histories cost a candidate: processor seconds of an epoch, sparsely pooled and by all pairs.
+"""What histories cost: processor seconds of an epoch, with sparse products and with all pairs.
 
 python benchmarks/history.py DATASET FILE [--epochs 1] [--seed 1]
 
@@ -86,7 +86,7 @@ class Contestant:
         }
 
     def megabytes(self) -> float:
-        """What the sparse form of its histories takes, beside the tables that the model has."""
+        """What the sparse form of its histories takes, in addition to the tables of the model."""
         parts = [
             (met := SparsePooling(layer)._met).data.nbytes + met.indices.nbytes + met.indptr.nbytes
             for layer in self.model.layers

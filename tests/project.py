@@ -1,4 +1,4 @@
-"""Where this project lies, for tests in whatever folder."""
+"""The folder of this project, for tests in any folder."""
 
 from __future__ import annotations
 

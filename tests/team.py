@@ -73,7 +73,7 @@ def furnish(workspace: Path) -> None:
 
 
 def installed(workspace: Path) -> None:
-    """This Python's programs as a workspace's own; what `make` would install anew is elsewhere."""
+    """This Python's programs as a workspace's own; what `make` would install again is elsewhere."""
     (workspace / ".venv").mkdir()
     for part in ("bin", "lib", "pyvenv.cfg"):
         (workspace / ".venv" / part).symlink_to(Path(sys.prefix) / part)

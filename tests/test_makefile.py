@@ -12,7 +12,7 @@ from project import ROOT
 @pytest.mark.parametrize(
     ("made_in", "installs"), [("here", False), ("/elsewhere/a b#", True), ("", False)]
 )
-def test_a_moved_clone_gets_its_programs_anew(made_in, installs, tmp_path):
+def test_a_moved_clone_gets_its_programs_again(made_in, installs, tmp_path):
     clone = tmp_path / "a clone #1 größe"
     clone.mkdir()
     for name in ("Makefile", "requirements.lock", "pyproject.toml"):

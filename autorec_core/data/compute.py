@@ -175,7 +175,7 @@ def _in_order(
 
 
 def _finds(folder: Path, name: str, files: Sequence[tuple[Path, int]]) -> bool:
-    """Returns whether a worker finds files of these sizes, and creates a file in the folder."""
+    """Returns whether a worker sees files of these sizes and can create a file in the folder."""
     try:
         (folder / f"{name}-{uuid.uuid4().hex}").touch()
         return all(file.stat().st_size == size for file, size in files)

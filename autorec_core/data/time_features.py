@@ -1,4 +1,4 @@
-"""Columns that the time of a row yields, relative to the times of the training rows.
+"""Columns computed from the time of a row, relative to the times of the training rows.
 
 All days are days of UTC. A feature of a row uses the row's own time and the times of training rows
 only, never a label, so valid and test rows tell the training rows nothing.
@@ -103,7 +103,7 @@ class Visits:
 
     @property
     def _span(self) -> tuple[int, int]:
-        """The first time, and the number of seconds up to one behind the last."""
+        """The first time, and the number of seconds from there to one second after the last."""
         if not len(self.seconds):
             return 0, 1
         low, high = int(self.seconds.min()), int(self.seconds.max())
@@ -111,7 +111,7 @@ class Visits:
 
     @cached_property
     def _ranked(self) -> np.ndarray:
-        """The times in one order over all keys: int64, rising."""
+        """The times of all keys as one rising sequence of int64, key after key."""
         low, span = self._span
         counts = np.diff(self.starts)
         ranked: np.ndarray = np.repeat(np.arange(len(counts)), counts) * span + self.seconds - low
@@ -143,7 +143,7 @@ def _of_known(places: np.ndarray, compute: Callable[[np.ndarray], np.ndarray]) -
 
 @dataclass(frozen=True, eq=False)
 class TimeFeatures:
-    """The columns that a time column yields.
+    """The columns that are computed from a time column.
 
     Args:
         features: The name of the column of each feature, by feature.

@@ -15,7 +15,7 @@ def inverse_gram(met: csr_array, l2: float) -> np.ndarray:
         l2: The strength of regularisation.
 
     Returns:
-        float64, shape (items, items), the same whatever the number of processors.
+        float64, shape (items, items), the same for any number of processors.
     """
     gram = (met.T @ met).toarray().astype(np.float64)
     gram[np.diag_indices_from(gram)] += l2

@@ -17,8 +17,8 @@ UNITS = 20_000
 """The most units to draw from; more units are first combined at random into this many."""
 DRAWS_AT_ONCE = 50
 UNSEEN = 8
-"""How many rows like the most extreme one a sample may lack. Chosen by simulation: models that are
-equal are told apart in at most 5 % of cases even if 5 of 100 rows have a tenfold loss."""
+"""How many rows like the most extreme one a sample may lack. Chosen by simulation: of two equal
+models, one is judged better in at most 5 % of cases, even if 5 of 100 rows have a tenfold loss."""
 STUDENTIZED_UNITS = 30
 """With fewer independent units, the standard errors of draws are too uncertain to divide by."""
 
@@ -100,9 +100,9 @@ def mean_intervals(
 def reach_of_unseen(values: np.ndarray, clusters: np.ndarray | None = None) -> float:
     """Computes by how much rows like the most extreme one could move the mean if they are missing.
 
-    Few rows may have most of the loss, and a sample may lack some of them by chance. No resampling
-    can know of them. Only what lies beyond the largest of as many normal values counts, so normal
-    losses pay nothing for it.
+    Few rows may have most of the loss, and a sample may lack some of them by chance. Resampling
+    cannot show this. Only the part of the most extreme value counts that lies beyond the largest of
+    as many normally distributed values. So the result is 0 for normally distributed losses.
 
     Args:
         values: Numbers, shape (rows,).
@@ -171,8 +171,8 @@ def effective_units(counts: np.ndarray, clusters: np.ndarray | None) -> float:
 def resampled_sums(table: np.ndarray, seed: int, clusters: np.ndarray | None = None) -> np.ndarray:
     """Sums each column over rows that are drawn with replacement.
 
-    If there are more than `UNITS` units, they are first combined at random, which changes the mean
-    of the sums not at all and their spread very little (Chamandy et al., 2012).
+    If there are more than `UNITS` units, they are first combined at random. This keeps the mean of
+    the sums, and changes their spread very little (Chamandy et al., 2012).
 
     Args:
         table: Numbers, shape (rows, columns).

@@ -38,7 +38,7 @@ class BilinearInteraction(Interactor):
     form: str = choice(*FORMS, among=FORMS)
 
     def narrowed(self, fields: int) -> Interactor | None:
-        """Drops it for one vector, which has no pair; for two vectors all forms are the same."""
+        """Returns None for one vector, which has no pair; for two vectors all forms are equal."""
         if fields > 2:
             return self
         return dataclasses.replace(self, form=FORMS[0]) if fields == 2 else None

@@ -43,7 +43,7 @@ class ElementwiseInteraction(Interactor):
     )
 
     def narrowed(self, fields: int) -> Interactor | None:
-        """Drops it for one vector: every operation returns that vector, as concatenation does."""
+        """Returns None for one vector, which every operation returns as it is, as concatenation."""
         return self if fields > 1 else None
 
     def connect(self, inputs: Sequence[Any]) -> Any:

@@ -34,7 +34,7 @@ class FMInteraction(Interactor):
     embedding_dim: int = choice(0, 4, 8, 16, least=0)
 
     def narrowed(self, fields: int) -> Interactor | None:
-        """Drops it for one vector, which has no pair."""
+        """Returns None for one vector, which has no pair."""
         return self if fields > 1 else None
 
     def connect(self, inputs: Sequence[Any]) -> Any:

@@ -28,7 +28,7 @@ class InnerProductInteraction(Interactor):
     """
 
     def narrowed(self, fields: int) -> Interactor | None:
-        """Drops it for one vector, which has nothing to be multiplied by."""
+        """Returns None for one vector, which has nothing to be multiplied by."""
         return self if fields > 1 else None
 
     def connect(self, inputs: Sequence[Any]) -> Any:

@@ -27,7 +27,7 @@ class PairwiseDotInteraction(Interactor):
     """
 
     def narrowed(self, fields: int) -> Interactor | None:
-        """Drops it for one vector, which has no pair."""
+        """Returns None for one vector, which has no pair."""
         return self if fields > 1 else None
 
     def connect(self, inputs: Sequence[Any]) -> Any:

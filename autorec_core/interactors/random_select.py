@@ -29,7 +29,7 @@ class RandomSelectInteraction(Interactor):
     seed: int = bounded(0, least=0)
 
     def narrowed(self, fields: int) -> Interactor | None:
-        """Drops it for one vector, where it does the same as concatenation."""
+        """Returns None for one vector, for which it does the same as concatenation."""
         return self if fields > 1 else None
 
     def connect(self, inputs: Sequence[Any]) -> Any:

@@ -242,7 +242,7 @@ class History(keras.layers.Layer):
         return tf.math.unsorted_segment_sum(looked_up, there[:, 0], tf.size(keys))
 
     def _pair_weights(self, keys: tf.Tensor) -> tf.Tensor:
-        """The weight of every value in the histories of keys, shape (keys, value_num)."""
+        """Returns the weight of each value in the histories of keys, shape (keys, value_num)."""
         packed = tf.gather(tf.convert_to_tensor(self.histories), keys)
         bits = tf.bitwise.right_shift(packed[:, :, None], np.arange(8, dtype=np.uint8)[None, None])
         bits = tf.bitwise.bitwise_and(bits, tf.ones([], tf.uint8))
@@ -260,7 +260,7 @@ class History(keras.layers.Layer):
         return vectors
 
     def _own_weight(self, key: tf.Tensor, own: tf.Tensor, met: tf.Tensor) -> tf.Tensor:
-        """The weight of each row's value in the history of its key, shape (rows,)."""
+        """Returns the weight of each row's value in the history of its key, shape (rows,)."""
         return met
 
     def _have_met(self, keys: tf.Tensor, values: tf.Tensor) -> tf.Tensor:

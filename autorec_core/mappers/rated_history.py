@@ -27,9 +27,11 @@ class RatedHistoryMapper(HistoryMapper):
     over the `n` users `u` that have rated `i`, the row's own user left out. `w[u, i]` is the rating
     minus the mean rating of `u`, in standard deviations of all ratings. A mean is damped towards
     that of all ratings. The dot product with a latent vector of the user is an autoencoder
-    (I-AutoRec) that sees each row without the rating that it must predict. With users as keys and
-    items as values it is that of the other side; without `g` it is an asymmetric SVD. The key's own
-    mean is not subtracted: it contains the rating of the row.
+    (I-AutoRec) that sees each row without the rating that it must predict.
+
+    With users as keys and items as values, it is an autoencoder of the user's ratings (U-AutoRec);
+    without `g`, it is an asymmetric SVD. The key's own mean is not subtracted: it contains the
+    rating of the row.
 
     Args:
         key_column: The place of the column whose history is taken, counted from 0.

@@ -23,16 +23,16 @@ MOST_MET = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class SimilarItemsMapper(Mapper):
-    """Maps a user and an item to the sum of the item's weights of what the user has met.
+    """Scores an item by the sum of its weights for the items that the user has met.
 
     The weights are those of EASE: a ridge regression of each item on all others, solved in one step
     from the training rows (`Recommender.adapt`). Only one factor of the score is trained. In
-    training, a row's score is that of weights solved without its user, so that other parts of the
-    model learn what these weights do not know of new rows.
+    training, the weights for a row are solved without its user. So other parts of the model learn
+    what these weights cannot predict in new rows.
 
-    A user's latest items say more about the next one than the others. In scoring, the item that was
-    met `age` items before the last one counts `floor + (1 - floor) * exp(-age / recency)`, scaled
-    so that all of a user's items together count as many as they are. The training rows must be in
+    A user's latest items say more about the next one than older items. In scoring, the item that
+    was met `age` items before the last one counts `floor + (1 - floor) * exp(-age / recency)`,
+    scaled so that the mean over the user's items is 1. The training rows must be in
     the order of time.
 
     Args:
@@ -157,7 +157,7 @@ class SimilarItems(keras.layers.Layer):
             self._in_training["scores"] = tf.convert_to_tensor(scores)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """(batch_size, columns) to (batch_size, 1)."""
+        """Maps (batch_size, columns) to (batch_size, 1)."""
         users, items = (
             tf.clip_by_value(inputs[:, column], 0, size - 1)
             for column, size in (
@@ -214,7 +214,7 @@ class SimilarItems(keras.layers.Layer):
         return tf.reduce_sum(weights * counts, axis=1)
 
     def _history(self, users: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """What users have met, the latest first, and what each item counts: (users, items)."""
+        """Returns what users have met, the latest first, and what each counts: (users, items)."""
         met = tf.gather(tf.convert_to_tensor(self.met), users)
         longest = tf.reduce_max(tf.math.count_nonzero(met, axis=1, dtype=tf.int32), keepdims=True)
         met = met[:, : tf.maximum(tf.reduce_max(longest), 1)]
@@ -228,11 +228,11 @@ class SimilarItems(keras.layers.Layer):
         return met, tf.math.divide_no_nan(counts * number, total)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
-        """(batch_size, 1)."""
+        """Returns (batch_size, 1)."""
         return (input_shape[0], 1)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         names = (
             "input_name",
             "user_column",

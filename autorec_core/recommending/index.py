@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 FEW = 2048
-"""So many texts at most are looked up in a dict, which is made once; more by Arrow, all at once."""
+"""Up to this many texts are looked up one by one in a dict; more are looked up by Arrow."""
 NOWHERE = -1
 """The place of a text that is not in the list."""
 

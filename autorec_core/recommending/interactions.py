@@ -19,7 +19,7 @@ from autorec_core.recommending.index import NOWHERE, Index
 
 @dataclass(frozen=True, eq=False)
 class Excluded:
-    """The places among the candidates that each user does not get.
+    """The candidates that are left out for each user, by their places.
 
     Args:
         starts: int64, shape (users + 1,): where the places of each user begin.
@@ -31,12 +31,12 @@ class Excluded:
 
     @classmethod
     def nothing(cls, users: int) -> Excluded:
-        """Nobody is refused anything."""
+        """Leaves out nothing."""
         return cls(np.zeros(users + 1, np.int64), np.zeros(0, np.int64))
 
     @classmethod
     def of(cls, rows: np.ndarray, places: np.ndarray, users: int) -> Excluded:
-        """From pairs of a user's number and a candidate's place; pairs with `NOWHERE` are none."""
+        """Leaves out pairs of a user and a candidate, by place, except those with `NOWHERE`."""
         known = (rows != NOWHERE) & (places != NOWHERE)
         rows, places = rows[known], places[known]
         order = np.argsort(rows, kind="stable")
@@ -44,7 +44,7 @@ class Excluded:
         return cls(np.concatenate([[0], np.cumsum(counts)]), places[order])
 
     def block(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        """Of the users from `first` up to `last`: the user's number in the block, and the place."""
+        """Returns the pairs of some users: the user, counted from `first`, and the place."""
         starts = self.starts[first : last + 1]
         rows = np.repeat(np.arange(last - first), np.diff(starts))
         return rows, self.places[starts[0] : starts[-1]]
@@ -79,7 +79,7 @@ class Interactions:
         *,
         parts: Sequence[str] = PARTS,
     ) -> Interactions:
-        """Reads the splits, a chunk at a time; 12 bytes a row are kept.
+        """Reads the splits, chunk by chunk. It keeps 12 bytes for each row in memory.
 
         Args:
             folder: A folder that `prepare` wrote.
@@ -117,7 +117,7 @@ class Interactions:
         return cls(users, items, starts, met[order], labels[order].astype(np.float32))
 
     def of(self, user: str) -> tuple[list[str], list[float]]:
-        """The items that a user met, the latest last, and their labels."""
+        """Returns the items that a user has met, the latest last, and their labels."""
         [at] = self.users.find([user])
         if at == NOWHERE:
             return [], []
@@ -127,7 +127,7 @@ class Interactions:
         ].tolist()
 
     def seen(self, users: Sequence[str] | pa.Array, candidates: Index) -> Excluded:
-        """What users met already, as places among candidates.
+        """Returns the candidates that users have met already.
 
         Args:
             users: The users asked for, each once.
@@ -137,7 +137,7 @@ class Interactions:
         known = np.flatnonzero(at != NOWHERE)
         first, last = self.starts[at[known]], self.starts[at[known] + 1]
         counts = last - first
-        # The rows of all these users: their starts, and so many steps from each.
+        # The numbers of the rows of all these users: `counts` rows from each start.
         steps = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         met, place = np.unique(self.met[np.repeat(first, counts) + steps], return_inverse=True)
         of_items = candidates.find(self.items.texts.take(pa.array(met)))
@@ -145,7 +145,7 @@ class Interactions:
 
 
 def _coded(chunks: list[pa.Array]) -> tuple[Index, np.ndarray]:
-    """The texts in columns of dictionaries, and the place of each row's."""
+    """Returns the different texts of a column, and the place of each row's text among them."""
     coded = [
         chunk if pa.types.is_dictionary(chunk.type) else values.coded(chunk) for chunk in chunks
     ]

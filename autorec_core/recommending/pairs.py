@@ -18,7 +18,7 @@ class TableScorer(Protocol):
     """What scores raw rows given as an Arrow table, such as a `Scorer`."""
 
     def score_table(self, table: pa.Table) -> np.ndarray:
-        """Scores of shape (rows,)."""
+        """Scores rows: shape (rows,)."""
 
 
 Side = TypeVar("Side")
@@ -29,12 +29,12 @@ class Pairs(Protocol[Side]):
     """Scores pairs of users and candidates."""
 
     def side(self, table: pa.Table) -> Side:
-        """Makes one side ready: the rows of a table that holds columns of the model."""
+        """Prepares one side of the pairs from a table with some columns of the model."""
 
     def scores(
         self, users: Side, candidates: Side, first: int, last: int, wanted: np.ndarray
     ) -> np.ndarray:
-        """Scores the users from `first` up to `last`: float32, shape (users, candidates).
+        """Scores the users from `first` to before `last`: float32, shape (users, candidates).
 
         Args:
             users: The side of the users.
@@ -50,7 +50,7 @@ class EncodedSide:
     """The encoded rows of the users or of the candidates.
 
     Args:
-        rows: The encoded rows by model input; columns that the table lacks hold nothing of use.
+        rows: The encoded rows by model input; columns that the table lacks have no meaning.
         own: By model input, which of its columns are this side's: bool, shape (columns,).
         count: Number of rows.
     """
@@ -104,7 +104,7 @@ class EncodedPairs:
         last: int,
         wanted: np.ndarray,
     ) -> np.ndarray:
-        """Scores the users from `first` up to `last`; see `Pairs`."""
+        """Scores the users from `first` to before `last`; see `Pairs`."""
         model = self._model(candidates)
         rows = {name: array[first:last] for name, array in users.rows.items()}
         scores = model.scores(rows, candidates.computed(model))
@@ -140,13 +140,13 @@ class TablePairs:
     scorer: TableScorer
 
     def side(self, table: pa.Table) -> pa.Table:
-        """The table itself."""
+        """Returns the table itself."""
         return table
 
     def scores(
         self, users: pa.Table, candidates: pa.Table, first: int, last: int, wanted: np.ndarray
     ) -> np.ndarray:
-        """Scores the users from `first` up to `last`; see `Pairs`."""
+        """Scores the users from `first` to before `last`; see `Pairs`."""
         left = users.take(pa.array(np.repeat(np.arange(first, last), len(candidates))))
         right = candidates.take(pa.array(np.tile(np.arange(len(candidates)), last - first)))
         rows = pa.table(
@@ -156,9 +156,9 @@ class TablePairs:
 
 
 def _raw_names(preprocessor: Preprocessor) -> tuple[list[str], list[str]]:
-    """The raw column behind each encoded column of ids, and of numbers.
+    """Returns the raw column that each encoded column of ids, and of numbers, is made from.
 
-    Behind the columns of a side table stands the column with its keys.
+    The columns of a side table are made from the column with its keys.
     """
     schema, numeric = preprocessor.schema, preprocessor.numeric
     lists = [one.name for one in schema.lists for _ in range(one.length)]

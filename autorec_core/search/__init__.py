@@ -1,8 +1,9 @@
 """The search: algorithms that propose candidates, and the running of trials."""
 
+from autorec_core.search.again import Proven, Retrained, train_again
 from autorec_core.search.display import Display
 from autorec_core.search.facade import Search
-from autorec_core.search.final import Final, best_of, ensemble_size, finish
+from autorec_core.search.final import Final, best_of, finish
 from autorec_core.search.listener import Listener, Listeners, SearchPlan
 from autorec_core.search.records.record import TrialRecord
 from autorec_core.search.records.tables import write_tables
@@ -15,14 +16,16 @@ __all__ = [
     "Final",
     "Listener",
     "Listeners",
+    "Proven",
+    "Retrained",
     "Search",
     "SearchPlan",
     "SearchResult",
     "SearchSettings",
     "TrialRecord",
     "best_of",
-    "ensemble_size",
     "finish",
     "run_search",
+    "train_again",
     "write_tables",
 ]

@@ -96,7 +96,7 @@ class Dialogue:
         return self._told == len(self._asked)
 
     def go_on(self) -> None:
-        """Lets the oracle be told one more result before the next proposal, before its turn."""
+        """Tells the oracle one result earlier than usual, because it cannot propose without it."""
         self._patience_for += 1
 
     def may_ask(self, running: int, *, late: bool) -> bool:

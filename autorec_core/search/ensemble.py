@@ -23,8 +23,8 @@ def select(
 ) -> list[int]:
     """Selects models whose mean prediction is best on the valid rows, greedily with replacement.
 
-    Each step adds the model that makes the mean best, if need be one that is in it already, so its
-    weight grows. The result is the best of the means on the way.
+    Each step adds the model with which the mean is best. A model may be added again, so that its
+    weight grows. The result is the best of all these means.
 
     Args:
         metric: Compares the means.
@@ -70,7 +70,7 @@ def one_row_ms(model: keras.Model) -> float:
 
 
 def averaged(models: Sequence[keras.Model], recommender: Recommender) -> keras.Model:
-    """One compiled Keras model that predicts the mean of several models' predictions.
+    """Makes one compiled Keras model that predicts the mean of several models' predictions.
 
     Args:
         models: Models with inputs by name and one output of shape (batch_size, 1). They become

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from autorec_core.recommender import Recommender
 from autorec_core.search.ensemble import averaged, one_row_ms, select
 from autorec_core.search.records.record import TrialRecord
 from autorec_core.search.result import SearchResult
@@ -85,16 +86,6 @@ def _affordable(members: Sequence[TrialRecord], trials: Iterable[TrialRecord]) -
     return kept
 
 
-def ensemble_size(most: int, ensemble: int | None = None) -> int:
-    """Returns the number of settings whose models are averaged, if only these are trained.
-
-    Args:
-        most: The most that are worth averaging, unless `ensemble` says otherwise.
-        ensemble: The wanted number; None for `most`, but not more than `MOST_MEMBERS`.
-    """
-    return min(MOST_MEMBERS, most) if ensemble is None else ensemble
-
-
 def _distinct(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
     """Returns the first of each group of trials with equal hyperparameters or equal curves.
 
@@ -167,12 +158,18 @@ def finish(
             ).model
         seen[trial.number] += 1
         models.append(made)
-        if max_latency_ms is not None and _too_slow(models, result, max_latency_ms):
+        if max_latency_ms is not None and too_slow(models, result.winner, max_latency_ms):
             models.pop()
             break
     return Final(averaged(models, result.winner), tuple(members[: len(models)]), refitting)
 
 
-def _too_slow(models: Sequence[keras.Model], result: SearchResult, most: float) -> bool:
-    """Returns whether the mean of several models takes longer than `most` ms for one row."""
-    return len(models) > 1 and one_row_ms(averaged(models, result.winner)) > most
+def too_slow(models: Sequence[keras.Model], recommender: Recommender, most: float) -> bool:
+    """Returns whether the mean of several models takes longer than `most` ms for one row.
+
+    Args:
+        models: The models.
+        recommender: Says how their mean is compiled.
+        most: The most milliseconds.
+    """
+    return len(models) > 1 and one_row_ms(averaged(models, recommender)) > most

@@ -44,7 +44,7 @@ class MedianRule:
         if len(self._curves) < _FEWEST:
             return {}
         longest = max(len(curve) for curve in self._curves)
-        # For an even number the worse of the two: who is as good as an earlier trial may continue.
+        # For an even number the worse of the two: a trial as good as an earlier one may continue.
         middle = median_high if self._metric.direction == "min" else median_low
         return {
             step: middle([curve[min(step, len(curve)) - 1] for curve in self._curves])

@@ -103,7 +103,7 @@ class SearchSettings:
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """The names of all settings."""
+        """Returns the names of all settings."""
         return tuple(one.name for one in dataclasses.fields(cls))
 
 

@@ -46,7 +46,14 @@ def defaults(space: keras_tuner.HyperParameters) -> dict[str, object]:
 
 
 def _values_meeting_many(scopes: list[Scope]) -> tuple[dict[str, object], list[Scope]]:
-    """Returns values that meet the first scope and as many others as possible, and those scopes."""
+    """Chooses values that activate the first scope, and as many of the others as possible.
+
+    Args:
+        scopes: Scopes of which no candidate has met the conditions yet.
+
+    Returns:
+        The values by the name of their hyperparameter, and the scopes that they activate.
+    """
     allowed: dict[str, list[object]] = {}
     meeting: list[Scope] = []
     for scope in scopes:
@@ -63,7 +70,7 @@ def _values_meeting_many(scopes: list[Scope]) -> tuple[dict[str, object], list[S
 def _values_meeting(
     space: keras_tuner.HyperParameters, needed: dict[str, object]
 ) -> dict[str, object]:
-    """Returns the defaults, with the needed values in their place."""
+    """Returns the default of each active hyperparameter, or its value in `needed`."""
     hp = keras_tuner.HyperParameters()
     for hyperparameter in space.space:
         hp.merge([hyperparameter])

@@ -135,7 +135,7 @@ class Trials:
         return trial
 
     def winner(self, labels: np.ndarray) -> TrialRecord | None:
-        """The best trial, or the default candidate if the best is not clearly better on valid.
+        """Returns the best trial, or the default candidate if no other is clearly better.
 
         The best of many candidates is a little better than the first one by chance alone. It must
         be better by more than one standard error of the difference. A metric without row losses,
@@ -160,7 +160,7 @@ class Trials:
         self._store.write_tables(self.here.values())
 
     def _put_in_place(self, trial: TrialRecord) -> None:
-        """Makes a part the answer to its proposal, in place of another part of an earlier run.
+        """Makes a part of a trial the answer to its proposal, instead of one of an earlier run.
 
         The other record stays on disk. If its part is proposed later, the result is known.
         """
@@ -176,7 +176,7 @@ class Trials:
         self._free_question_of(record)
 
     def _free_question_of(self, record: TrialRecord) -> None:
-        """Makes a record of an earlier run no longer the answer to its proposal."""
+        """Removes a record of an earlier run as the answer to its proposal."""
         if record.question is not None:
             answering = self.asked_earlier.get(record.question)
             if answering is not None and answering.key == record.key:

@@ -1,4 +1,4 @@
-"""Pools histories with sparse products, so that the cost depends only on what was really met.
+"""Pools histories with sparse products, so that the cost depends only on the pairs that occur.
 
 On its own, a history layer multiplies by a table of all pairs, in which only a few percent are not
 zero, or adds up the rows of lists. The sparse products of TensorFlow are hardly faster: they take

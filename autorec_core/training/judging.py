@@ -49,7 +49,7 @@ class RowJudge:
 
 
 class ListJudge:
-    """Computes metrics from users' lists over the full catalogue, for at most so many users.
+    """Computes metrics from users' lists over the full catalogue, for a sample of users.
 
     Args:
         train: The rows that were learned from.

@@ -119,7 +119,7 @@ class Negatives:
         return made
 
     def shares(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
-        """The logarithms of the shares with which a batch's items are sampled.
+        """Computes the logarithms of the shares with which a batch's items are sampled.
 
         Args:
             batch: As in `expanded`.

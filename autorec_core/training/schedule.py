@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, Self
 
 import keras
 import numpy as np
@@ -74,6 +74,16 @@ class Schedule:
     def epochs(self) -> float:
         """The length of the training in epochs."""
         return len(self.rates) / self.parts
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Makes a schedule from its fields, as `dataclasses.asdict` returns them.
+
+        Raises:
+            KeyError: A field is missing.
+            TypeError: A field is unknown.
+        """
+        return cls(**{**content, "rates": tuple(content["rates"])})
 
 
 @dataclass(frozen=True)

@@ -42,13 +42,13 @@ class Protocol:
 
 
 def _in_order(rows: int, folds: int) -> Callable[[int], np.ndarray]:
-    """Fold i tests the i-th of `folds` equal pieces of the file."""
+    """Returns the test rows of a fold: fold i is the i-th of `folds` equal pieces of the file."""
     place = np.arange(rows) * folds // rows
     return lambda fold: np.asarray(place == fold - 1)
 
 
 def _shuffled(rows: int, folds: int) -> Callable[[int], np.ndarray]:
-    """Fold i tests the i-th of `folds` equal pieces of the shuffled file; the seed is always 0."""
+    """Returns the test rows of a fold: as `_in_order`, but of the file shuffled with seed 0."""
 
     def test(fold: int) -> np.ndarray:
         place = np.random.default_rng(0).permutation(rows) * folds // rows

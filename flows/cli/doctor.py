@@ -146,7 +146,7 @@ def _some(names: list[str]) -> str:
 
 
 def _needed() -> set[str]:
-    """The names of the packages that the installed AutoRec needs, directly or through others."""
+    """Returns the names of the packages that AutoRec needs, directly or indirectly."""
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 

@@ -111,7 +111,7 @@ class Builder:
             time.sleep(2)
 
     def is_current(self, stage: str, dataset: str, *, logged: bool) -> bool:
-        """Returns whether a stage was last built with the data, parameters and code of now.
+        """Returns whether a stage was last built with the current data, parameters and code.
 
         Args:
             stage: Name of a stage in dvc.yaml.

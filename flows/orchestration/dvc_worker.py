@@ -75,7 +75,7 @@ def _reproduce(repository: Any, target: str, force: bool) -> dict[str, Any]:
 
 
 def _compare(repository: Any, target: str) -> dict[str, Any]:
-    """Returns whether a stage was built with the files, parameters and command that are there now.
+    """Returns whether a stage was last built with the current files, parameters and command.
 
     Its outputs may be missing: DVC restores them without running the stage.
     """

@@ -1,4 +1,4 @@
-"""The recommending flow: the best items of each user become a file that says who made it."""
+"""The recommending flow: writes the best items of each user into a file."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def recommend(
 
     Args:
         dataset: A data set of params.yaml.
-        target: The Parquet file to appear. Its metadata names model, version, commit and the hash
-            of the data the model learned from.
+        target: The Parquet file to write. Its metadata name model, version, commit and the hash
+            of the training data.
         users: A file with the user column; None for all users of the model.
-        top: Items a user gets at most.
+        top: The largest number of items for each user.
         candidates: A file with the item column; None for all items of the model.
         exclude: "seen", "none" or a file; see `Wanted`.
         where: A condition on the columns of items; None for all items.
@@ -45,7 +45,7 @@ def recommend(
     """
     from flows.config import Params
     from flows.registry.versions import LIVE, aliased
-    from flows.serving.recommend_files import recommend_file
+    from flows.serving.files.recommend_files import recommend_file
 
     try:
         if Path(target).suffix != ".parquet":

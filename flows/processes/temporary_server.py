@@ -3,7 +3,7 @@
 Prefect can start such a server itself, but later, with two lines of log, and a killed run leaves it
 running for ever. This one starts while Prefect is still being imported, the run does not wait for
 its end, and it cannot outlive the run. If it is killed, it is started again at the same address,
-and Prefect's client, which tries for minutes, goes on.
+and Prefect's client, which tries for minutes, continues.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ENVIRONMENT = {
     "PREFECT__SERVER_EPHEMERAL": "1",
     "PREFECT__SERVER_FINAL": "1",
     "PREFECT_UI_ENABLED": "0",
-    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",  # an event that it cannot store is nothing to a run
+    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",  # an event that it cannot store is harmless
 }
 
 

@@ -109,15 +109,19 @@ class DistantScorer:
         try:
             scores = process.score(rows)
         except EndedError:
-            process = self._renewed(process)
+            process = self._replace_process(process)
             scores = process.score(rows)
         if unknown is not None:
             for name, (count, total) in process.count_unknown(rows).items():
                 unknown.add(name, count, total)
         return scores
 
-    def _renewed(self, dead: CleanProcess) -> CleanProcess:
-        """Replaces a process that has ended, only once even if several threads call this."""
+    def _replace_process(self, dead: CleanProcess) -> CleanProcess:
+        """Starts a new process in place of one that has ended.
+
+        Several threads may notice the same end. The first one replaces the process; the others get
+        the new one.
+        """
         with self._lock:
             if self._process is dead:
                 dead.close()
@@ -163,7 +167,7 @@ def load_scorer(version: Version, root: Path = Path()) -> RowScorer:
 
 
 def load_preprocessor(version: Version, root: Path = Path()) -> Preprocessor:
-    """The users, items and other categories that a version knows.
+    """Loads the users, items and other categories that a version knows.
 
     Raises:
         RegistryError: They cannot be read, or are not what was registered.

@@ -40,7 +40,7 @@ class Trial:
         rank: Rank, from 1.
         number: Number, from 0, in the order in which trials were proposed.
         status: How it ended.
-        score: Its objective on valid; None if it failed.
+        score: Its objective on valid; None if it failed or was not judged.
         best_step: Number of the evaluation with that score.
         seconds: Duration.
         hyperparameters: The searched values by path; empty if it failed.
@@ -62,7 +62,7 @@ class Trial:
 
     @property
     def is_partial(self) -> bool:
-        """Whether it would have been trained further if the search had thought more of it."""
+        """Whether the search stopped its training early, because other trials were better."""
         return self.stopped in ("pruned", "paused")
 
 
@@ -84,7 +84,7 @@ class Winner:
     Args:
         trial: Number of the trial.
         objective: The objective of the search, such as `val_mse`.
-        score: The trial's value of it.
+        score: The trial's value of it; None if known settings were trained without judging them.
         best_step: Number of the evaluation with that score.
         hyperparameters: The searched values by path.
         recommender: The recommender's description from `Recommender.get_config`.
@@ -94,7 +94,7 @@ class Winner:
 
     trial: int
     objective: str
-    score: float
+    score: float | None
     best_step: int
     hyperparameters: Mapping[str, Any]
     recommender: Mapping[str, Any]
@@ -177,7 +177,7 @@ class Run:
     Args:
         dataset: The data set's name in params.yaml.
         title: The data set's title.
-        task: "rating" or "ctr".
+        task: "rating", "ctr" or "ranking".
         label: The label column.
         columns: The id columns: categorical ones, then multi-valued ones.
         places: The column of each encoded id, in order: once per category, repeated for a list.

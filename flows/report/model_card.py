@@ -32,7 +32,7 @@ def _card(run: Run, kept: int) -> str:
             headline=words.headline(run),
             standing=words.standing(run),
             data_checks=words.data_checks(run),
-            made=words.made(run),
+            origin=words.origin(run),
             gain=words.gain(run),
             trained=words.trained(run.mode, run.reason),
             limits=words.limits(run),

@@ -14,7 +14,7 @@ from flows.report.charts.theme import CONFIG
 from flows.report.diagram import draw
 from flows.report.facts import Run
 from flows.report.importance import importances
-from flows.report.pictures import Table, pictures
+from flows.report.pictures import Table, leaderboard, pictures
 from flows.report.templating import environment
 
 MAIN = "window.vegaEmbed = vegaEmbed;"
@@ -37,7 +37,7 @@ def render(run: Run, *, seed: int, digest: str, built: datetime) -> str:
         trained=words.trained(run.mode, run.reason),
         standing=words.standing(run),
         data_checks=words.data_checks(run),
-        made=words.made(run),
+        origin=words.origin(run),
         gain=words.gain(run),
         limits=words.limits(run),
         tiles=_tiles(run),
@@ -69,7 +69,7 @@ def _tiles(run: Run) -> list[tuple[str, str, str]]:
     assert difference is not None
     share = difference.mean / run.strongest.loss.mean
     live = run.champion
-    failed = len(run.trials) - len(run.completed)
+    failed = sum(trial.status == "failed" for trial in run.trials)
     passed = len(run.expectations) - len(run.failed_checks)
     others = [(name, value) for name, value in model.metrics.items() if name != run.loss][:1]
     return [
@@ -84,7 +84,7 @@ def _tiles(run: Run) -> list[tuple[str, str, str]]:
         ),
         ("compared with the baseline", f"{share:+.1%}".replace("-", "−"), run.strongest.title),
         (
-            "trials",
+            "trials" if run.completed else "settings trained again",
             str(len(run.trials)),
             f"{seconds / 60:.1f} min" + (f", {failed} failed" if failed else ""),
         ),
@@ -120,6 +120,7 @@ def _tables(run: Run) -> dict[str, Table]:
             COLUMNS,
             tuple(tuple(check.cells()) for check in (run.decision.checks if run.decision else ())),
         ),
+        "trials": leaderboard(run),
         "hyperparameters": Table(
             ("hyperparameter", "value"),
             tuple((name, _plain(value)) for name, value in run.winner.hyperparameters.items()),

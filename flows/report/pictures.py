@@ -41,7 +41,7 @@ def pictures(run: Run, found: Importances) -> dict[str, Picture]:
     """Returns all pictures of a run by name. Pictures with nothing to show are left out."""
     drawn = [
         _results(run),
-        _progress(run),
+        *_progress(run),
         *_parallel(run, found),
         *_importance(run, found),
         *_curves(run),
@@ -88,12 +88,28 @@ def _results(run: Run) -> Picture:
     )
 
 
-def _progress(run: Run) -> Picture:
+def _progress(run: Run) -> Iterator[Picture]:
+    if not run.completed:
+        return
+    partial = sum(trial.is_partial for trial in run.trials)
+    pale = f" Pale: {partial} that the search did not train to their end." if partial else ""
+    yield Picture(
+        "progress",
+        "Leaderboard",
+        "The score of every trial on the valid split, in the order in which they ran. The line is "
+        f"the best score so far.{pale}",
+        trials.progress(run),
+        leaderboard(run),
+    )
+
+
+def leaderboard(run: Run) -> Table:
+    """Returns the trials as a table, best first."""
     rows = [
         (
             trial.rank,
             trial.number,
-            "failed" if trial.score is None else f"{trial.score:.5f}",
+            trial.status if trial.score is None else f"{trial.score:.5f}",
             trial.best_step,
             f"{trial.epochs:g}",
             trial.stopped,
@@ -112,16 +128,7 @@ def _progress(run: Run) -> Picture:
         "seconds",
         "hyperparameters",
     )
-    partial = sum(trial.is_partial for trial in run.trials)
-    pale = f" Pale: {partial} that the search did not train to their end." if partial else ""
-    return Picture(
-        "progress",
-        "Leaderboard",
-        "The score of every trial on the valid split, in the order in which they ran. The line is "
-        f"the best score so far.{pale}",
-        trials.progress(run),
-        Table(head, tuple(rows)),
-    )
+    return Table(head, tuple(rows))
 
 
 def _settings(values: Any) -> str:

@@ -1,4 +1,4 @@
-"""The page of the watch: what the live model is asked, and how good it is on later labels."""
+"""The page of the watch: what the live model scores, and how good it is on later labels."""
 
 from __future__ import annotations
 

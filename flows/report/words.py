@@ -43,6 +43,27 @@ def _comparison(other: Figures) -> str:
     )
 
 
+def origin(run: Run) -> str:
+    """Returns a sentence that says which trial the winner is, its score, and what was made of it.
+
+    Settings that were trained again without a search have no score on valid.
+    """
+    winner = run.winner
+    if winner.score is None:
+        parts = len(winner.members)
+        what = "The settings were" if parts == 1 else f"{parts} settings were averaged, each"
+        return (
+            f"{what} trained on train and valid together, as long as in the search that found "
+            "them. So no score on valid was taken; the test metrics judge the model."
+        )
+    when = (
+        f" after {winner.best_step} evaluations"
+        if winner.best_step
+        else (" before training, which did not improve it")
+    )
+    return f"Trial {winner.trial}, {winner.objective} {winner.score:.5f}{when}{made(run)}."
+
+
 def made(run: Run) -> str:
     """Returns a clause on refitting and averaging, to follow the winner's score; or ""."""
     winner = run.winner
@@ -63,7 +84,7 @@ def made(run: Run) -> str:
 def gain(run: Run) -> str:
     """Returns what the search has added to its first candidate, the default; or "" if it failed."""
     first = next((trial for trial in run.trials if trial.number == 0), None)
-    if first is None or not first.score or run.mode == "settings":
+    if first is None or not first.score or not run.winner.score or run.mode != "search":
         return ""
     if run.winner.trial == 0:
         return (

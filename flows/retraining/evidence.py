@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ MODE, REASON, DECIDES, SETTINGS = (
 )
 MOST_FIRST = 3
 """So many known candidates are tried first in a search; the others explore."""
+SHARE = 0.25
+"""The epochs of a training without a search, as a share of those of the search before it."""
 TAG_LENGTH = 5000
 """MLflow's limit for the value of a tag."""
 
@@ -54,8 +57,11 @@ def plan_training(params: Params, places: Places, *, unchanged: bool) -> Plan:
         plan = Plan("search", asked, f"The champion is not known: {error}", decides=decides)
     else:
         mode, reason = choose(asked, known, params.pipeline.search_every)
-        candidates = known.settings or () if mode == "settings" else _first(versions, known)
-        plan = Plan(mode, asked, reason, tuple(candidates), known.champion, decides)
+        if mode == "settings":
+            candidates, schedules = list(known.settings or ()), tuple(known.schedules or ())
+        else:
+            candidates, schedules = _first(versions, known), ()
+        plan = Plan(mode, asked, reason, tuple(candidates), known.champion, decides, schedules)
     plan.save(places.plan)
     return plan
 
@@ -88,9 +94,11 @@ def learn(
         changed = changes(last.decides or {}, decides) if last is not None else []
         changed = changed or ["those of the search"]
     worse = since_search > 0 and newest.number > champion.number
+    settings, schedules = settings_of(document, params.train.ensemble)
     return Known(
         champion=champion.number,
-        settings=(document.get("winner") or {}).get("candidates"),
+        settings=settings,
+        schedules=schedules,
         changed=changed,
         other_code=newest.tags.get("code.sha256") != running_code(),
         drift=_drift(before, places),
@@ -101,6 +109,8 @@ def learn(
         loss_limit=intervals.get("losses", {}).get("model", {}).get("high"),
         since_search=since_search,
         wanted=_wanted(places, champion, searched),
+        rows=_rows(_checked(places)),
+        rows_before=_rows((before.get("checks") or {}).get("raw", {})),
     )
 
 
@@ -146,11 +156,47 @@ def _wanted(places: Places, champion: Version, searched: Version) -> str | None:
     return wanted
 
 
+def settings_of(
+    document: Mapping[str, Any], ensemble: int | None
+) -> tuple[list[Mapping[str, Any]] | None, list[Mapping[str, Any]] | None]:
+    """Returns the settings of a version that are trained again, and how long each was trained.
+
+    After a search these are the best ones whose training needs at most `SHARE` of its epochs, so
+    that a training without a search stays cheap even if few candidates were tried.
+
+    Args:
+        document: The lineage of the version.
+        ensemble: The number of models that params.yaml asks for; None for no such number.
+    """
+    winner = document.get("winner") or {}
+    settings, schedules = winner.get("candidates"), winner.get("schedules")
+    if settings is None or schedules is None:
+        return settings, None
+    kept = len(settings) if ensemble is None else ensemble
+    searched = winner.get("searched_epochs")
+    if ensemble is None and searched is not None:
+        totals = accumulate(len(one["rates"]) / one["parts"] for one in schedules)
+        kept = max(1, sum(total <= SHARE * searched for total in totals))
+    return settings[:kept], schedules[:kept]
+
+
 def _drift(document: Mapping[str, Any], places: Places) -> dict[str, float]:
     """Returns the drift of each column since a version's raw data, beyond chance."""
     before = (document.get("checks") or {}).get("raw", {}).get("tally")
-    path: Path = places.checks / "raw.json"
-    if before is None or not path.exists():
+    now = _checked(places).get("tally")
+    if before is None or now is None:
         return {}
-    now = json.loads(path.read_text(encoding="utf-8"))["tally"]
     return {name: drift.beyond_chance for name, drift in drifts(before, now).items()}
+
+
+def _checked(places: Places) -> dict[str, Any]:
+    """Returns the result of the checks of the raw rows; empty if there is none."""
+    path: Path = places.checks / "raw.json"
+    found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return found
+
+
+def _rows(checked: Mapping[str, Any]) -> int | None:
+    """Returns the number of raw rows that were checked, if it is known."""
+    rows: int | None = (checked.get("tally") or {}).get("rows")
+    return rows

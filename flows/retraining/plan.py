@@ -34,6 +34,8 @@ class Plan:
         asked: The mode in params.yaml that led to this plan, such as "auto".
         reason: Why this mode, as a sentence.
         candidates: Hyperparameters by name: those to train, or those that a search tries first.
+        schedules: How long each candidate is trained, as the fields of a `Schedule`; empty for a
+            search.
         champion: Number of the version that was live; None if there was none.
         decides: The parameters that a search's result depends on, as they were; see `deciding`.
     """
@@ -44,6 +46,7 @@ class Plan:
     candidates: tuple[Mapping[str, Any], ...] = ()
     champion: int | None = None
     decides: Mapping[str, Any] | None = None
+    schedules: tuple[Mapping[str, Any], ...] = ()
 
     def fits(self, asked: str, decides: Mapping[str, Any]) -> bool:
         """Returns whether this plan is still what params.yaml asks for.
@@ -72,7 +75,8 @@ class Plan:
             return None
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**{**content, "candidates": tuple(content["candidates"])})
+            several = {name: tuple(content.get(name, ())) for name in ("candidates", "schedules")}
+            return cls(**{**content, **several})
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise DataError(f"{path} is not a plan of a training ({error}): remove it.") from error
 

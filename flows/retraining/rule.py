@@ -9,6 +9,10 @@ from typing import Any
 from autorec_core.errors import listed
 from flows.retraining.plan import Mode
 
+MOST_CHANGE = 2.0
+"""By which factor the number of rows may change until a search looks for other settings. Known
+settings are trained for as many epochs as before, which is too long with many more rows."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -18,6 +22,7 @@ class Known:
         champion: Number of the live version; None if there is none.
         settings: Hyperparameters of each candidate that the champion averages, best first; None if
             it was registered without them.
+        schedules: How long each of them was trained; None if it was registered without that.
         changed: Names of deciding parameters that have changed since the newest version.
         other_code: Whether the newest version was made by other code than this.
         drift: The drift of columns since the data of the last search, beyond chance, by column.
@@ -28,10 +33,13 @@ class Known:
         loss_limit: Upper end of the interval of the champion's test loss.
         since_search: Number of versions since the last search.
         wanted: Why the watch on live traffic asks for a search; None if it does not.
+        rows: Number of raw rows now; None if that is not known.
+        rows_before: Number of raw rows at the last search.
     """
 
     champion: int | None = None
     settings: Sequence[Mapping[str, Any]] | None = None
+    schedules: Sequence[Mapping[str, Any]] | None = None
     changed: Sequence[str] = ()
     other_code: bool = False
     drift: Mapping[str, float] = field(default_factory=dict)
@@ -42,6 +50,8 @@ class Known:
     loss_limit: float | None = None
     since_search: int = 0
     wanted: str | None = None
+    rows: int | None = None
+    rows_before: int | None = None
 
 
 def choose(asked: str, known: Known, search_every: int | None) -> tuple[Mode, str]:
@@ -59,8 +69,9 @@ def choose(asked: str, known: Known, search_every: int | None) -> tuple[Mode, st
         return "search", "params.yaml asks for a search."
     if known.champion is None:
         return "search", "There is no champion yet, so there are no settings to train again."
-    if known.settings is None:
-        return "search", f"Version {known.champion}, the champion, has no record of its settings."
+    if known.settings is None or known.schedules is None:
+        missing = "of its settings" if known.settings is None else "of how long it was trained"
+        return "search", f"Version {known.champion}, the champion, has no record {missing}."
     if asked != "auto":
         return "settings", "params.yaml asks for the champion's settings."
     reason = _reason_to_search(known, search_every)
@@ -87,6 +98,13 @@ def _reason_to_search(known: Known, search_every: int | None) -> str | None:
             f"Columns have drifted since the last search, by their PSI beyond chance: {named}. "
             f"At most {allowed:g} is allowed (facts.max_psi)."
         )
+    if known.rows and known.rows_before:
+        change = known.rows / known.rows_before
+        if max(change, 1 / change) > MOST_CHANGE:
+            return (
+                f"The number of raw rows has changed from {known.rows_before:,} to {known.rows:,} "
+                f"since the last search, by more than a factor of {MOST_CHANGE:g}."
+            )
     loss, limit = known.last_loss, known.loss_limit
     if loss is not None and limit is not None and loss > limit:
         return (

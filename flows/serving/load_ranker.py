@@ -1,4 +1,4 @@
-"""A registered version, ready to recommend, with what the workspace knows of users and items."""
+"""Makes a registered version ready to recommend, with the users and items of the workspace."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class History:
 
 
 def history_of(dataset: str, root: Path = Path()) -> History:
-    """What the workspace knows of a data set's users.
+    """Returns what the workspace knows about a data set's users.
 
     Raises:
         ConfigError: The data set is unknown.
@@ -84,12 +84,12 @@ def history_of(dataset: str, root: Path = Path()) -> History:
 
 
 def ranker_of(version: Version, scorer: RowScorer, history: History) -> Ranker:
-    """A version that scores, made ready to recommend.
+    """Makes a loaded version ready to recommend.
 
     Args:
         version: The version.
-        scorer: What scores as it does.
-        history: What the workspace knows; it tells which columns belong to a user or an item.
+        scorer: Its scorer.
+        history: What the workspace knows. It decides which columns belong to a user or an item.
 
     Raises:
         DataError: The model has no user or no item column.

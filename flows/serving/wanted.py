@@ -18,10 +18,12 @@ class Wanted:
     Args:
         users: A file with the user column and what else goes with each user; None for all users
             that the model was trained on.
-        top: Items a user gets at most.
-        candidates: A file with the item column; None for all items the model was trained on.
-        exclude: "seen" for what a user has met in the prepared data, "none", or a file: with the
-            item column alone for everybody, with the user column too for each user.
+        top: The largest number of items for each user.
+        candidates: A file with the item column; None for all items that the model was
+            trained on.
+        exclude: "seen" leaves out the items that a user has met in the prepared data; "none" leaves
+            out nothing. A file with the item column leaves out its items for all users; if it has
+            the user column too, each row is only for its user.
         where: A condition on the columns of items, such as "genre = 'Drama'"; None for all items.
     """
 

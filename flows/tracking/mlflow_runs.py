@@ -295,7 +295,7 @@ def attempt(act: Callable[[], Result]) -> Result | None:
         done = act()
     except (MlflowException, OSError) as error:
         if not _unanswered.is_set():
-            logger.warning("MLflow does not answer; the run goes on without it: %s", _why(error))
+            logger.warning("MLflow does not answer; the run continues without it: %s", _why(error))
         _unanswered.set()
         return None
     _unanswered.clear()

@@ -1,1 +1,1 @@
-"""Watches what a live model is asked and what happened later, against its training."""
+"""Compares what a live model scores, and later labels, with its training."""

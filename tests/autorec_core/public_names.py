@@ -19,7 +19,7 @@ def stub() -> str:
     homes = defaultdict(list)
     for name in dir(autorec_core):
         home = getattr(autorec_core, name).__module__
-        if home.startswith("autorec_core."):  # not the blocks of whoever imports the package
+        if home.startswith("autorec_core."):  # not the blocks of users of the package
             homes[home].append(name)
     lines = [
         f"from {module} import {name} as {name}"

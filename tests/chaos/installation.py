@@ -110,7 +110,7 @@ class Command:
         return [" ".join(process.cmdline()[:6]) for process in living if process.is_running()]
 
     def clear(self) -> None:
-        """Kills whatever is left of it."""
+        """Kills all of its processes that are left."""
         for process in self.processes():
             with suppress(psutil.NoSuchProcess):
                 process.kill()

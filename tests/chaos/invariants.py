@@ -1,4 +1,4 @@
-"""What must hold after each fault, whatever it was."""
+"""What must hold after each fault."""
 
 from __future__ import annotations
 

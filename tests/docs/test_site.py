@@ -41,7 +41,7 @@ def test_pages_load_nothing_from_elsewhere(site):
 
 
 def test_the_search_box_works_from_disk(site):
-    """Without a server the index, and what stands in for a worker, are scripts beside the page."""
+    """Without a server, the index and the replacement of a worker are scripts next to the page."""
     assert (site / "search" / "search_index.js").stat().st_size > 10_000
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")

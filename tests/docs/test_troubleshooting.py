@@ -1,4 +1,4 @@
-"""The page on errors speaks of messages that exist, word by word."""
+"""The messages on the page of errors exist in the code, word by word."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN = re.findall(
 
 @pytest.fixture(scope="module")
 def said() -> str:
-    """All text that the code holds, strings that stand beside each other joined."""
+    """All text in the code, with neighbouring strings joined."""
     pieces = []
     for package in ("autorec_core", "flows"):
         for path in sorted((ROOT / package).rglob("*.py")):

@@ -52,7 +52,7 @@ class Nights:
 def nights(make_workspace) -> Nights:
     def edit(params: dict[str, Any]) -> None:
         make_small(params, DATASET)
-        params["train"] |= {"ensemble": 1}
+        params["train"] |= {"ensemble": 1, "refit": True}
         params["datasets"][DATASET]["facts"] |= {"unique": []}
 
     return Nights(make_workspace(edit))
@@ -69,6 +69,9 @@ def test_more_rows_are_trained_with_the_champions_settings_alone(nights):
     assert [json.loads(trial["hyperparameters"]) for trial in trials] == [
         nights.searched["hyperparameters"]
     ]
+    # One training on all rows, as long as in the search; none before it that is judged on valid.
+    assert [(trial["status"], trial["score"]) for trial in trials] == [("refitted", "")]
+    assert nights.winner()["schedules"] == nights.searched["schedules"]
     assert nights.plan()["champion"] == 1
     card = nights.places.report.with_name("model_card.md").read_text(encoding="utf-8")
     assert "Trained with the champion's settings, without a search. Nothing calls for" in card

@@ -1,4 +1,4 @@
-"""A table of one's own: the tutorial, from a file that nobody has described to scores."""
+"""A table of your own: the tutorial, from a file without an entry to scores."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ def _sampled(found: np.ndarray, leading: int) -> np.ndarray:
 
 
 def _fewer(parts: Iterable[np.ndarray], leading: int, most: int) -> tuple[np.ndarray, int]:
-    """Sorts hashes, each once, and makes the sample so small that there are at most `most`."""
+    """Sorts the hashes without duplicates, and samples them until at most `most` are left."""
     kept = np.unique(np.concatenate(list(parts)))
     while len(kept) > most:
         leading += 1

@@ -51,13 +51,13 @@ class RecordedOracle(keras_tuner.Oracle):
         self._tried: set[Hashable] = set()
 
     def save(self) -> None:
-        """Nothing: the runner keeps the records."""
+        """Does nothing: the runner keeps the records."""
 
     def update_space(self, hyperparameters: keras_tuner.HyperParameters) -> None:
         """Does nothing: the whole space is known before the first trial."""
 
     def _save_trial(self, trial: Trial) -> None:
-        """Nothing: the runner keeps the records."""
+        """Does nothing: the runner keeps the records."""
 
     def _record_values(self, trial: Trial) -> None:
         self._tried.add(self._identity_of(trial.hyperparameters.values))

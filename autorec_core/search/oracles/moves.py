@@ -40,7 +40,7 @@ class Moves:
         self._counts = [s for s in points.settings if s.name in counts]
 
     def with_branches(self, types: Sequence[str]) -> Values | None:
-        """The defaults, with branches of these types; None where the space has no such point.
+        """Returns the defaults with branches of these types; None if the space has no such point.
 
         Args:
             types: Class names of interactors; none for a model without branches.
@@ -57,9 +57,9 @@ class Moves:
         return None
 
     def of_structure(self, point: Mapping[str, Any]) -> Iterator[Values]:
-        """Points with one structural setting changed; what depends on it takes its defaults.
+        """Yields points with one structural setting changed; what depends on it has its defaults.
 
-        Where a branch is added, there is a point for each type that it can have. No point gets two
+        If a branch is added, there is a point for each type that it can have. No point gets two
         branches of one type.
         """
         for setting in self._settings(point):
@@ -73,7 +73,7 @@ class Moves:
                             yield made
 
     def of_recipe(self, point: Mapping[str, Any]) -> Iterator[Values]:
-        """Points with one other setting changed; a number moves to the next smaller or larger."""
+        """Yields points with one other setting changed, a number to the next smaller or larger."""
         for setting in self._settings(point):
             if setting.name in self._structural:
                 continue
@@ -82,7 +82,7 @@ class Moves:
                     yield {**point, setting.name: value}
 
     def shape(self, point: Mapping[str, Any]) -> Hashable:
-        """Names a point by its values, whatever the order of its branches."""
+        """Names a point by its values; the order of its branches does not matter."""
         branches: dict[tuple[str, str], list[tuple[str, Any]]] = {}
         owners = [(m["hyper"], m["branch"]) for n, m in self._branches.items() if n in point]
         rest = []
@@ -99,7 +99,7 @@ class Moves:
         return [s for s in self._points.settings if s.name in point and len(s.values) > 1]
 
     def _with_each_new_type(self, old: Mapping[str, Any], point: Values) -> Iterator[Values]:
-        """A point, for each type of the first branch that it has and `old` has not."""
+        """Yields the point with each type of the first branch that `old` does not have."""
         new = next((name for name in self._branches if name in point and name not in old), None)
         if new is None:
             yield point
@@ -113,7 +113,7 @@ class Moves:
         return len(set(types)) < len(types)
 
     def _completed(self, wanted: Mapping[str, Any]) -> Values:
-        """The point that has wanted values where they apply, and the defaults elsewhere."""
+        """Returns the point with the wanted values where possible, else with the defaults."""
         point: Values = {}
         for setting in self._points.settings:
             if setting.is_active(point):
@@ -123,7 +123,7 @@ class Moves:
 
 
 def _is_near(setting: Setting, old: Any, new: Any) -> bool:
-    """Whether a value differs: any other category, or the number next to the old one."""
+    """Returns whether a value is one step away: another category, or the next number."""
     if isinstance(old, str | bool):
         return bool(old != new)
     ranked = sorted(setting.values)
@@ -131,7 +131,7 @@ def _is_near(setting: Setting, old: Any, new: Any) -> bool:
 
 
 def _belongs(name: str, hyper: str, branch: str) -> bool:
-    """Whether a setting is one of a branch."""
+    """Returns whether a setting belongs to a branch."""
     if not name.startswith(hyper):
         return False
     first = name[len(hyper) :].partition("/")[0]

@@ -28,7 +28,7 @@ _FEWEST = 2  # trials that a Gaussian process learns from
 
 
 class StagedOracle(HalvingOracle):
-    """Changes one thing of a good candidate at a time, by turns its structure and its recipe.
+    """Changes one thing of a good candidate at a time, in turn its structure and its recipe.
 
     A random candidate changes both at once, so a good structure with a bad learning rate looks like
     a bad structure. Here the stages are:
@@ -36,9 +36,9 @@ class StagedOracle(HalvingOracle):
     1. The default candidate, trained to its end.
     2. Candidates to try first, such as winners of earlier searches; structures of ready models,
        with the default recipe (`KNOWN`).
-    3. By turns: one setting of the recipe of one of the best candidates, which a Gaussian process
-       chooses; and the best structure with one branch added, removed or exchanged, or without one
-       of its optional parts.
+    3. In turn, a new recipe and a new structure. A new recipe changes one setting of one of the
+       best candidates; a Gaussian process chooses it. A new structure is the best one with one
+       branch added, removed or exchanged, or without one of its optional parts.
 
     Candidates that only differ in the order of their branches are the same. When no change is left,
     candidates are random. Candidates are trained by successive halving, as in `HalvingOracle`.
@@ -75,7 +75,7 @@ class StagedOracle(HalvingOracle):
     def _structure(
         self, trials: Sequence[Seen], best: Sequence[Seen], random: np.random.Generator
     ) -> Values | None:
-        """A structure next to the best one, that no trial has had."""
+        """Returns a structure one step from the best one that no trial has had."""
         for one in best:
             found = self._untried(self._moves.of_structure(one.values))
             if found:
@@ -85,7 +85,7 @@ class StagedOracle(HalvingOracle):
     def _recipe(
         self, trials: Sequence[Seen], best: Sequence[Seen], random: np.random.Generator
     ) -> Values | None:
-        """The change of a recipe of which the Gaussian process expects most."""
+        """Returns the change of a recipe that the Gaussian process expects to help most."""
         found = self._untried(move for one in best for move in self._moves.of_recipe(one.values))
         if not found:
             return None
@@ -100,7 +100,7 @@ class StagedOracle(HalvingOracle):
         return found[int(ties[random.integers(len(ties))])]
 
     def _best(self, trials: Sequence[Seen]) -> list[Seen]:
-        """The best trials, best first; the first one while none has completed."""
+        """Returns the best trials, best first; the first trial while none has completed."""
         completed = [trial for trial in trials if trial.status == "COMPLETED"]
         ranked = sorted(completed, key=lambda trial: self._sign * trial.score)
         return ranked[:_BEST] or list(trials[:1])
@@ -113,5 +113,5 @@ class StagedOracle(HalvingOracle):
         self._shapes.add(self._moves.shape(searched(trial.hyperparameters.values)))
 
     def _is_tried(self, values: Mapping[str, Any]) -> bool:
-        """Whether a trial of these values would repeat an earlier one but for branches' order."""
+        """Returns whether a trial has had these values, with its branches in any order."""
         return self._moves.shape(searched(values)) in self._shapes or super()._is_tried(values)

@@ -123,6 +123,6 @@ class Surrogate:
 
 
 def _distances(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """The squared distance of each pair of rows."""
+    """Computes the squared distance of each pair of rows."""
     squares = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)
     return np.asarray(np.maximum(squares - 2 * left @ right.T, 0.0))

@@ -10,7 +10,8 @@ from typing import Any, Literal, get_args
 from autorec_core.metrics import Metric
 from autorec_core.training import Outcome, Schedule, Stopped
 
-Status = Literal["running", "completed", "failed"]
+Status = Literal["running", "completed", "failed", "refitted"]
+"""A refitted candidate was trained with a known schedule, and not judged on the valid rows."""
 
 Key = tuple[int, int | None]
 """The number of a trial, and the evaluation at which this part ends; None if it has one part."""
@@ -32,7 +33,7 @@ class TrialRecord:
         question: The number of the proposal for this part, counted from 0; None if another part
             has taken its place.
         until: The evaluation at which this part ends at the latest; None for the end of training.
-        status: Running, completed or failed.
+        status: How far it is.
         score: The objective at the best evaluation.
         best_step: The number of the best evaluation, counted from 1.
         metrics: All metrics at the best evaluation.
@@ -125,8 +126,7 @@ class TrialRecord:
             **{
                 **content,
                 "curve": tuple(content["curve"]),
-                "schedule": schedule
-                and Schedule(**{**schedule, "rates": tuple(schedule["rates"])}),
+                "schedule": schedule and Schedule.from_json(schedule),
             }
         )
         record._check()

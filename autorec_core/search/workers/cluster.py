@@ -72,7 +72,7 @@ class DaskWorkers:
         return outcome
 
     def rows(self) -> Iterator[tuple[int, Row]]:
-        """Rows that the workers have sent.
+        """Yields the rows that the workers have sent.
 
         Raises:
             UnreachableError: The cluster is lost.

@@ -60,7 +60,7 @@ def test_works_on_vectors_and_tables_of_any_number(name, shapes):
     assert output.shape == (5, *model.output_shape[1:])
     assert len(output.shape) in (2, 3)
     assert np.isfinite(output).all()
-    # A batch of one: a row's output is its own, whatever stands beside it.
+    # A batch of one: a row's output does not depend on other rows.
     alone = np.asarray(model([array[2:3] for array in inputs]))
     np.testing.assert_allclose(alone, output[2:3], rtol=1e-4, atol=1e-6)
 

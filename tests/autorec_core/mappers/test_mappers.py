@@ -216,7 +216,7 @@ class TestRate:
     def test_an_id_outside_its_vocabulary_counts_as_unknown(self):
         outside = np.where(IDS == 0, 9, IDS).astype("int32")
         tables = [self.model(rows, self.clicks).get_weights()[0] for rows in (IDS, outside)]
-        every = sum(self.block.vocabulary_sizes)  # the last table counts all rows, whatever folds
+        every = sum(self.block.vocabulary_sizes)  # the last table counts the rows of all folds
         np.testing.assert_array_equal(tables[0][-every:], tables[1][-every:])
 
     @pytest.mark.parametrize("second", [False, True], ids=["one column", "one decides the other"])

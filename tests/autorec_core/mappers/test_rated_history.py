@@ -78,7 +78,7 @@ def test_each_pooling_is_the_formula(paired, pooled_by):
 
 
 def test_a_row_does_not_see_its_own_rating():
-    """Item 1 without user 1 is the same, whatever rating user 1 has given it."""
+    """Item 1 without user 1 is the same for every rating that user 1 may have given it."""
     rows = np.array([[1, 1], [2, 1], [2, 2], [1, 2], [1, 3]], "int32")
     mapper = RatedHistoryMapper(
         key_column=1,

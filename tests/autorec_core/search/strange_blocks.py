@@ -16,7 +16,7 @@ from autorec_core.interactors.base import Interactor
 
 @dataclass(frozen=True, kw_only=True)
 class StrangeInteraction(Interactor):
-    """A sum of its inputs that, by its mood, fails in one way or another."""
+    """A sum of its inputs that fails in the way that `mood` names."""
 
     searched: ClassVar[bool] = False
 

@@ -1,4 +1,4 @@
-"""What a search spends: no trial twice, none beyond its limits, whatever an earlier run has left.
+"""What a search spends: no trial twice and none beyond its limits, also after an earlier run.
 
 Trials are not trained here: each ends at once with a score that its hyperparameters decide.
 """

@@ -190,7 +190,7 @@ class TestGoingOn:
 
 
 class TestModels:
-    """Trained for real: the model that a search ends with is there whatever was lost."""
+    """With real training: a search always ends with its model, even if files were lost."""
 
     def test_a_lost_model_is_trained_again(self, search):
         first = search()

@@ -1,4 +1,4 @@
-"""A training that is paused and goes on ends as one that was never paused, to the bit."""
+"""A training that is paused and continues ends exactly as one that was never paused."""
 
 import dataclasses
 import subprocess

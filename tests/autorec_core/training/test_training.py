@@ -215,7 +215,7 @@ def test_a_schedule_knows_its_length():
 
 
 def test_refit_takes_steps_of_the_size_that_training_took():
-    """Decided anew, it would double here: 600 rows have 4 steps of 128, 800 have 4 of 256."""
+    """Chosen again, it would double here: 600 rows have 4 steps of 128, 800 have 4 of 256."""
     recipe = dataclasses.replace(RECIPE, batch_size=256, least_steps=4)
     assert (recipe.rows_a_step(600), recipe.rows_a_step(800)) == (128, 256)
     trained = train(recommender(recipe=recipe), TRAIN, VALID, budget=Budget(3, 3), seed=5)

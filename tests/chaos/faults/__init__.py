@@ -1,7 +1,7 @@
 """The faults that are injected: one file for each kind.
 
 A fault is a function that takes the installation and a random source, breaks something, and yields
-a sentence for whatever it finds wrong. It tells what it did to the `Story` that it gets.
+a sentence for each thing that is wrong. It tells what it did to the `Story` that it gets.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def several_runs(installation: Installation, random: Random, story: Story) -> It
                 story.tell(f"exit code {ended.code} after {ended.seconds:.0f} s")
                 yield from clean_end(ended)
                 if ended.code:
-                    yield f"A run beside the killed one failed: {ended.message}"
+                    yield f"A run next to the killed one failed: {ended.message}"
             if left := command.left():
                 yield f"Processes were left: {left}"
 

@@ -47,7 +47,7 @@ def damage_trials(installation: Installation, random: Random, story: Story) -> I
             lost = installation.root / "data" / "search" / DATASET / name
             shutil.rmtree(lost) if lost.is_dir() else lost.unlink()
         shutil.rmtree(installation.root / ".dvc" / "cache")
-        story.tell("the winner and the cache were removed, so that the search goes on")
+        story.tell("the winner and the cache were removed, so that the search continues")
         ended = installation.run()
         story.tell(f"exit code {ended.code}: {ended.message}")
         yield from clean_end(ended)

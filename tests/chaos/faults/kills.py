@@ -1,4 +1,4 @@
-"""Signals at random instants: to the run, to its whole group, to one of its processes."""
+"""Signals at random moments: to the run, to its whole group, to one of its processes."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def odd_requests(installation: Installation, random: Random, story: Story) -> It
 
 
 def stopped_server(installation: Installation, random: Random, story: Story) -> Iterator[str]:
-    """Stops the process for a while, goes on, and ends it: no answer is wrong."""
+    """Stops the process for a while, continues it, and ends it: no answer is wrong."""
     with _served(installation) as (command, address):
         expected = httpx.post(f"{address}/score", json=GOOD, trust_env=False).json()
         command.send(signal.SIGSTOP)

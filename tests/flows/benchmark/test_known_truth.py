@@ -1,4 +1,4 @@
-"""The planted data tell interactors apart, and a run of the benchmark can be gone on with."""
+"""Planted data show which interactor fits, and an interrupted benchmark continues."""
 
 from __future__ import annotations
 

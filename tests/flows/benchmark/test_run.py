@@ -1,4 +1,4 @@
-"""A benchmark runs what is there, once, and goes on where it stopped."""
+"""A benchmark runs each cell once, and continues where it stopped."""
 
 from __future__ import annotations
 

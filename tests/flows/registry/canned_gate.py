@@ -1,4 +1,4 @@
-"""The gate with scores from a file, in a process that can be killed at a named instant.
+"""The gate with scores from a file, in a process that can be killed at a named moment.
 
 `python canned_gate.py ROOT SCORES VERSION INSTANT`. Clean processes that score are tested
 elsewhere; here it is the moments around the lock, the tags and the aliases that matter.
@@ -52,7 +52,7 @@ def judge(root: Path, scores: Path, number: int) -> Decision:
 
 
 def die_at(instant: str) -> None:
-    """Has this process killed when it comes to an instant."""
+    """Makes this process kill itself when it comes to a moment."""
     from mlflow import MlflowClient
 
     place, name = {

@@ -41,7 +41,7 @@ def policy(**changes):
 
 
 def shown(number, off, *, size=1_000_000, rows=ROWS):
-    """A model whose scores are off by so much, up and down in turn."""
+    """A model whose scores are wrong by this much, up and down in turn."""
     sign = np.tile([1.0, 1.0, -1.0, -1.0], len(rows.labels) // 4 + 1)[: len(rows.labels)]
     scores = rows.labels + sign * off
     return ModelScores(number, scores, row_losses(rows.task, rows.labels, scores), size)

@@ -217,3 +217,19 @@ def ctr_run(rating_run) -> Run:
         version=None,
         decision=None,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def settings_run(rating_run: Run) -> Run:
+    """A run without a search: two known candidates were trained again, and not judged on valid."""
+    kept = tuple(
+        dataclasses.replace(trial, status="refitted", score=None, epochs=8.0)
+        for trial in rating_run.trials[:2]
+    )
+    winner = dataclasses.replace(
+        rating_run.winner, score=None, members=tuple(trial.number for trial in kept)
+    )
+    reason = "Nothing calls for a search since version 1."
+    return dataclasses.replace(
+        rating_run, trials=kept, curves=(), winner=winner, mode="settings", reason=reason
+    )

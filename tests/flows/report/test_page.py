@@ -16,7 +16,7 @@ from flows.report.page import render
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 PHONE = 390
-RUNS = ("rating_run", "ctr_run")
+RUNS = ("rating_run", "ctr_run", "settings_run")
 PICTURES = {
     "rating_run": {
         "results", "progress", "parallel", "importance", "curves", "calibration", "residuals",
@@ -26,15 +26,18 @@ PICTURES = {
         "results", "progress", "parallel", "curves", "calibration", "residuals", "activity-0",
         "labels",
     },
+    "settings_run": {
+        "results", "calibration", "residuals", "activity-0", "activity-1", "labels",
+    },
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def pages(rating_run, ctr_run, tmp_path_factory) -> dict[str, str]:
-    """The addresses of both runs' pages."""
+def pages(rating_run, ctr_run, settings_run, tmp_path_factory) -> dict[str, str]:
+    """The addresses of the runs' pages."""
     built = datetime(2026, 1, 2, tzinfo=UTC)
     addresses = {}
-    for name, facts in zip(RUNS, (rating_run, ctr_run), strict=True):
+    for name, facts in zip(RUNS, (rating_run, ctr_run, settings_run), strict=True):
         page = tmp_path_factory.mktemp(name) / "index.html"
         page.write_text(render(facts, seed=1, digest="0" * 64, built=built), encoding="utf-8")
         addresses[name] = page.as_uri()

@@ -42,6 +42,18 @@ def test_the_card_names_the_trials_of_a_mean(rating_run):
     assert "the mean of trials" not in model_card(rating_run)
 
 
+def test_the_card_says_what_a_score_of_each_task_means(rating_run, ctr_run):
+    """A preference is neither a rating nor a probability."""
+    ranking = model_card(dataclasses.replace(rating_run, task="ranking", label="interaction"))
+
+    assert "Ranks the items of the catalogue for a user" in ranking
+    assert "cannot be compared between users" in ranking
+    assert "probability" not in ranking
+    assert "mean interaction" not in ranking
+    assert "a user would give an item" in model_card(rating_run)
+    assert f"the probability that `{ctr_run.label}` is 1" in model_card(ctr_run)
+
+
 def test_page_and_card_say_what_the_search_added_to_the_default_candidate(rating_run):
     first = next(trial for trial in rating_run.trials if trial.number == 0)
     better = dataclasses.replace(rating_run.winner, trial=3, score=first.score * 0.98)
@@ -66,6 +78,15 @@ def test_the_card_says_how_many_seeds_of_a_trial_are_in_a_mean(rating_run):
 
     assert "the mean of trials 4 (2 seeds) and 0, each trained" in card(4, 0, 4)
     assert "the mean of 2 seeds of that trial, each trained" in card(4, 4)
+
+
+def test_a_card_without_a_search_says_that_nothing_was_judged_on_valid(settings_run):
+    card = model_card(settings_run)
+
+    assert "Trained with the champion's settings, without a search. Nothing calls for a" in card
+    assert "2 settings were averaged, each trained on train and valid together" in card
+    assert "no score on valid" in card
+    assert " trials, " not in card
 
 
 def test_importance_finds_the_hyperparameter_that_decides_the_score(rating_run):

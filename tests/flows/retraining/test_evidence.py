@@ -18,7 +18,11 @@ from flows.workspace import Places
 
 pytestmark = pytest.mark.slow
 
-BEST, SECOND = {"learning_rate": 0.01}, {"learning_rate": 0.003}
+BEST, SECOND, THIRD = ({"learning_rate": rate} for rate in (0.01, 0.003, 0.001))
+
+
+def schedule(epochs: int) -> dict[str, Any]:
+    return {"rates": [0.01] * epochs, "parts": 1, "batch_size": 64, "constant": False}
 
 
 def tally(counts: list[int]) -> dict[str, Any]:
@@ -33,7 +37,11 @@ def places(registry, small_params) -> Places:
     decides = digest(deciding(params.model_dump(mode="json"), DATASET))
     tags = {DECIDES: decides, "code.sha256": running_code(), SETTINGS: json.dumps(BEST)}
     document = {
-        "winner": {"candidates": [BEST, SECOND]},
+        "winner": {
+            "candidates": [BEST, SECOND, THIRD],
+            "schedules": [schedule(4), schedule(6), schedule(3)],
+            "searched_epochs": 41.0,
+        },
         "intervals": {"loss": "mse", "losses": {"model": {"high": 0.2}}},
         "checks": {"raw": {"tally": tally([5000, 5000])}},
     }
@@ -62,6 +70,24 @@ def test_a_quiet_night_trains_the_settings_of_the_champion(places, small_params)
     assert (known.since_search, known.last, known.last_loss) == (1, versions[0].number, 0.125)
     assert known.drift == {"rating": 0.0}
     assert (plan.mode, plan.candidates) == ("settings", (BEST, SECOND))
+    assert (known.rows_before, known.rows) == (10_000, 10_100)
+
+
+def test_a_quiet_night_trains_at_most_a_quarter_of_the_epochs_of_the_search(places, small_params):
+    plan = plan_training(Params.load(small_params), places, unchanged=False)
+
+    # Ten epochs of two candidates are within a quarter of 41; those of the third are not.
+    assert [len(one["rates"]) for one in plan.schedules] == [4, 6]
+
+
+def test_a_number_of_models_in_the_parameters_is_kept(places, small_params):
+    params = Params.load(small_params)
+    train = params.train.model_copy(update={"ensemble": 3})
+    versions = list_versions(DATASET, places.root)
+
+    known = learn(params.model_copy(update={"train": train}), places, versions)
+
+    assert known.settings == [BEST, SECOND, THIRD]
 
 
 def test_a_plan_stays_while_nothing_has_changed(places, small_params):

@@ -21,7 +21,9 @@ DECIDES = deciding(PARAMS, "x")
 
 
 def test_a_plan_comes_back_as_it_was_written(tmp_path):
-    plan = Plan("settings", "auto", "Because.", ({"a": 1.5, "b": "adam"},), 3, DECIDES)
+    schedule = {"rates": [0.1, 0.01], "parts": 1, "batch_size": 64, "constant": False}
+    settings = ({"a": 1.5, "b": "adam"},)
+    plan = Plan("settings", "auto", "Because.", settings, 3, DECIDES, (schedule,))
     plan.save(tmp_path)
 
     assert Plan.load(tmp_path) == plan

@@ -11,6 +11,7 @@ from flows.retraining.rule import Known, choose
 QUIET = Known(
     champion=4,
     settings=[{"learning_rate": 0.01}],
+    schedules=[{"rates": [0.01], "parts": 1, "batch_size": 64}],
     drift={"item_id": 0.2},
     allowed_drift=0.25,
     loss="mse",
@@ -18,6 +19,8 @@ QUIET = Known(
     last_loss=0.80,
     loss_limit=0.82,
     since_search=2,
+    rows=1500,
+    rows_before=1000,
 )
 
 
@@ -37,6 +40,9 @@ def test_without_news_the_settings_of_the_champion_are_trained_again():
     [
         ({"champion": None}, "There is no champion yet"),
         ({"settings": None}, "Version 4, the champion, has no record of its settings"),
+        ({"schedules": None}, "Version 4, the champion, has no record of how long it was trained"),
+        ({"rows": 2001}, "raw rows has changed from 1,000 to 2,001 since the last search"),
+        ({"rows": 499}, "raw rows has changed from 1,000 to 499 since the last search"),
         ({"changed": ["search.tuner"]}, "Parameters have changed since the last run: search.tuner"),
         ({"other_code": True}, "AutoRec's code has changed"),
         ({"wanted": "Live rows have drifted."}, "Live rows have drifted."),

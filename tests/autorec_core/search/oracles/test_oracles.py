@@ -146,7 +146,7 @@ class TestGreedy:
             changed = [name for name, value in trials[place][0].items() if best[name] != value]
             assert len(changed) in (1, 4)  # one block, or all that there is
 
-    def test_climbs_anew_from_elsewhere_when_it_is_stuck(self):
+    def test_starts_again_from_another_point_when_it_is_stuck(self):
         flat = run("greedy", 14, score=lambda values: 1.0)
         changed = [
             sum(values[name] != flat[0][0][name] for name in values) for values, _ in flat[1:]
@@ -175,7 +175,7 @@ def structures():
 
 
 def structure_loss(values):
-    """Of the kinds the third is best, whatever stands beside it in the list."""
+    """Of the kinds the third is best, in any order of the list."""
     kind = {"fm": 1.0, "mlp": 2.0, "cross": 0.0, "dot": 2.0, "sum": 1.0}[values["kind"]]
     return kind + abs(values[f"{values['kind']}/width"] - 6) / 5 + abs(values["rate"] - 0.01)
 

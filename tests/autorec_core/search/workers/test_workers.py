@@ -93,7 +93,7 @@ def test_any_executor_can_run_the_trials(search, tmp_path):
 
 
 class TestKilled:
-    """A search is killed at some instant; what it leaves is gone on with."""
+    """A search that is killed continues with the trials that it has finished."""
 
     def run(self, folder, *, kill_after=None, wait=0.0):
         """The trials that a run of the program starts; with `kill_after`, up to its end."""

@@ -18,7 +18,7 @@ from autorec_core.errors import AutoRecError, DataError
 from autorec_core.recommending.index import Index
 from autorec_core.recommending.interactions import Excluded
 from autorec_core.recommending.ranker import Ranker
-from flows.serving.live_model import Category, Live
+from flows.serving.api.live_model import Category, Live
 from flows.serving.load_ranker import History, history_of, ranker_of
 from flows.serving.wanted import NOTHING, SEEN, TOP
 
@@ -69,10 +69,10 @@ class Recommendations:
         self._ready: _Ready | None = None
 
     def answer(self, live: Live, asked: Request) -> dict[str, Any]:
-        """The best items of a user.
+        """Returns the best items of a user.
 
         Raises:
-            DataError: It asks for what is not possible.
+            DataError: The request cannot be answered.
             RegistryError: The model does not answer.
         """
         ready = self._of(live)
@@ -111,7 +111,7 @@ class Recommendations:
             self.answer(live, Request(user=user, top=1, exclude=SEEN, candidates=None, where=None))
 
     def history(self, live: Live, user: str) -> dict[str, Any]:
-        """What a user has met, the latest first.
+        """Returns what a user has met, the latest first.
 
         Raises:
             DataError: It is not known here.
@@ -129,7 +129,7 @@ class Recommendations:
         return {"user": user, "count": len(items), "items": shown}
 
     def _of(self, live: Live) -> _Ready:
-        """What recommends for a version: made once, again when another version is live."""
+        """Returns a version ready to recommend; made again only when another version is live."""
         with self._lock:
             if self._ready is None or self._ready.number != live.version.number:
                 history = history_of(self._dataset, self._root)
@@ -139,7 +139,7 @@ class Recommendations:
 
 
 def _ids(found: list[Any]) -> pa.Array:
-    """Ids as text, by the same rules as in a file: 196 and "196" are the same."""
+    """Returns ids as text, by the same rules as in a file: 196 and "196" are the same."""
     return pa.array([category(one) for one in found], pa.string())
 
 

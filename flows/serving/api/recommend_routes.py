@@ -17,9 +17,9 @@ from pydantic import TypeAdapter
 from autorec_core.errors import DataError
 from flows.config import ServeParams
 from flows.registry.versions import RegistryError
-from flows.serving.live_model import Champion
-from flows.serving.recommend_requests import Recommendations, Request
-from flows.serving.request_body import parse, read_body
+from flows.serving.api.live_model import Champion
+from flows.serving.api.recommend_requests import Recommendations, Request
+from flows.serving.api.request_body import parse, read_body
 
 PATHS = ("/", "/recommend", "/history")
 PAGE = Path(__file__).with_name("page.html")
@@ -59,7 +59,7 @@ def add_recommend(
         },
     )
     async def recommend(request: HttpRequest) -> Response:
-        live = champion.live  # this one to the end, wherever the alias moves meanwhile
+        live = champion.live  # the same version for the whole request, even if the alias moves
         asked = parse(await read_body(request, settings.max_body_bytes), _REQUESTS)
         return await _answered(lambda: recommendations.answer(live, asked), limiter)
 
@@ -74,7 +74,7 @@ def add_recommend(
 
 
 async def _answered(work: Callable[[], Any], limiter: anyio.CapacityLimiter) -> Response:
-    """The result of work on a thread of its own as JSON, or what is wrong."""
+    """Answers with the result of `work` as JSON, or with what is wrong. Runs it in a thread."""
     try:
         content = await anyio.to_thread.run_sync(work, limiter=limiter)
     except DataError as error:

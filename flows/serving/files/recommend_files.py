@@ -17,9 +17,9 @@ from autorec_core.recommending.interactions import Excluded
 from autorec_core.recommending.ranker import POPULAR, Ranker
 from flows.registry.loading import load_scorer
 from flows.registry.versions import LIVE, Version, aliased, model_name
+from flows.serving.files.read_rows import KINDS, opened
+from flows.serving.files.score_files import RowWriter, made_by
 from flows.serving.load_ranker import History, history_of, ranker_of
-from flows.serving.read_rows import KINDS, opened
-from flows.serving.score_files import RowWriter, made_by
 from flows.serving.wanted import NOTHING, SEEN, Wanted
 
 
@@ -64,7 +64,7 @@ def recommend_file(
             counts.update({"items": len(block), "lists": len(first)})
             counts["popular"] += pc.sum(pc.equal(first[ranker.names.reason], POPULAR)).as_py() or 0
         if not counts["items"]:
-            raise DataError("Nothing is left to recommend: each user has been refused every item.")
+            raise DataError("Nothing is left to recommend: every item is excluded for every user.")
     _tell(version, counts, len(users), target)
     return version
 
@@ -72,7 +72,7 @@ def recommend_file(
 def _without(
     exclude: str, users: pa.Table, candidates: pa.Table, ranker: Ranker, history: History
 ) -> tuple[pa.Table, Excluded]:
-    """The candidates that are left for everybody, and what each user does not get of these."""
+    """Returns the candidates without those excluded for all, and what is excluded for each user."""
     user, item = ranker.catalogue.user, ranker.catalogue.item
     texts, items = values.plain(users[user]), values.plain(candidates[item])
     if exclude == NOTHING:
@@ -96,7 +96,7 @@ def _without(
 
 
 def _read(path: Path) -> pa.Table:
-    """A whole file of users or items; cells of text files are text."""
+    """Reads a whole file of users or items; cells of text files are text."""
     if path.suffix not in KINDS:
         raise DataError(
             f"{path}: files of kind {path.suffix or 'unknown'} are not read; "
@@ -114,6 +114,6 @@ def _tell(version: Version, counts: Counter[str], users: int, target: Path) -> N
     if counts["popular"]:
         said += f", {counts['popular']:,} of them new users who get popular items"
     if left := users - counts["lists"]:
-        said += f"; for {left:,} more users nothing is left after exclusion"
+        said += f"; for {left:,} more users every item is excluded"
     by = f"version {version.number} of {model_name(version.dataset)}"
     Console().print(f"{said}, by {by}: {target}", markup=False)
