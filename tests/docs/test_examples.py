@@ -85,3 +85,23 @@ def test_the_registry_s_consumer_scores_a_known_and_an_unknown_user(said):
     assert "autorec-made-up version 1, columns ['user_id', 'item_id']" in head
     assert [row.split()[1] for row in rows[1:]] == ["7", "nobody"]
     assert all(1 <= float(row.split()[-1]) <= 5 for row in rows[1:])
+
+
+def test_a_customer_gets_what_similar_customers_bought(said):
+    lines = [line.split() for line in said["shop_purchases.py"].splitlines()]
+    assert lines[0][:2] == ["task", "ranking,"]
+    first = {line[0]: line[2][0] for line in lines if line[1:2] == ["1"]}
+    assert (first["c0"], first["c1"]) == ("g", "b")
+    assert sum(line[-1] == "popular" for line in lines) == 3
+
+
+def test_a_viewer_gets_films_of_their_taste_and_of_a_genre(said):
+    everything, dramas = said["media_ratings.py"].split("genres = Drama and year >= 2000")
+    assert everything.count("The Comedy of") == 3
+    assert dramas.count("The Drama of 20") == 3
+
+
+def test_ads_depend_on_the_hour(said):
+    lines = [line for line in said["ad_clicks.py"].splitlines() if line.startswith("hour")]
+    by_day, at_night = ([int(word) % 2 for word in line.split()[3::2]] for line in lines)
+    assert (by_day, at_night) == ([0, 0, 0], [1, 1, 1])

@@ -43,6 +43,14 @@ def test_a_table_goes_all_the_way_by_the_tutorials_commands(workspace):
     assert scored[1] > scored[0]
 
 
+def test_lists_hold_the_songs_asked_for(workspace):
+    lists = pd.read_csv(workspace / "lists.csv")
+    assert lists.groupby("user_id").size().to_dict() == {"nobody": 3, "u1": 3, "u2": 3}
+    rock = pd.read_csv(workspace / "listens.csv").groupby("song")["genres"].first()
+    assert all("rock" in rock[song].split("|") for song in lists["song"])
+    assert set(lists.loc[lists["user_id"] == "nobody", "reason"]) == {"popular"}
+
+
 def test_its_model_is_served_and_searched_on(workspace):
     shell = Shell(workspace, surroundings(workspace))
     with shell.starts("autorec serve listens"):

@@ -32,9 +32,9 @@ def live(registry, seen):
 
 @pytest.fixture
 def recommend(live, tmp_path):
-    def run(users=None, top=TOP, candidates=None, exclude="seen", alias="champion"):
+    def run(users=None, top=TOP, candidates=None, exclude="seen", where=None, alias="champion"):
         target = tmp_path / "lists.csv"
-        wanted = Wanted(users, top, candidates, str(exclude))
+        wanted = Wanted(users, top, candidates, str(exclude), where)
         recommend_file(DATASET, wanted, target, alias=alias, root=live.root)
         return pd.read_csv(target, dtype={"user_id": str, "item_id": str})
 
@@ -115,6 +115,7 @@ def test_an_earlier_model_recommends_on_its_own_code(recommend, live, earlier):
         ({"top": 0}, "Allowed are 1 to 25"),
         ({"top": 26}, "26 items for each user are not possible"),
         ({"candidates": {"item_id": ["1", "x"]}}, "not trained on 1 of the 2 candidates: 'x'"),
+        ({"where": "colour = red"}, "Items have no column colour. Their columns are: none."),
         ({"candidates": {"item_id": ["1"]}, "exclude": {"item_id": [1]}}, "Nothing is left"),
         (
             {
