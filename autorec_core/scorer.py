@@ -112,7 +112,10 @@ class Scorer:
     def score_encoded(self, inputs: dict[str, np.ndarray], count: int) -> np.ndarray:
         """Scores `count` encoded rows, given as `Examples.inputs()` returns them."""
         parts = [self._batch(inputs, start) for start in range(0, count, BATCH)]
-        scores = np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
+        return self.clipped(np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32))
+
+    def clipped(self, scores: np.ndarray) -> np.ndarray:
+        """Returns scores of the model in the range of the ratings."""
         schema = self.preprocessor.schema
         return np.clip(scores, *schema.label_range) if schema.task == "rating" else scores
 

@@ -55,10 +55,9 @@ MODELS = {
 REQUESTS = 500
 
 
-def make_workspace(root: Path, model: str, ratings: Path, epochs: int) -> str:
-    """Trains a model and makes it the champion; returns its data set."""
+def train_model(root: Path, model: str, ratings: Path, epochs: int) -> None:
+    """Prepares the data, trains a model and saves its scorer."""
     dataset, members = MODELS[model]
-    shutil.copy(Path(__file__).parent.parent / "params.yaml", root / "params.yaml")
     params, places = Params.load(root / "params.yaml"), Places(dataset, root)
     entry = params.dataset(dataset)
     prepare(entry, params.split, params.preprocess, params.seed, ratings, places.prepared)
@@ -76,9 +75,13 @@ def make_workspace(root: Path, model: str, ratings: Path, epochs: int) -> str:
     for seed in range(members):
         models.append(train(recommender, learn, check, budget=budget, seed=seed).model)
         print(f"{model}: member {seed} is trained", flush=True)
-    scorer = Scorer(preprocessor, averaged(models, recommender))
-    scorer.save(root / "scorer")
-    rows = load_rows(places.prepared, "test").head(3)
+    Scorer(preprocessor, averaged(models, recommender)).save(root / "scorer")
+
+
+def make_champion(root: Path, dataset: str) -> None:
+    """Registers the saved scorer with the code that runs here, and makes it the champion."""
+    scorer = Scorer.load(root / "scorer")
+    rows = load_rows(Places(dataset, root).prepared, "test").head(3)
     number = register(
         dataset,
         root / "scorer",
@@ -91,7 +94,6 @@ def make_workspace(root: Path, model: str, ratings: Path, epochs: int) -> str:
         root=root,
     )
     client(root).set_registered_model_alias(model_name(dataset), LIVE, str(number))
-    return dataset
 
 
 def all_users(root: Path, dataset: str) -> dict[str, Any]:
@@ -141,18 +143,17 @@ def main() -> None:
     parser.add_argument("ratings", type=Path)
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--keep", type=Path, help="a folder in which the workspaces stay")
+    parser.add_argument("--keep", type=Path, help="a folder in which the trained models stay")
     options = parser.parse_args()
     prepare_environment()
     with tempfile.TemporaryDirectory() as folder:
         for model in options.models:
-            root = (options.keep or Path(folder)) / model
-            name = root / "dataset"
-            if not name.exists():
-                root.mkdir(parents=True)
-                dataset = make_workspace(root, model, options.ratings.resolve(), options.epochs)
-                name.write_text(dataset, encoding="utf-8")
-            dataset = name.read_text(encoding="utf-8")
+            root, dataset = (options.keep or Path(folder)) / model, MODELS[model][0]
+            root.mkdir(parents=True, exist_ok=True)
+            shutil.copy(Path(__file__).parent.parent / "params.yaml", root / "params.yaml")
+            if not (root / "scorer").exists():
+                train_model(root, model, options.ratings.resolve(), options.epochs)
+            make_champion(root, dataset)
             figures = {
                 "all_users": all_users(root, dataset),
                 "recommend": one_client(root, dataset),

@@ -176,13 +176,34 @@ class SimilarItems(keras.layers.Layer):
             )
         return (self.factor * tf.cast(scores, self.compute_dtype))[:, None]
 
+    def of_all_items(self, users: tf.Tensor) -> tf.Tensor:
+        """Computes the scores of all items for some users, shape (users, item_num).
+
+        Args:
+            users: The users, shape (users,).
+        """
+        met, counts = self._history(tf.clip_by_value(users, 0, self.user_num - 1))
+        similar = tf.convert_to_tensor(self.similar)
+
+        def of_one() -> tf.Tensor:  # reads only the weights of what the user has met
+            return tf.matmul(counts, tf.gather(similar, met[0]))
+
+        def of_several() -> tf.Tensor:
+            return tf.matmul(self._counts_of_items(met, counts), similar)
+
+        scores = tf.cond(tf.size(users) <= 1, of_one, of_several)
+        return self.factor * tf.cast(scores, self.compute_dtype)
+
+    def _counts_of_items(self, met: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+        """What each item counts for each user: shape (users, item_num)."""
+        owner = tf.repeat(tf.range(tf.shape(met)[0])[:, None], tf.shape(met)[1], axis=1)
+        shape = tf.stack([tf.shape(met)[0], self.item_num])
+        return tf.scatter_nd(tf.stack([owner, met], axis=2), counts, shape)
+
     def _of_few(self, users: tf.Tensor, place: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Computes the scores of all items for some users, and looks up those of the rows."""
-        met, counts = self._history(users)
-        owner = tf.repeat(tf.range(tf.size(users))[:, None], tf.shape(met)[1], axis=1)
-        where = tf.stack([owner, met], axis=2)
-        shape = tf.stack([tf.size(users), self.item_num])
-        scores = tf.matmul(tf.scatter_nd(where, counts, shape), tf.convert_to_tensor(self.similar))
+        counts = self._counts_of_items(*self._history(users))
+        scores = tf.matmul(counts, tf.convert_to_tensor(self.similar))
         return tf.gather_nd(scores, tf.stack([place, items], axis=1))
 
     def _of_many(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:

@@ -165,12 +165,15 @@ class Ranker:
                 last = min(first + step, len(known))
                 scores = np.empty((last - first, len(candidates)), np.float32)
                 scores[:] = popular
-                ours = known[first:last]
+                ours, refused = known[first:last], excluded.block(first, last)
+                wanted = np.ones(scores.shape, bool)
+                wanted[refused] = False
                 if sides is not None and ours.any():
-                    scores[ours] = self.pairs.scores(*sides, met[first], met[last])
+                    of_model = self.pairs.scores(*sides, met[first], met[last], wanted[ours])
+                    scores[ours] = of_model
                 if not np.isfinite(scores).all():
                     raise DataError("The model returns scores that are not finite numbers.")
-                places, counted = best(scores, excluded.block(first, last), top)
+                places, counted = best(scores, refused, top)
                 found = np.take_along_axis(scores, places, axis=1)
                 yield self._table(texts.slice(first), candidates, ours, places, counted, found)
 

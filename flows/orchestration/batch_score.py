@@ -32,7 +32,7 @@ def batch_score(
         root: The workspace: the folder that contains params.yaml.
         allow_unknown: Whether to score even if the model knows no id of one of the columns.
     """
-    from flows.serving.score_files import score_file
+    from flows.serving.files.score_files import score_file
 
     if not Path(source).exists():
         return Completed(

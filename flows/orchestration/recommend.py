@@ -45,7 +45,7 @@ def recommend(
     """
     from flows.config import Params
     from flows.registry.versions import LIVE, aliased
-    from flows.serving.recommend_files import recommend_file
+    from flows.serving.files.recommend_files import recommend_file
 
     try:
         if Path(target).suffix != ".parquet":

@@ -1,1 +1,1 @@
-"""Serving: an HTTP API for the champion, and scoring of files."""
+"""Serving: an HTTP API for a live model (`api`), and files of rows (`files`)."""

@@ -38,7 +38,7 @@ def score(
     ] = False,
 ) -> None:
     """Score a file of raw rows with the live model; warns if many ids are unknown."""
-    from flows.serving.score_files import score_file
+    from flows.serving.files.score_files import score_file
 
     score_file(dataset, input_, output, alias=alias, allow_unknown=allow_unknown)
 
@@ -71,7 +71,7 @@ def recommend(
     """Write the best items of each user into a file; new users get popular items."""
     if all_ == (users is not None):
         raise ConfigError("Say for whom: give either `--users FILE` or `--all`.")
-    from flows.serving.recommend_files import recommend_file
+    from flows.serving.files.recommend_files import recommend_file
 
     recommend_file(dataset, Wanted(users, top, candidates, exclude, where), output, alias=alias)
 
@@ -87,7 +87,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the live model: POST /score answers with scores, by default only to this machine."""
-    from flows.serving.server import serve as serve_champion
+    from flows.serving.api.server import serve as serve_champion
 
     serve_champion(dataset, host=host, port=port)
 
@@ -98,7 +98,7 @@ def feedback(
     file: Annotated[Path, typer.Argument(help="Rows with the columns of the model and the label.")],
 ) -> None:
     """Compare labels that came later with the live model's scores; prints the live loss."""
-    from flows.serving.feedback_files import take_file
+    from flows.serving.files.feedback_files import take_file
 
     take_file(dataset, file, say=typer.echo)
 

@@ -17,7 +17,7 @@ from flows.registry.aliases import roll_back
 from flows.registry.loading import export_version, load_scorer
 from flows.registry.register import register
 from flows.registry.versions import aliased, client, get_version, set_tags
-from flows.serving.score_files import score_file
+from flows.serving.files.score_files import score_file
 from flows.tracking.mlflow_runs import connect
 
 pytestmark = pytest.mark.slow

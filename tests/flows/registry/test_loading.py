@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 
-import flows.serving.read_rows
-import flows.serving.score_files
+import flows.serving.files.read_rows
+import flows.serving.files.score_files
 from autorec_core.errors import DataError
 from autorec_core.scorer import Scorer
 from flows.config import Params
@@ -24,11 +24,11 @@ from flows.registry.loading import DistantScorer, export_version, load_scorer
 from flows.registry.run_gate import Evidence, apply_gate
 from flows.registry.smoke_test import Probed, smoke_test
 from flows.registry.versions import RegistryError
-from flows.serving.app import make_app
-from flows.serving.live_model import Champion
-from flows.serving.prometheus import Measures
-from flows.serving.recommend_requests import Recommendations
-from flows.serving.score_files import score_file
+from flows.serving.api.app import make_app
+from flows.serving.api.live_model import Champion
+from flows.serving.api.prometheus import Measures
+from flows.serving.api.recommend_requests import Recommendations
+from flows.serving.files.score_files import score_file
 
 pytestmark = pytest.mark.slow
 DATASET = "small"
@@ -89,10 +89,12 @@ def test_a_version_of_this_code_is_loaded_in_this_process(registry):
 def test_a_file_is_scored_by_it_chunk_by_chunk(
     registry, number, distant, rows, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(flows.serving.score_files, "load_scorer", lambda version, root: distant)
+    monkeypatch.setattr(
+        flows.serving.files.score_files, "load_scorer", lambda version, root: distant
+    )
     many = pd.concat([rows] * 30, ignore_index=True)
     many.to_csv(tmp_path / "rows.csv", index=False)
-    monkeypatch.setattr(flows.serving.read_rows, "BLOCK_BYTES", 20_000)
+    monkeypatch.setattr(flows.serving.files.read_rows, "BLOCK_BYTES", 20_000)
 
     version = score_file(
         DATASET, tmp_path / "rows.csv", tmp_path / "scores.parquet", root=registry.root

@@ -21,10 +21,10 @@ from autorec_core.data.preparing.store import load_rows
 from autorec_core.scorer import Scorer
 from flows.config import Params
 from flows.registry.versions import Version
-from flows.serving.app import make_app
-from flows.serving.live_model import Champion
-from flows.serving.prometheus import Measures
-from flows.serving.recommend_requests import Recommendations
+from flows.serving.api.app import make_app
+from flows.serving.api.live_model import Champion
+from flows.serving.api.prometheus import Measures
+from flows.serving.api.recommend_requests import Recommendations
 from flows.workspace import Places
 
 DATASET = "small"

@@ -25,11 +25,11 @@ from autorec_core.errors import DataError
 from autorec_core.scorer import Scorer
 from flows.config import Params
 from flows.registry.versions import Version
-from flows.serving import score_files
-from flows.serving.app import make_app
-from flows.serving.live_model import Champion
-from flows.serving.prometheus import Measures
-from flows.serving.recommend_requests import Recommendations
+from flows.serving.api.app import make_app
+from flows.serving.api.live_model import Champion
+from flows.serving.api.prometheus import Measures
+from flows.serving.api.recommend_requests import Recommendations
+from flows.serving.files import score_files
 from tests.project import ROOT
 
 BERLIN = datetime.timezone(datetime.timedelta(hours=1))

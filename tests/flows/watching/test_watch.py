@@ -21,11 +21,11 @@ from flows.config import Params
 from flows.registry.loading import load_scorer
 from flows.registry.versions import LIVE, aliased
 from flows.report.watch_page import watch
-from flows.serving.app import make_app
-from flows.serving.feedback_files import take_file
-from flows.serving.live_model import Champion
-from flows.serving.prometheus import Measures
-from flows.serving.recommend_requests import Recommendations
+from flows.serving.api.app import make_app
+from flows.serving.api.live_model import Champion
+from flows.serving.api.prometheus import Measures
+from flows.serving.api.recommend_requests import Recommendations
+from flows.serving.files.feedback_files import take_file
 from flows.watching.feedback import Judge
 from flows.watching.histograms import score_histogram
 from flows.watching.journal import Journal

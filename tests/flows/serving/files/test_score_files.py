@@ -8,11 +8,11 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-import flows.serving.read_rows
-import flows.serving.score_files
+import flows.serving.files.read_rows
+import flows.serving.files.score_files
 from autorec_core.errors import ConfigError, DataError
 from autorec_core.scorer import Scorer
-from flows.serving.score_files import score_file
+from flows.serving.files.score_files import score_file
 
 pytestmark = pytest.mark.slow
 DATASET = "small"
@@ -64,7 +64,7 @@ def test_text_comes_back_as_it_was_with_a_score_a_row(score, live, tmp_path):
 def test_many_chunks_give_the_same_scores_and_name_their_model(score, live, tmp_path, monkeypatch):
     rows = pd.concat([live.models.test] * 40, ignore_index=True)[["user_id", "item_id"]]
     rows.to_csv(tmp_path / "rows.tsv", sep="\t", index=False)
-    monkeypatch.setattr(flows.serving.read_rows, "BLOCK_BYTES", 20_000)
+    monkeypatch.setattr(flows.serving.files.read_rows, "BLOCK_BYTES", 20_000)
 
     target = score(tmp_path / "rows.tsv", ".parquet")
 
@@ -132,7 +132,7 @@ def test_a_file_that_cannot_be_written_is_not_blamed_on_the_one_that_is_read(
         raise PermissionError(13, "Permission denied", "mlflow.lock")
 
     for fault, error in ((locked, DataError), (refused, PermissionError)):
-        monkeypatch.setattr(flows.serving.score_files, "aliased", fault)
+        monkeypatch.setattr(flows.serving.files.score_files, "aliased", fault)
         with pytest.raises(error, match=r"mlflow\.lock") as caught:
             score_file(DATASET, source, tmp_path / "scores.csv", root=live.root)
         assert "rows.csv" not in str(caught.value)

@@ -10,8 +10,8 @@ from autorec_core.errors import DataError
 from flows.config import Params
 from flows.registry.loading import load_scorer
 from flows.registry.versions import LIVE, aliased
-from flows.serving.read_rows import opened, told
-from flows.serving.score_files import by_entry
+from flows.serving.files.read_rows import opened, told
+from flows.serving.files.score_files import by_entry
 from flows.watching.feedback import Judge
 from flows.watching.journal import Journal
 from flows.watching.reference import Reference

@@ -18,7 +18,7 @@ from autorec_core.errors import AutoRecError, DataError
 from autorec_core.recommending.index import Index
 from autorec_core.recommending.interactions import Excluded
 from autorec_core.recommending.ranker import Ranker
-from flows.serving.live_model import Category, Live
+from flows.serving.api.live_model import Category, Live
 from flows.serving.load_ranker import History, history_of, ranker_of
 from flows.serving.wanted import NOTHING, SEEN, TOP
 

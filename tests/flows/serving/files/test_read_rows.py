@@ -15,7 +15,7 @@ from autorec_core.errors import DataError
 from autorec_core.scorer import Scorer
 from flows.config import Params
 from flows.registry.versions import Version
-from flows.serving import score_files
+from flows.serving.files import score_files
 from tests.project import ROOT
 
 HEADLESS = {

@@ -19,13 +19,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from autorec_core.errors import DataError
 from flows.config import ServeParams
 from flows.registry.versions import RegistryError, model_name
-from flows.serving import feedback_route, recommend_routes
-from flows.serving.access import Guarded, Keys, describe_access
-from flows.serving.live_model import Champion, Live
-from flows.serving.prometheus import Measured, Measures
-from flows.serving.recommend_requests import Recommendations
-from flows.serving.request_body import parse_rows, read_body
-from flows.serving.unexpected_errors import WithoutIds
+from flows.serving.api import feedback_route, recommend_routes
+from flows.serving.api.access import Guarded, Keys, describe_access
+from flows.serving.api.live_model import Champion, Live
+from flows.serving.api.prometheus import Measured, Measures
+from flows.serving.api.recommend_requests import Recommendations
+from flows.serving.api.request_body import parse_rows, read_body
+from flows.serving.api.unexpected_errors import WithoutIds
 from flows.watching.recorder import Recorder, Scored
 
 PATHS = (

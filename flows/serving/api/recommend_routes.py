@@ -17,9 +17,9 @@ from pydantic import TypeAdapter
 from autorec_core.errors import DataError
 from flows.config import ServeParams
 from flows.registry.versions import RegistryError
-from flows.serving.live_model import Champion
-from flows.serving.recommend_requests import Recommendations, Request
-from flows.serving.request_body import parse, read_body
+from flows.serving.api.live_model import Champion
+from flows.serving.api.recommend_requests import Recommendations, Request
+from flows.serving.api.request_body import parse, read_body
 
 PATHS = ("/", "/recommend", "/history")
 PAGE = Path(__file__).with_name("page.html")

@@ -11,8 +11,8 @@ from serve_settings import serve_settings
 
 from autorec_core.errors import ConfigError
 from flows.config import TlsParams
-from flows.serving.access import Guarded, Keys, describe_access, read_keys, tls_files
-from flows.serving.unexpected_errors import WithoutIds
+from flows.serving.api.access import Guarded, Keys, describe_access, read_keys, tls_files
+from flows.serving.api.unexpected_errors import WithoutIds
 
 KEY, OTHER = "a-key-of-twenty-four-xyz", "b-key-of-twenty-four-xyz"
 

@@ -11,8 +11,8 @@ import pytest
 
 import autorec_core.recommending.ranker
 from autorec_core.errors import DataError
+from flows.serving.files.recommend_files import recommend_file
 from flows.serving.load_ranker import history_of
-from flows.serving.recommend_files import recommend_file
 from flows.serving.wanted import Wanted
 from flows.workspace import Places
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from entries import ratings_entry
 
 from autorec_core.data.reading.bad_rows import BadRows
-from flows.serving.raw_format import description, read
+from flows.serving.files.raw_format import description, read
 
 
 def test_a_table_saved_by_excel_is_read_as_in_training(tmp_path):

@@ -17,7 +17,7 @@ from autorec_core.config import DatasetParams
 from autorec_core.data.reading.bad_rows import TEXT_KEPT, BadRow, BadRows
 from autorec_core.data.reading.typed_columns import typed_columns
 from autorec_core.errors import DataError, listed
-from flows.serving import raw_format
+from flows.serving.files import raw_format
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 KINDS = (*SEPARATORS, ".parquet")

@@ -17,9 +17,9 @@ from autorec_core.recommending.interactions import Excluded
 from autorec_core.recommending.ranker import POPULAR, Ranker
 from flows.registry.loading import load_scorer
 from flows.registry.versions import LIVE, Version, aliased, model_name
+from flows.serving.files.read_rows import KINDS, opened
+from flows.serving.files.score_files import RowWriter, made_by
 from flows.serving.load_ranker import History, history_of, ranker_of
-from flows.serving.read_rows import KINDS, opened
-from flows.serving.score_files import RowWriter, made_by
 from flows.serving.wanted import NOTHING, SEEN, Wanted
 
 

@@ -14,10 +14,10 @@ from serve_settings import serve_settings
 
 from autorec_core.scorer import Scorer
 from flows.registry.versions import RegistryError, Version
-from flows.serving.app import make_app
-from flows.serving.live_model import Champion, request_model
-from flows.serving.prometheus import Measures
-from flows.serving.recommend_requests import Recommendations
+from flows.serving.api.app import make_app
+from flows.serving.api.live_model import Champion, request_model
+from flows.serving.api.prometheus import Measures
+from flows.serving.api.recommend_requests import Recommendations
 
 pytestmark = pytest.mark.slow
 

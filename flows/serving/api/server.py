@@ -11,11 +11,11 @@ import uvicorn
 from flows.config import Params
 from flows.registry.loading import load_scorer
 from flows.registry.versions import LIVE, aliased
-from flows.serving.access import is_loopback, read_keys, tls_files
-from flows.serving.app import make_app
-from flows.serving.live_model import Champion
-from flows.serving.prometheus import Measures
-from flows.serving.recommend_requests import Recommendations
+from flows.serving.api.access import is_loopback, read_keys, tls_files
+from flows.serving.api.app import make_app
+from flows.serving.api.live_model import Champion
+from flows.serving.api.prometheus import Measures
+from flows.serving.api.recommend_requests import Recommendations
 from flows.watching.feedback import Judge
 from flows.watching.journal import Journal
 from flows.watching.recorder import Recorder

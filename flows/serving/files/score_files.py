@@ -23,8 +23,8 @@ from autorec_core.files import whole_file
 from flows.config import Params
 from flows.registry.loading import RowScorer, load_scorer
 from flows.registry.versions import LIVE, Version, aliased, model_name
-from flows.serving import raw_format
-from flows.serving.read_rows import (
+from flows.serving.files import raw_format
+from flows.serving.files.read_rows import (
     KINDS,
     SEPARATORS,
     check_names,

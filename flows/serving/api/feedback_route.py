@@ -17,8 +17,8 @@ from autorec_core.errors import DataError
 from flows.config import ServeParams
 from flows.registry.loading import RowScorer
 from flows.registry.versions import RegistryError, Version
-from flows.serving.live_model import Category, Champion, Live
-from flows.serving.request_body import parse_rows, read_body
+from flows.serving.api.live_model import Category, Champion, Live
+from flows.serving.api.request_body import parse_rows, read_body
 from flows.watching.feedback import Judge
 
 PATHS = ("/feedback",)
