@@ -22,8 +22,8 @@ from autorec_core.search.final import SEED_STEP, Final, too_slow
 from autorec_core.search.listener import Listener
 from autorec_core.search.oracles.points import Points
 from autorec_core.search.records.record import TrialRecord
-from autorec_core.search.space import resolved, search_space
-from autorec_core.training import FailedTrial, Rows, Schedule, refit
+from autorec_core.search.space import decisive, resolved, search_space
+from autorec_core.training import Budget, FailedTrial, Rows, Schedule, refit
 
 if TYPE_CHECKING:
     import keras
@@ -70,6 +70,7 @@ def train_again(
     proven: Sequence[Proven],
     rows: Sequence[Rows],
     *,
+    budget: Budget,
     seed: int,
     listener: Listener | None = None,
     max_latency_ms: float | None = None,
@@ -81,7 +82,8 @@ def train_again(
             number or the default.
         proven: The candidates, best first. One that occurs several times is trained with several
             seeds.
-        rows: The splits to learn from, used as one.
+        rows: The splits to learn from, used as one; train first.
+        budget: How long a search lets a candidate train. What has no effect then is not searched.
         seed: The seed of the training. Equal candidates get seeds of their own.
         listener: Is told when a candidate has been trained.
         max_latency_ms: Candidates are left out, the last first, until the model scores one row in
@@ -90,6 +92,7 @@ def train_again(
     Raises:
         SearchError: No candidate could be trained.
     """
+    recommender = decisive(recommender, rows=len(rows[0]), budget=budget)
     points = Points(search_space(recommender))
     begun = [_begun(number, one, points) for number, one in enumerate(proven)]
     models: list[keras.Model] = []
@@ -107,14 +110,15 @@ def train_again(
         if model is None:
             continue
         models.append(model)
-        if max_latency_ms is not None and too_slow(models, candidate, max_latency_ms):
-            models.pop()
-            break
         members.append(trials[first.number])
     if not models:
         reasons = "; ".join(dict.fromkeys(str(one.reason) for one in trials.values()))
         raise SearchError(f"None of the known settings can be trained again: {reasons}.")
     winner = resolved(recommender, members[0].hyperparameters)
+    # Measured at the end, because each measurement compiles the mean. Candidates that come from
+    # one model were fast enough together when a search found them, so hardly one is left out.
+    while max_latency_ms is not None and too_slow(models, winner, max_latency_ms):
+        models, members = models[:-1], members[:-1]
     final = Final(averaged(models, winner), tuple(members), refitted=True)
     return Retrained(final, winner, tuple(trials.values()))
 

@@ -60,10 +60,10 @@ def run_here(dataset: str) -> None:
     elif not state.is_completed():
         raise AutoRecError(state.message or "The flow did not complete.")
     else:
-        from flows.tracking.mlflow_runs import way_to_trials
+        from flows.tracking.mlflow_runs import where_to_see_trials
 
         places = Places(dataset)
-        show_result(places, decision=state.message or "", trials=way_to_trials(places))
+        show_result(places, decision=state.message or "", trials=where_to_see_trials(places))
 
 
 def _plain_console() -> None:

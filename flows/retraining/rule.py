@@ -11,7 +11,7 @@ from flows.retraining.plan import Mode
 
 MOST_CHANGE = 2.0
 """By which factor the number of rows may change until a search looks for other settings. Known
-settings are trained for as many epochs as before, which is too long with many more rows."""
+settings are trained for as many epochs as before, and that number was found on other rows."""
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,7 @@ def _trained_again(
         recommender,
         proven,
         splits,
+        budget=_budget(params),
         seed=params.seed,
         listener=log,
         max_latency_ms=params.train.max_latency_ms,
@@ -200,7 +201,7 @@ def search_settings(params: Params, plan: Plan) -> SearchSettings:
         first=plan.candidates,
         address=params.compute.address,
         seed=params.seed,
-        budget=Budget(epochs=params.train.epochs, patience=params.train.patience),
+        budget=_budget(params),
     )
     if plan.mode == "search":
         return settings
@@ -212,6 +213,11 @@ def search_settings(params: Params, plan: Plan) -> SearchSettings:
         seconds=None,
         prune=False,
     )
+
+
+def _budget(params: Params) -> Budget:
+    """Returns how long a candidate may train."""
+    return Budget(epochs=params.train.epochs, patience=params.train.patience)
 
 
 def members_of(params: Params, plan: Plan, settings: SearchSettings) -> int | None:

@@ -206,7 +206,7 @@ def run_address(places: Places) -> str | None:
     return f"{server}/#/experiments/{experiment}/runs/{run}"
 
 
-def way_to_trials(places: Places) -> str | None:
+def where_to_see_trials(places: Places) -> str | None:
     """Returns the URL of the last search's page or the command that shows it; None without one."""
     address = attempt(lambda: run_address(places))
     if address is None or address.startswith("http"):

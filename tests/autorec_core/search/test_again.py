@@ -20,7 +20,7 @@ VALUES = {
 
 
 def again(proven, rows=(TRAIN, VALID), **settings):
-    return train_again(make_recommender(), proven, rows, seed=4, **settings)
+    return train_again(make_recommender(), proven, rows, budget=BUDGET, seed=4, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +37,27 @@ def test_on_the_same_rows_the_model_of_the_search_comes_out(search):
     result = search()
     members = result.leaderboard[:2]
     made = finish(result, members, TRAIN, VALID, budget=BUDGET, seed=4).model
-    found = train_again(
-        result.recommender, [Proven.of(trial) for trial in members], [TRAIN, VALID], seed=4
-    )
+    found = again([Proven.of(trial) for trial in members])
 
     np.testing.assert_array_equal(
         predict(found.final.model, VALID.inputs), predict(made, VALID.inputs)
     )
     assert found.winner.get_config() == result.candidate(members[0]).get_config()
+
+
+def test_its_settings_are_those_of_the_search_even_where_some_have_no_effect(search):
+    # With two epochs the learning rate never decays, and 400 rows are less than a batch.
+    choices = {"decay": autorec_core.choice(0.1, 0.3), "batch_size": autorec_core.choice(64, 1024)}
+    result = search(make_recommender(**choices))
+    found = train_again(
+        make_recommender(**choices),
+        [Proven.of(result.best)],
+        [make_rows(500, seed=3), VALID],
+        budget=BUDGET,
+        seed=4,
+    )
+
+    assert dict(found.trials[0].hyperparameters) == dict(result.best.hyperparameters)
 
 
 def test_each_candidate_is_trained_once_as_long_as_before_and_not_judged(known):
@@ -97,7 +110,7 @@ def test_a_batch_size_of_a_search_on_few_rows_stays():
     sizes = autorec_core.choice(64, 256)
     space = make_recommender(batch_size=sizes)
     values = {**VALUES, "batch_size": 50}
-    found = train_again(space, [Proven(values, RATES)], [TRAIN, VALID], seed=4)
+    found = train_again(space, [Proven(values, RATES)], [TRAIN], budget=BUDGET, seed=4)
 
     assert found.trials[0].hyperparameters["batch_size"] == 50
 

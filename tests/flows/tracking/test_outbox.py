@@ -98,7 +98,7 @@ def test_unsent_reports_are_sent_when_mlflow_answers_again(
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert outbox.deliver(places)
     check_told(places)
-    assert mlflow_runs.way_to_trials(places) == mlflow_runs.OPEN_STORE
+    assert mlflow_runs.where_to_see_trials(places) == mlflow_runs.OPEN_STORE
 
 
 def test_an_interrupted_run_goes_on_or_is_closed(places):
