@@ -57,13 +57,34 @@ def run(params: Params, places: Places) -> None:
     again = plan.mode == "settings" and params.train.refit
     train = _trained_again if again else _searched
     with outbox.reported(places, flat, tags) as report:
-        made = train(recommender, splits, params, plan, places, TrialLog(report))
+        made = train(Job(recommender, splits, params, plan, places, TrialLog(report)))
         with whole_folder(places.search / "winner") as folder:
             made.save(folder / "model.keras")
             write_json(folder / "result.json", made.description)
         files = write_tables(places.search, made.trials, made.metric)
         write_json(places.search / "metrics.json", made.figures)
         report.end("FINISHED", made.figures, files, places.search / "winner")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What this stage has to do.
+
+    Args:
+        recommender: The search space.
+        splits: Train and valid.
+        params: The parameters.
+        plan: Whether to search, and the known candidates.
+        places: Where the trials are kept.
+        log: Reports each trial.
+    """
+
+    recommender: Recommender
+    splits: Sequence[Rows]
+    params: Params
+    plan: Plan
+    places: Places
+    log: TrialLog
 
 
 @dataclass(frozen=True)
@@ -85,24 +106,17 @@ class Made:
     metric: Metric
 
 
-def _searched(
-    recommender: Recommender,
-    splits: Sequence[Rows],
-    params: Params,
-    plan: Plan,
-    places: Places,
-    log: TrialLog,
-) -> Made:
+def _searched(job: Job) -> Made:
     """Runs the trials, and makes the model from the best of them."""
-    train, valid = splits
+    (train, valid), params, plan = job.splits, job.params, job.plan
     settings = search_settings(params, plan)
     result = run_search(
-        recommender,
+        job.recommender,
         train,
         valid,
         settings,
-        directory=places.search / "trials",
-        listener=Listeners([Display(Console()), log]),
+        directory=job.places.search / "trials",
+        listener=Listeners([Display(Console()), job.log]),
     )
     members = best_of(result, len(train), valid.labels, members_of(params, plan, settings))
     if params.train.refit:
@@ -136,17 +150,11 @@ def _searched(
     )
 
 
-def _trained_again(
-    recommender: Recommender,
-    splits: Sequence[Rows],
-    params: Params,
-    plan: Plan,
-    places: Places,
-    log: TrialLog,
-) -> Made:
+def _trained_again(job: Job) -> Made:
     """Trains the settings of the plan on train and valid together, as long as they were before."""
     make_ready()  # one thread, as in the workers of a search
-    pairs = zip(plan.candidates, plan.schedules, strict=True)
+    params, recommender = job.params, job.recommender
+    pairs = zip(job.plan.candidates, job.plan.schedules, strict=True)
     proven = [Proven(values, Schedule.from_json(schedule)) for values, schedule in pairs]
     count = len(proven)
     what = "the settings of the champion" if count == 1 else f"{count} settings of the champion"
@@ -154,10 +162,10 @@ def _trained_again(
     made = train_again(
         recommender,
         proven,
-        splits,
+        job.splits,
         budget=_budget(params),
         seed=params.seed,
-        listener=log,
+        listener=job.log,
         max_latency_ms=params.train.max_latency_ms,
     )
     objective = params.search.objective or recommender.optimizer.objective

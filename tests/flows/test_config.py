@@ -76,6 +76,12 @@ def test_an_objective_of_the_other_task_is_refused_before_anything_is_built(tmp_
         params.buildable("movielens-100k")
 
 
+def test_by_default_the_speed_of_the_machine_decides_no_result():
+    params = Params.load(PARAMS)
+    assert params.search.seconds is None
+    assert params.train.max_latency_ms is None
+
+
 def test_every_section_can_be_read_as_a_dictionary():
     """Prefect does so with a task's arguments; a property called `keys` would break it."""
     params = Params.load(PARAMS)
