@@ -5,13 +5,16 @@ They are written under a temporary name, flushed to disk and then renamed.
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,10 @@ from autorec_core.errors import DataError
 
 AT_ONCE = 8
 """How many files of a folder are flushed to disk at the same time."""
+PARTIAL = ".partial"
+"""How the names of temporary folders end."""
+LEFT_SECONDS = 60
+"""How old a temporary folder without a process must be to be removed."""
 
 
 @contextmanager
@@ -81,15 +88,36 @@ def _flush(file: Path) -> None:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """Makes a temporary folder on the same disk as `path`, and removes it at the end."""
+    """Makes a temporary folder on the same disk as `path`, and removes it at the end.
+
+    Folders of earlier writes of `path` that were killed are removed too, after this write.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        aside = Path(tempfile.mkdtemp(PARTIAL, f".{path.name}.", path.parent))
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}.") from error
+    mark = os.open(aside, os.O_RDONLY)
     try:
+        fcntl.flock(mark, fcntl.LOCK_EX)  # released when this process ends, however it ends
         yield aside
+        _remove_left(path)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}.") from error
     finally:
+        os.close(mark)
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _remove_left(path: Path) -> None:
+    """Removes temporary folders of `path` whose process has ended."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.????????{PARTIAL}"):
+        with suppress(OSError):  # it is locked, or another process has removed it
+            if time.time() - left.stat().st_mtime < LEFT_SECONDS:
+                continue
+            mark = os.open(left, os.O_RDONLY)
+            try:
+                fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left)
+            finally:
+                os.close(mark)
