@@ -114,11 +114,14 @@ def exclusive(
     Raises:
         DataSetBusyError: Another run builds the data set, and `on_busy` is "leave".
     """
-    place = root / FOLDER / "locks" / f"{dataset}.json"
+    place = _lock_file(root, dataset)
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.open("a+", encoding="utf-8") as file:
         announced = False
         while not _locked(file):
+            if _is_being_read(file):  # which takes a moment
+                time.sleep(POLL_SECONDS)
+                continue
             other = _read(file) or "another run"
             if on_busy == "leave":
                 raise DataSetBusyError(
@@ -132,11 +135,46 @@ def exclusive(
         yield
 
 
-def _locked(file: IO[str]) -> bool:
+@contextmanager
+def unchanged(root: Path, dataset: str, *, say: Callable[[str], None]) -> Iterator[None]:
+    """Waits until no run builds a data set, and lets none begin. Use it to read prepared data.
+
+    Args:
+        root: The workspace.
+        dataset: The data set.
+        say: Called once with a message if there is a run to wait for.
+    """
+    place = _lock_file(root, dataset)
+    if not place.exists():  # no run has ever built it here
+        yield
+        return
+    with place.open(encoding="utf-8") as file:
+        announced = False
+        while not _locked(file, fcntl.LOCK_SH):
+            if not announced:
+                say(f"Waiting: {_read(file) or 'a run'} is building {dataset}.")
+                announced = True
+            time.sleep(POLL_SECONDS)
+        yield
+
+
+def _lock_file(root: Path, dataset: str) -> Path:
+    return root / FOLDER / "locks" / f"{dataset}.json"
+
+
+def _locked(file: IO[str], how: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    return True
+
+
+def _is_being_read(file: IO[str]) -> bool:
+    """Returns whether the holders of a lock only read. Then another reader is let in too."""
+    if not _locked(file, fcntl.LOCK_SH):
+        return False
+    fcntl.flock(file, fcntl.LOCK_UN)
     return True
 
 

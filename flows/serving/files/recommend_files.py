@@ -13,13 +13,14 @@ from autorec_core.data import values
 from autorec_core.errors import DataError, listed
 from autorec_core.files import whole_file
 from autorec_core.recommending.index import Index
-from autorec_core.recommending.interactions import Excluded
+from autorec_core.recommending.interactions import Excluded, Interactions
 from autorec_core.recommending.ranker import POPULAR, Ranker
+from flows.processes.locks import unchanged
 from flows.registry.loading import load_scorer
 from flows.registry.versions import LIVE, Version, aliased, model_name
 from flows.serving.files.read_rows import KINDS, opened
 from flows.serving.files.score_files import RowWriter, made_by
-from flows.serving.load_ranker import History, history_of, ranker_of
+from flows.serving.load_ranker import history_of, ranker_of
 from flows.serving.wanted import NOTHING, SEEN, Wanted
 
 
@@ -49,13 +50,16 @@ def recommend_file(
         raise DataError(f"{target}: lists are written as .csv, .tsv or .parquet.")
     tables = [None if path is None else _read(path) for path in (wanted.users, wanted.candidates)]
     version = aliased(dataset, alias, root)
-    ranker = ranker_of(version, load_scorer(version, root), history)
+    scorer = load_scorer(version, root)
+    with unchanged(root, dataset, say=print):
+        ranker = ranker_of(version, scorer, history)
+        seen = history.interactions if wanted.exclude == SEEN else None
     ranker.check_top(wanted.top)
     users = ranker.users(tables[0], f"{wanted.users}: ")
     candidates = ranker.candidates(tables[1], f"{wanted.candidates}: ")
     if wanted.where is not None:
         candidates = ranker.where(candidates, wanted.where)
-    candidates, excluded = _without(wanted.exclude, users, candidates, ranker, history)
+    candidates, excluded = _without(wanted.exclude, users, candidates, ranker, seen)
     counts: Counter[str] = Counter()
     with whole_file(target) as written, RowWriter(written, made_by(version)) as writer:
         for block in ranker.rank(users, candidates, excluded, wanted.top):
@@ -70,15 +74,19 @@ def recommend_file(
 
 
 def _without(
-    exclude: str, users: pa.Table, candidates: pa.Table, ranker: Ranker, history: History
+    exclude: str,
+    users: pa.Table,
+    candidates: pa.Table,
+    ranker: Ranker,
+    seen: Interactions | None,
 ) -> tuple[pa.Table, Excluded]:
     """Returns the candidates without those excluded for all, and what is excluded for each user."""
     user, item = ranker.catalogue.user, ranker.catalogue.item
     texts, items = values.plain(users[user]), values.plain(candidates[item])
     if exclude == NOTHING:
         return candidates, Excluded.nothing(len(users))
-    if exclude == SEEN:
-        return candidates, history.interactions.seen(texts, Index(items))
+    if seen is not None:
+        return candidates, seen.seen(texts, Index(items))
     table = _read(Path(exclude))
     if item not in table.column_names:
         raise DataError(

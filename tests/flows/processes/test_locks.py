@@ -6,16 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 from project import ROOT
 
+from flows.processes import locks
 from flows.processes.locks import (
     DataSetBusyError,
     RunProcess,
     exclusive,
     find_dead_runs,
     hold_run_lock,
+    unchanged,
 )
 
 OTHER = """
@@ -78,6 +81,40 @@ def test_a_run_waits_with_one_message_until_the_other_run_is_killed(tmp_path, me
 
     assert len(messages) == 1
     assert messages[0].startswith("Waiting: run 'other'")
+
+
+def test_a_reader_waits_until_the_run_that_builds_has_ended(tmp_path, other):
+    messages: list[str] = []
+
+    def kill_other(line: str) -> None:
+        messages.append(line)
+        os.kill(other.pid, signal.SIGKILL)
+
+    with unchanged(tmp_path, "ratings", say=kill_other):
+        pass
+
+    assert len(messages) == 1
+    assert messages[0].startswith("Waiting: run 'other'")
+
+
+def test_readers_do_not_wait_for_each_other_nor_for_another_data_set(tmp_path, other):
+    with (
+        unchanged(tmp_path, "clicks", say=pytest.fail),
+        unchanged(tmp_path, "clicks", say=pytest.fail),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("on_busy", ["wait", "leave"])
+def test_a_run_waits_for_a_reader_and_does_not_leave(tmp_path, me, monkeypatch, on_busy):
+    with exclusive(tmp_path, "ratings", me, on_busy="leave", say=print):
+        pass
+    reading = ExitStack()
+    reading.enter_context(unchanged(tmp_path, "ratings", say=pytest.fail))
+    monkeypatch.setattr(locks.time, "sleep", lambda _: reading.close())
+
+    with exclusive(tmp_path, "ratings", me, on_busy=on_busy, say=pytest.fail):
+        pass
 
 
 def test_a_running_run_is_not_reported_as_dead(tmp_path, other, me):
